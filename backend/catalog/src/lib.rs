@@ -1,0 +1,1 @@
+//! Owner of movies, theaters, auditoriums, shows, the popular list and the web pages.

@@ -1,0 +1,1 @@
+//! Owner of seat claims, holds, bookings and the live sockets.

@@ -1,0 +1,1 @@
+//! A fresh database and Redis namespace per test.

@@ -1,0 +1,1 @@
+//! Owner of queue entries and offers.

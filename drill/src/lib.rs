@@ -1,0 +1,1 @@
+//! Drives real traffic through the balancer and checks what came back.
