@@ -1,1 +1,16 @@
-//! What is true about seats.
+//! What is true about seats: types, states, rules and the event format.
+//!
+//! Everything here is pure: no async, no I/O, no clock, no randomness. A rule that needs the time takes it as an argument.
+
+pub mod id;
+pub mod money;
+pub mod seat_map;
+pub mod status;
+
+pub mod best;
+pub mod hold;
+pub mod popularity;
+pub mod queue;
+
+pub mod event;
+pub mod live;

@@ -1,1 +1,22 @@
-//! How to be a process here.
+//! How to be a process here: configuration, telemetry, HTTP, errors, Postgres, Redis, events, drain.
+//!
+//! Nothing in this crate knows what a seat is. The test for every file: would a shoe shop need it too?
+
+pub mod cli;
+pub mod config;
+pub mod telemetry;
+
+pub mod http;
+pub mod json;
+pub mod problem;
+pub mod request;
+pub mod session;
+
+pub mod postgres;
+pub mod redis;
+
+pub mod outbox;
+pub mod stream;
+
+pub mod drain;
+pub mod metrics;

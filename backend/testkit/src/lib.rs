@@ -1,1 +1,11 @@
-//! A fresh database and Redis namespace per test.
+//! For tests only: a fresh database and Redis namespace per test, a client with a cookie jar, and waiting on conditions.
+//!
+//! The servers are named by `MARQUEE_TEST_DATABASE_URL` (a role that may create databases) and `MARQUEE_TEST_REDIS_URL`;
+//! `scripts/test` starts both.
+
+pub mod client;
+pub mod stores;
+pub mod wait;
+
+/// A session key for tests.
+pub const SESSION_KEY: &str = "only-for-tests-0123456789-0123456789";

@@ -1,0 +1,116 @@
+//! Postgres: one bounded pool per process, migrations under a lock, and errors sorted into "away" and "wrong".
+
+use std::time::Duration;
+
+use deadpool_postgres::{Config, ManagerConfig, PoolConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use serde::Deserialize;
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
+
+pub use deadpool_postgres::{Object as Connection, Pool};
+
+/// The limits of the pool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PostgresConfig {
+    /// The server's URL (`DATABASE_URL`).
+    pub url: String,
+    /// Connections of this process.
+    pub connections_max: usize,
+    /// How long a request waits for a connection, and a connection for the server.
+    pub wait_ms: u64,
+    /// The longest a statement may run.
+    pub statement_timeout_ms: u64,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self { url: String::new(), connections_max: 20, wait_ms: 2_000, statement_timeout_ms: 5_000 }
+    }
+}
+
+/// What went wrong with Postgres.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is away, full, or shutting down: nothing is wrong with the question.
+    #[error("postgres is away: {0}")]
+    Away(String),
+    /// It answered that the question is wrong.
+    #[error("postgres refused a statement")]
+    Refused(#[source] tokio_postgres::Error),
+}
+
+impl Error {
+    /// Whether a UNIQUE or PRIMARY KEY said no.
+    pub fn unique_violation(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if away(&error) { Self::Away(chain(&error)) } else { Self::Refused(error) }
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            other => Self::Away(chain(&other)),
+        }
+    }
+}
+
+fn away(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else { return true };
+    let class = code.code().get(..2).unwrap_or_default();
+    // 08 connection, 53 resources, 57 operator intervention (shutdown, start-up, cancelled), 25006 read-only, 40 rolled back.
+    matches!(class, "08" | "53" | "57" | "40") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Makes the pool. It connects when first asked, so that a process may start while Postgres is away.
+pub fn pool(program: &str, config: &PostgresConfig) -> anyhow::Result<Pool> {
+    anyhow::ensure!(!config.url.is_empty(), "no Postgres is named: set DATABASE_URL or `postgres.url`");
+    let wait = Duration::from_millis(config.wait_ms);
+    let mut settings = Config::new();
+    settings.url = Some(config.url.clone());
+    settings.application_name = Some(program.to_owned());
+    settings.connect_timeout = Some(wait);
+    settings.options = Some(format!(
+        "-c statement_timeout={0} -c idle_in_transaction_session_timeout={0} -c timezone=UTC",
+        config.statement_timeout_ms
+    ));
+    settings.manager = Some(ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let mut pool = PoolConfig::new(config.connections_max);
+    pool.timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
+    settings.pool = Some(pool);
+    Ok(settings.create_pool(Some(Runtime::Tokio1), NoTls)?)
+}
+
+/// Runs the migrations of one owner, one process at a time however many start together.
+pub async fn migrate(pool: &Pool, schema: &str, mut runner: refinery::Runner) -> anyhow::Result<()> {
+    let mut client = pool.get().await.map_err(Error::from)?;
+    let lock = "SELECT pg_advisory_lock(hashtext('marquee.migrate'))";
+    client
+        .batch_execute(&format!("SET statement_timeout = 0; {lock}; CREATE SCHEMA IF NOT EXISTS {schema}"))
+        .await?;
+    runner.set_migration_table_name(format!("{schema}.migrations"));
+    let outcome = runner.run_async(&mut **client.as_mut()).await;
+    client.batch_execute("SELECT pg_advisory_unlock_all(); RESET statement_timeout").await?;
+    for migration in outcome?.applied_migrations() {
+        tracing::info!(schema, %migration, "migrated");
+    }
+    Ok(())
+}

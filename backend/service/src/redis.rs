@@ -1,0 +1,190 @@
+//! Redis: one multiplexed connection that is either there or known to be away.
+//!
+//! Redis may vanish, freeze or come back empty at any time. A caller is told at once that it is away and goes on without
+//! it; only the keeper task pays for finding out when it is back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError, ScriptInvocation};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::drain::Drain;
+
+/// Between two attempts to reach a Redis that is away, and two looks at one that is there.
+const PROBE_PAUSE: Duration = Duration::from_millis(200);
+
+/// How to reach Redis.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisConfig {
+    /// The server's URL (`REDIS_URL`).
+    pub url: String,
+    /// Put before every key and channel, so that several Marquees can share a server.
+    pub prefix: String,
+    /// How long a command may take before Redis counts as away.
+    pub timeout_ms: u64,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self { url: String::new(), prefix: "marquee".to_owned(), timeout_ms: 500 }
+    }
+}
+
+/// What went wrong with Redis.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be reached, or does not answer in time.
+    #[error("redis is away")]
+    Away,
+    /// It answered that the command is wrong.
+    #[error("redis refused a command")]
+    Refused(#[source] RedisError),
+}
+
+/// A handle; clones share the connection.
+#[derive(Clone)]
+pub struct Redis {
+    client: Client,
+    connecting: AsyncConnectionConfig,
+    connection: Arc<ArcSwapOption<MultiplexedConnection>>,
+    available: Arc<watch::Sender<bool>>,
+    prefix: Arc<str>,
+}
+
+impl Redis {
+    /// Prepares the handle and tries once to connect; the keeper goes on trying as part of `drain`.
+    pub async fn start(config: &RedisConfig, drain: &Drain) -> anyhow::Result<Self> {
+        anyhow::ensure!(!config.url.is_empty(), "no Redis is named: set REDIS_URL or `redis.url`");
+        let client = Client::open(config.url.as_str())
+            .map_err(|error| anyhow::anyhow!("the Redis URL is wrong: {error}"))?;
+        let timeout = Some(Duration::from_millis(config.timeout_ms));
+        let redis = Self {
+            client,
+            connecting: AsyncConnectionConfig::new()
+                .set_connection_timeout(timeout)
+                .set_response_timeout(timeout),
+            connection: Arc::default(),
+            available: Arc::new(watch::channel(false).0),
+            prefix: config.prefix.as_str().into(),
+        };
+        redis.look().await;
+        let keeper = (redis.clone(), drain.clone());
+        drain.spawn(async move {
+            let (redis, drain) = keeper;
+            while drain.pause(PROBE_PAUSE).await {
+                redis.look().await;
+            }
+        });
+        Ok(redis)
+    }
+
+    /// What stands before every key and channel of this Marquee.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether Redis answered the last time it was asked.
+    pub fn available(&self) -> bool {
+        *self.available.borrow()
+    }
+
+    /// Tells when Redis goes and when it is back.
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.available.subscribe()
+    }
+
+    /// Runs one command.
+    pub async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
+        let mut connection = self.connection()?;
+        self.noticed(command.query_async(&mut connection).await)
+    }
+
+    /// Runs several commands in one round trip.
+    pub async fn run_all<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> Result<T, Error> {
+        let mut connection = self.connection()?;
+        self.noticed(pipeline.query_async(&mut connection).await)
+    }
+
+    /// Runs a script, loading it when Redis does not have it.
+    pub async fn script<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
+        let mut connection = self.connection()?;
+        self.noticed(script.invoke_async(&mut connection).await)
+    }
+
+    /// A connection of its own for subscriptions.
+    pub async fn subscriber(&self) -> Result<redis::aio::PubSub, Error> {
+        let connecting = self.client.get_async_pubsub();
+        let timeout = Duration::from_secs(1);
+        match tokio::time::timeout(timeout, connecting).await {
+            Ok(connected) => self.noticed(connected),
+            Err(_) => Err(Error::Away),
+        }
+    }
+
+    /// A connection of its own for commands that block.
+    pub async fn blocking(&self, block_ms_max: u64) -> Result<MultiplexedConnection, Error> {
+        let timeout = Some(Duration::from_millis(block_ms_max + 1_000));
+        let connecting = self.connecting.clone().set_response_timeout(timeout);
+        self.noticed(self.client.get_multiplexed_async_connection_with_config(&connecting).await)
+    }
+
+    fn connection(&self) -> Result<MultiplexedConnection, Error> {
+        self.connection.load().as_deref().cloned().ok_or(Error::Away)
+    }
+
+    fn noticed<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Error> {
+        outcome.map_err(|error| if is_away(&error) { self.lost(&error) } else { Error::Refused(error) })
+    }
+
+    fn lost(&self, error: &RedisError) -> Error {
+        self.connection.store(None);
+        if self.available.send_replace(false) {
+            tracing::warn!(%error, "redis is away");
+        }
+        Error::Away
+    }
+
+    /// One look: connects when there is no connection, pings when there is one.
+    async fn look(&self) {
+        let outcome = match self.connection() {
+            Ok(mut connection) => redis::cmd("PING").query_async::<()>(&mut connection).await,
+            Err(_) => self.connect().await,
+        };
+        match outcome {
+            Ok(()) if !self.available.send_replace(true) => tracing::info!("redis is there"),
+            Ok(()) => {}
+            Err(error) => drop(self.lost(&error)),
+        }
+    }
+
+    async fn connect(&self) -> Result<(), RedisError> {
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&self.connecting).await?;
+        redis::cmd("PING").query_async::<()>(&mut connection).await?;
+        self.connection.store(Some(Arc::new(connection)));
+        Ok(())
+    }
+}
+
+/// Loading, read-only replicas and full memory count as away too: going on without Redis is right for all of them.
+fn is_away(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || matches!(
+            error.code(),
+            Some("LOADING" | "READONLY" | "OOM" | "MASTERDOWN" | "CLUSTERDOWN" | "MISCONF" | "BUSY")
+        )
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Redis").field("available", &self.available()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! What surrounds every request: its id and trace, its metrics, its time limit, and a net under panics.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use crate::metrics::HttpMetrics;
+use crate::problem::Problem;
+
+/// The header that carries a request's id through the fleet.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id taken from outside; a longer one is replaced.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+tokio::task_local! {
+    static ID: String;
+}
+
+/// The id of the request this task answers; empty outside of one.
+pub fn id() -> String {
+    ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// What [`surround`] needs to know.
+#[derive(Debug, Clone)]
+pub struct Surrounding {
+    /// Where requests are counted.
+    pub metrics: HttpMetrics,
+    /// How long one may take before it is answered 503.
+    pub timeout: Duration,
+}
+
+/// The outermost middleware.
+pub async fn surround(State(around): State<Surrounding>, request: Request, next: Next) -> Response {
+    let id = given_id(&request).unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+    let header = HeaderValue::from_str(&id).ok();
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok()),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let mut response = ID.scope(id, answer(around, request, next)).instrument(span).await;
+    if let Some(header) = header {
+        response.headers_mut().insert(REQUEST_ID, header);
+    }
+    response
+}
+
+async fn answer(around: Surrounding, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().as_str().to_owned();
+    let started = Instant::now();
+    let in_flight = around.metrics.enter();
+    let response = tokio::time::timeout(around.timeout, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::warn!("request timed out");
+        Problem::unavailable("the answer took too long").into_response()
+    });
+    drop(in_flight);
+    around.metrics.observe(&route, &method, response.status(), started.elapsed());
+    response
+}
+
+fn given_id(request: &Request) -> Option<String> {
+    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (!id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+/// The answer where a handler panicked.
+pub fn panicked(_payload: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::internal().into_response()
+}

@@ -1,0 +1,81 @@
+//! One test's own database and Redis namespace.
+
+use service::postgres::{Pool, PostgresConfig, pool};
+use service::redis::RedisConfig;
+use tokio_postgres::NoTls;
+
+/// Connections per process under test: many tests run at once against one server.
+const CONNECTIONS_MAX: usize = 8;
+
+/// A test's stores. The database goes when this is dropped.
+#[derive(Debug)]
+pub struct Stores {
+    name: String,
+    server_url: String,
+    redis_url: String,
+}
+
+impl Stores {
+    /// Creates a database of a new name.
+    ///
+    /// # Panics
+    /// When the servers are not named or do not answer: the test cannot run.
+    pub async fn fresh() -> Self {
+        let server_url = variable("MARQUEE_TEST_DATABASE_URL");
+        let redis_url = variable("MARQUEE_TEST_REDIS_URL");
+        let stores = Self { name: format!("test_{}", uuid::Uuid::new_v4().simple()), server_url, redis_url };
+        execute(&stores.server_url, &format!("CREATE DATABASE {}", stores.name)).await;
+        stores
+    }
+
+    /// How a program under test reaches the database.
+    pub fn postgres(&self) -> PostgresConfig {
+        PostgresConfig {
+            url: self.database_url(),
+            connections_max: CONNECTIONS_MAX,
+            ..PostgresConfig::default()
+        }
+    }
+
+    /// How a program under test reaches Redis.
+    pub fn redis(&self) -> RedisConfig {
+        RedisConfig { url: self.redis_url.clone(), prefix: self.name.clone(), ..RedisConfig::default() }
+    }
+
+    /// A pool of the test's own.
+    ///
+    /// # Panics
+    /// When the URL is wrong.
+    pub fn pool(&self) -> Pool {
+        pool("test", &self.postgres()).expect("the test database's URL is good")
+    }
+
+    fn database_url(&self) -> String {
+        let mut url = reqwest::Url::parse(&self.server_url).expect("MARQUEE_TEST_DATABASE_URL is a URL");
+        url.set_path(&self.name);
+        url.to_string()
+    }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        let (url, name) = (self.server_url.clone(), self.name.clone());
+        let removal = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(execute(&url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+        });
+        // A database left behind is no reason to fail a test that passed.
+        drop(removal.join());
+    }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests through scripts/test"))
+}
+
+async fn execute(url: &str, statement: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test Postgres answers");
+    tokio::spawn(connection);
+    client.batch_execute(statement).await.expect("the test Postgres follows");
+}
