@@ -1,0 +1,23 @@
+// What a visitor reads when something goes wrong.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { sentence } from "../web/problems.js";
+
+test("lost seats are named", () => {
+  assert.equal(sentence({ code: "seats_unavailable", unavailable: ["C7"] }), "Seat C7 has just been taken.");
+  assert.equal(sentence({ code: "seats_unavailable", unavailable: ["C7", "C8"] }), "Seats C7 and C8 have just been taken.");
+  assert.equal(sentence({ code: "seats_unavailable" }), "There are not that many seats left.");
+});
+
+test("a pause that the server asks for is told", () => {
+  assert.match(sentence({ code: "rate_limited", retry_after_seconds: 3 }), /Try again in 3 seconds\.$/);
+  assert.match(sentence({ status: 503 }), /Try again in a moment\.$/);
+});
+
+test("an unknown code falls back to the detail, then to the status, then to something", () => {
+  assert.equal(sentence({ code: "brand_new", detail: "the projector is being repaired", status: 409 }), "The projector is being repaired.");
+  assert.match(sentence({ code: "brand_new", status: 410 }), /Too late/);
+  assert.match(sentence({ code: "constructor", status: 500 }), /went wrong/);
+  assert.match(sentence({}), /went wrong/);
+});

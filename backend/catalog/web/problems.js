@@ -1,0 +1,67 @@
+// Says what went wrong in a sentence a visitor can act on. Pure.
+// Known by `code`; else the server's own `detail`; else by status.
+
+import { list, plural } from "./format.js";
+
+const BY_CODE = {
+  seats_unavailable: seatsUnavailable,
+  hold_expired: () => "The time for these seats ran out, and they were given back.",
+  hold_released: () => "These seats were given back already.",
+  hold_booked: () => "These seats are booked already. You find them under My bookings.",
+  hold_not_found: () => "There is no such hold, or it belongs to another browser.",
+  show_not_found: () => "There is no such show. It may have been taken off the program.",
+  movie_not_found: () => "There is no such film.",
+  booking_not_found: () => "There is no such booking, or it belongs to another browser.",
+  entry_not_found: () => "There is no such place in line, or it belongs to another browser.",
+  payment_declined: () => "The card was declined. Nothing was charged; your seats stay on hold, so try another card.",
+  payment_timeout: () => "The payment provider did not answer in time. Your seats stay on hold; try again.",
+  invalid_email: () => "That does not look like an e-mail address.",
+  unknown_seat: () => "One of these seats does not exist in this auditorium.",
+  unknown_seats: () => "One of these seats does not exist in this auditorium.",
+  too_many_seats: () => "You can hold at most 10 seats at a time.",
+  too_many_holds: () => "You hold as many seats as one visitor may. Book or release some first.",
+  show_started: () => "This show has started; its seats are no longer sold.",
+  show_over: () => "This show is over.",
+  already_cancelled: () => "This booking was cancelled already.",
+  already_waiting: () => "You are in line for this show already.",
+  seats_free: () => "Enough seats are free right now: pick them instead of waiting.",
+  idempotency_key_reused: () => "This was sent before with other details. Please try again.",
+  rate_limited: (problem) => `Too many requests at once. ${again(problem)}`,
+  unavailable: (problem) => `We cannot reach our box office right now. ${again(problem)}`,
+  network: () => "The connection is lost. Check your network; nothing is done twice when you try again.",
+};
+
+const BY_STATUS = {
+  404: () => "This page does not exist, or it is not yours.",
+  409: () => "Somebody was faster. Look again and choose anew.",
+  410: () => "Too late: its time is over.",
+  429: BY_CODE.rate_limited,
+  502: BY_CODE.unavailable,
+  503: BY_CODE.unavailable,
+  504: BY_CODE.unavailable,
+};
+
+/** A problem (`{status, code, detail, …}`) → one or two sentences. */
+export function sentence(problem) {
+  const known = Object.hasOwn(BY_CODE, problem.code ?? "") && BY_CODE[problem.code];
+  if (known) return known(problem);
+  if (problem.detail) return asSentence(problem.detail);
+  const general = BY_STATUS[problem.status];
+  return general ? general(problem) : "Something went wrong on our side. Please try again.";
+}
+
+function seatsUnavailable(problem) {
+  const lost = problem.unavailable ?? [];
+  if (lost.length === 0) return "There are not that many seats left.";
+  return lost.length === 1 ? `Seat ${lost[0]} has just been taken.` : `Seats ${list(lost)} have just been taken.`;
+}
+
+function again(problem) {
+  const seconds = problem.retry_after_seconds;
+  return seconds > 0 ? `Try again in ${plural(seconds, "second")}.` : "Try again in a moment.";
+}
+
+function asSentence(detail) {
+  const text = detail.charAt(0).toUpperCase() + detail.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
