@@ -1,7 +1,8 @@
 // What time it is for the server. Deadlines are the server's; a browser whose clock is wrong
 // would otherwise count down to the wrong moment. The only module that reads the time.
 
-const TRUST_MS = 2_000; // the Date header counts whole seconds and took time to arrive
+const TRUST_MS = 2_000; // less is no difference: the Date header took time to arrive
+const HALF_SECOND_MS = 500; // and it is cut to whole seconds
 
 let offsetMs = 0;
 
@@ -14,7 +15,7 @@ export function now() {
 export function learn(dateHeader) {
   const server = Date.parse(dateHeader ?? "");
   if (Number.isNaN(server)) return;
-  const difference = server - Date.now();
+  const difference = server + HALF_SECOND_MS - Date.now();
   offsetMs = Math.abs(difference) > TRUST_MS ? difference : 0;
 }
 

@@ -41,9 +41,12 @@ function page(show, picker, signal) {
       h("div", { class: "picker-state" }, liveState(signal), picker.free)),
     h("div", { class: "picker-body" },
       h("section", { class: "auditorium", "aria-label": "Seat map" },
-        h("p", { class: "screen" }, "Screen"), picker.grid.element, picker.hint, legend(picker.layout)),
+        h("p", { class: "screen" }, "Screen"), picker.grid.element,
+        h("p", { class: "scroll-hint quiet", "aria-hidden": "true" }, "Scroll sideways to see all seats."),
+        picker.hint, legend(picker.layout)),
       h("div", { class: "picker-side" },
-        picker.error.element, picker.trouble, picker.own, picker.best.element, picker.line.element, picker.bar)));
+        h("div", { class: "first" }, picker.error.element, picker.trouble, picker.own, picker.line.element),
+        picker.best.element, picker.bar)));
 }
 
 function makePicker(show, layout, signal) {
@@ -143,6 +146,7 @@ function drawBar(picker) {
   words.textContent = summary(picker);
   button.textContent = picked.length ? `Hold ${plural(picked.length, "seat")}` : "Hold seats";
   button.disabled = picked.length === 0;
+  bar.toggleAttribute("data-empty", picked.length === 0);
   clear.hidden = picked.length === 0;
 }
 

@@ -86,7 +86,7 @@ const STATES = {
     h("p", { class: "position" }, h("span", { "data-testid": "waitlist-position" }, position), h("span", {}, positionWords(position))),
     h("p", {}, `You wait for ${plural(party, "seat")}. We tell you here the moment it is your turn; keep this page open.`),
     leaveButton(view, "Leave the line")),
-  offered: (view) => STATES.closed(view),
+  offered: (view, entry) => STATES.waiting(view, entry), // between two offers, for a moment
   fulfilled: () => ended("You got your seats", "Your booking is under My bookings.", h("a", { class: "button", href: "/bookings" }, "My bookings")),
   left: (view) => ended("You left the line", "Your place went to the next.", seatsLink(view)),
   closed: (view) => ended("The line is closed", "There is nothing left to wait for.", seatsLink(view)),

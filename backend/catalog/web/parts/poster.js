@@ -5,11 +5,12 @@ import { svg } from "../dom.js";
 const WIDTH = 120;
 const HEIGHT = 160;
 
-/** A small steady number from a text (FNV-1a). */
+/** A steady number from a text: FNV-1a, then mixed once so that like titles look unlike. */
 export function hash(text) {
   let value = 0x811c9dc5;
   for (const letter of text) value = Math.imul(value ^ letter.codePointAt(0), 0x01000193) >>> 0;
-  return value;
+  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b) >>> 0;
+  return (value ^ (value >>> 13)) >>> 0;
 }
 
 export function poster(movie) {
