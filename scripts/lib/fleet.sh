@@ -1,0 +1,151 @@
+# shellcheck shell=bash
+# The fleet: which processes there are, where they listen, how each is started. Needs $service_base, $public_port.
+
+services=(catalog-1 catalog-2 reservations-1 reservations-2 waitlist-1 waitlist-2 cache-warmer)
+
+# port_of NAME → REPLY: where it listens.
+port_of() {
+  case $1 in
+    balancer) REPLY=$public_port ;;
+    admin) REPLY=$((public_port + 1)) ;;
+    catalog-*) REPLY=$((service_base + 100 + ${1##*-})) ;;
+    reservations-*) REPLY=$((service_base + 200 + ${1##*-})) ;;
+    waitlist-*) REPLY=$((service_base + 300 + ${1##*-})) ;;
+    cache-warmer) REPLY=$((service_base + 401)) ;;
+  esac
+}
+
+# refuse_taken_ports: before anything is started.
+refuse_taken_ports() {
+  local name
+  for name in balancer admin; do
+    port_of "$name"
+    refuse_taken "the balancer's" "$REPLY" "choose another with --port N"
+  done
+  for name in "${services[@]}"; do
+    port_of "$name"
+    refuse_taken "$name's" "$REPLY" "choose others with --service-ports BASE"
+  done
+}
+
+# endpoints PREFIX NAME…: a TOML list of their addresses.
+endpoints() {
+  local prefix=$1 name list=""
+  shift
+  for name in "$@"; do
+    port_of "$name"
+    list+="${list:+,}\"${prefix}127.0.0.1:$REPLY\""
+  done
+  printf '[%s]' "$list"
+}
+
+# own_environment NAME → settings: what this process is told over its configuration file. A reader of DESIGN section 6
+# finds the same keys there.
+own_environment() {
+  local name=$1 program=${1%-[0-9]} pool prefix
+  prefix=MARQUEE_${program^^} prefix=${prefix//-/_}
+  port_of "$name"
+  settings=("${prefix}__LISTEN=127.0.0.1:$REPLY")
+  case $program in
+    catalog)
+      settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints http:// reservations-1 waitlist-1)") ;;
+    waitlist)
+      settings+=("${prefix}__RESERVATIONS=$(endpoints http:// reservations-1 reservations-2)") ;;
+    balancer)
+      port_of admin
+      settings+=("${prefix}__ADMIN_LISTEN=127.0.0.1:$REPLY")
+      for pool in catalog reservations waitlist; do
+        settings+=("${prefix}__POOLS__${pool^^}__ENDPOINTS=$(endpoints "" "$pool-1" "$pool-2")")
+      done ;;
+  esac
+}
+
+# launch NAME: starts it, whatever it is.
+launch() {
+  local settings=()
+  case $1 in
+    postgres) launch_postgres ;;
+    redis) launch_redis ;;
+    *)
+      own_environment "$1"
+      start_process "$1" env "${settings[@]}" "$binaries/${1%-[0-9]}" ;;
+  esac
+}
+
+# check_configs [each]: every program reads its configuration as it will; with `each`, a line for each of them.
+check_configs() {
+  local name settings=() said bad=0
+  for name in catalog-1 reservations-1 waitlist-1 cache-warmer balancer; do
+    own_environment "$name"
+    # Ours have no address before they are started; any will do for reading a file.
+    settings+=("DATABASE_URL=${DATABASE_URL:-postgres://127.0.0.1/marquee}" "REDIS_URL=${REDIS_URL:-redis://127.0.0.1/}")
+    if said=$(env "${settings[@]}" "$binaries/${name%-1}" --check 2>&1 </dev/null); then
+      if [[ ${1:-} == each ]]; then printf '%s\n' "${said:-${name%-1}: good}"; fi
+    else
+      complain "${said:-${name%-1} --check failed without a word}"
+      bad=1
+    fi
+  done
+  return "$bad"
+}
+
+# step_of PROGRAM VERB: a command that ends, such as `migrate`; its last lines when it fails.
+step_of() {
+  local settings=() log=$1-$2
+  own_environment "$1-1"
+  new_log "$log"
+  if ! attend env "${settings[@]}" "$binaries/$1" "$2" >>"$run_dir/logs/$log.log" 2>&1; then
+    complain "$1 $2 failed; its last lines ($run_dir/logs/$log.log):"
+    last_lines "$log" >&3
+    exit 1
+  fi
+}
+
+# How long the fleet may take until GET /healthz is 200.
+ready_seconds_max=90
+
+# await_fleet: until a visitor is served; ends the script with the last lines of what died, or what is still missing.
+await_fleet() {
+  local deadline name
+  now_ms
+  deadline=$((REPLY + ready_seconds_max * 1000))
+  while true; do
+    http_status "$public_port" /healthz
+    if [[ $REPLY == 200 ]]; then return; fi
+    for name in "${services[@]}" balancer; do
+      if ! running "$name"; then
+        complain "$name ended while starting; its last lines ($run_dir/logs/$name.log):"
+        last_lines "$name" >&3
+        exit 1
+      fi
+    done
+    if past "$deadline"; then die "not ready after $ready_seconds_max s: GET /healthz says ${REPLY:-nothing}; logs in $run_dir/logs"; fi
+    sleep 0.1
+  done
+} 2>>"$run_dir/logs/supervisor.log"
+
+# write_fleet_env: where everything is, for tests and developers; `KEY=VALUE` lines that a shell can read too.
+write_fleet_env() {
+  local name key
+  (
+    umask 077
+    {
+      printf 'MARQUEE_URL=http://127.0.0.1:%s\n' "$public_port"
+      printf 'MARQUEE_ADMIN_URL=http://127.0.0.1:%s\n' $((public_port + 1))
+      printf 'MARQUEE_RUN_DIR=%s\n' "$(quoted "$run_dir")"
+      printf 'DATABASE_URL=%s\n' "$(quoted "$DATABASE_URL")"
+      printf 'REDIS_URL=%s\n' "$(quoted "$REDIS_URL")"
+      for name in "${services[@]}"; do
+        port_of "$name"
+        key=${name^^}
+        printf 'MARQUEE_%s_URL=http://127.0.0.1:%s\n' "${key//-/_}" "$REPLY"
+      done
+    } >"$run_dir/fleet.env.new"
+  )
+  mv -f "$run_dir/fleet.env.new" "$run_dir/fleet.env"
+}
+
+# quoted TEXT: in single quotes when a shell would read it otherwise.
+quoted() {
+  if [[ $1 =~ ^[A-Za-z0-9_./:@%+,=-]*$ ]]; then printf '%s' "$1"; else printf "'%s'" "${1//\'/\'\\\'\'}"; fi
+}
