@@ -1,7 +1,8 @@
 // Puts the client together: which page is whose, and what runs beside every page.
 
 import { onConnection } from "./api.js";
-import { attend, hurry, stayWhile } from "./live.js";
+import { hurry } from "./connection.js";
+import { attend, stayWhile } from "./live.js";
 import { entries, holds, onChange } from "./memory.js";
 import { recall, startNotifications } from "./notifications.js";
 import { bookingPage } from "./pages/booking.js";

@@ -8,14 +8,26 @@ import { entries, forgetEntry, forgetHold, holds, keepEntry, keepHold } from "./
 import { notice, withdraw } from "./parts/notices.js";
 import { to } from "./routes.js";
 
+const offeredHolds = new Map(); // entry → its last offer's hold: what lapses is taken off the screen
+
 export function startNotifications() {
   onNotice((message) => HANDLERS[message.type]?.(message));
 }
 
 /** After a reload: are the holds and places this tab remembers still there? */
 export function recall() {
-  for (const { id } of holds()) check(`/api/holds/${encodeURIComponent(id)}`, "on_hold", keepHold, () => forgetHold(id));
-  for (const { id } of entries()) check(`/api/waitlist/${encodeURIComponent(id)}`, "waiting", keepEntry, () => forgetEntry(id));
+  for (const { id } of holds()) {
+    check(`/api/holds/${encodeURIComponent(id)}`, ({ status }) => status === "on_hold", keepHold, () => forgetHold(id));
+  }
+  recallEntries();
+}
+
+/** A place whose offer was booked has served its purpose, even before its service has heard. */
+export function recallEntries(bookedHoldId = null) {
+  const alive = ({ status, offer }) => status === "waiting" || (status === "offered" && offer?.hold_id !== bookedHoldId);
+  for (const { id } of entries()) {
+    check(`/api/waitlist/${encodeURIComponent(id)}`, alive, keepEntry, () => forgetEntry(id));
+  }
 }
 
 const HANDLERS = {
@@ -33,6 +45,7 @@ const HANDLERS = {
 
   offer: ({ entry_id, hold_id, show_id, seats }) => {
     keepEntry({ id: entry_id, show_id });
+    offeredHolds.set(entry_id, hold_id);
     notice({
       key: `offer ${hold_id}`,
       title: `${plural(seats.length, "seat")} for you`,
@@ -43,6 +56,8 @@ const HANDLERS = {
   },
 
   offer_lapsed: ({ entry_id }) => {
+    withdraw(`offer ${offeredHolds.get(entry_id)}`);
+    withdraw(`expired ${offeredHolds.get(entry_id)}`);
     notice({
       key: `lapsed ${entry_id}`,
       title: "The offer has lapsed",
@@ -64,7 +79,7 @@ const HANDLERS = {
 async function check(path, alive, keep, forget) {
   try {
     const thing = await get(path);
-    if (thing.status === alive || thing.status === "offered") keep(thing);
+    if (alive(thing)) keep(thing);
     else forget();
   } catch (error) {
     if (error.status >= 400 && error.status < 500 && error.status !== 429) forget();

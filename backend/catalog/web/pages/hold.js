@@ -6,6 +6,7 @@ import { list, money, spokenCountdown } from "../format.js";
 import { secondsUntil } from "../clock.js";
 import { onNotice } from "../live.js";
 import { forgetHold, keepHold } from "../memory.js";
+import { recallEntries } from "../notifications.js";
 import { whileBusy } from "../parts/busy.js";
 import { deadline } from "../parts/countdown.js";
 import { showCard } from "../parts/show-card.js";
@@ -77,6 +78,7 @@ async function confirm(hold, body, error) {
   try {
     const booking = await post(`/api/holds/${encodeURIComponent(hold.id)}/confirm`, body);
     forgetHold(hold.id);
+    recallEntries(hold.id);
     await navigate(`${to.booking(booking.id)}?new=1`, { instead: true });
   } catch (problem) {
     if (problem.status === 410) return refresh();

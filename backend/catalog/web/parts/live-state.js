@@ -1,7 +1,7 @@
 // Says whether the seats on screen are live. By words and shape, not by colour alone.
 
+import { onState } from "../connection.js";
 import { h } from "../dom.js";
-import { onState } from "../live.js";
 
 const WORDS = { live: "Live", connecting: "Reconnecting…" };
 

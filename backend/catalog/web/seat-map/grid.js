@@ -9,7 +9,7 @@ const UNIT_PX_MIN = 32;
 const UNIT_PX_MAX = 46;
 const GUTTER_PX = 30; // the row's letter
 
-/** `{element, paint(statusOf)}`; `onPress(seatId)` for a click, Enter or Space on any seat. */
+/** `{element, paint(statusOf), focus()}`; `onPress(seatId)` for a click, Enter or Space on any seat. */
 export function seatGrid(layout, { onPress, signal }) {
   const buttons = new Map();
   const grid = h("div", { class: "seat-grid", role: "grid", "aria-label": "Seats, the screen is before the first row" },
@@ -25,7 +25,11 @@ export function seatGrid(layout, { onPress, signal }) {
   fit(scroller, grid, layout, signal);
   const first = buttons.values().next().value;
   if (first) first.tabIndex = 0;
-  return { element: scroller, paint: (statusOf) => paint(layout, buttons, statusOf) };
+  return {
+    element: scroller,
+    paint: (statusOf) => paint(layout, buttons, statusOf),
+    focus: () => grid.querySelector('[tabindex="0"]')?.focus(),
+  };
 }
 
 function rowOf(row, buttons) {
