@@ -7,7 +7,7 @@ import { sentence } from "../web/problems.js";
 test("lost seats are named", () => {
   assert.equal(sentence({ code: "seats_unavailable", unavailable: ["C7"] }), "Seat C7 has just been taken.");
   assert.equal(sentence({ code: "seats_unavailable", unavailable: ["C7", "C8"] }), "Seats C7 and C8 have just been taken.");
-  assert.equal(sentence({ code: "seats_unavailable" }), "There are not that many seats left.");
+  assert.equal(sentence({ code: "seats_unavailable" }), "There are not that many seats free together.");
 });
 
 test("a pause that the server asks for is told", () => {

@@ -8,6 +8,7 @@ import { sentence } from "./problems.js";
 
 const ATTEMPTS_MAX = 5;
 const TIMEOUT_MS = 20_000;
+const KEY_UNDER_WAY = "idempotency_key_under_way"; // our own first try is not done yet
 const RETRY_AFTER_SECONDS_MAX = 5; // longer than this, the visitor decides
 
 const intents = new Intents();
@@ -105,18 +106,19 @@ async function problemOf(response) {
   return new Problem(body, response.status);
 }
 
-/** Might go away by itself. A payment that timed out is the visitor's to repeat. */
+/** Might go away by itself. A payment without an answer is the visitor's to repeat. */
 function passing(error, method) {
   if (!(error instanceof Problem)) return false;
   if ((error.body.retry_after_seconds ?? 0) > RETRY_AFTER_SECONDS_MAX) return false;
-  if (error.code === "payment_timeout") return false;
+  if (error.code === "payment_unavailable") return false;
+  if (error.code === KEY_UNDER_WAY) return true;
   return [0, 502, 503].includes(error.status) || (method === "GET" && [429, 504].includes(error.status));
 }
 
 /** The server decided; after anything else the outcome is unknown and the key must stay. */
-function definite(error) {
+export function definite(error) {
   return error instanceof Problem && error.status >= 400 && error.status < 500
-    && error.status !== 408 && error.status !== 429;
+    && ![408, 429].includes(error.status) && error.code !== KEY_UNDER_WAY;
 }
 
 function waitMs(error, tries) {

@@ -7,24 +7,27 @@ const BY_CODE = {
   seats_unavailable: seatsUnavailable,
   hold_expired: () => "The time for these seats ran out, and they were given back.",
   hold_released: () => "These seats were given back already.",
-  hold_booked: () => "These seats are booked already. You find them under My bookings.",
+  already_booked: () => "These seats are booked already. You find them under My bookings.",
   hold_not_found: () => "There is no such hold, or it belongs to another browser.",
   show_not_found: () => "There is no such show. It may have been taken off the program.",
   movie_not_found: () => "There is no such film.",
   booking_not_found: () => "There is no such booking, or it belongs to another browser.",
   entry_not_found: () => "There is no such place in line, or it belongs to another browser.",
   payment_declined: () => "The card was declined. Nothing was charged; your seats stay on hold, so try another card.",
-  payment_timeout: () => "The payment provider did not answer in time. Your seats stay on hold; try again.",
-  invalid_email: () => "That does not look like an e-mail address.",
-  unknown_seat: () => "One of these seats does not exist in this auditorium.",
+  payment_unavailable: () => "The payment provider did not answer. Nothing was charged and your seats stay on hold; try again.",
+  payment_token_unknown: () => "The payment provider does not know this card. Choose another one.",
+  email_invalid: () => "That does not look like an e-mail address.",
   unknown_seats: () => "One of these seats does not exist in this auditorium.",
+  no_seats: () => "Pick at least one seat.",
+  duplicate_seat: () => "A seat was picked twice. Pick anew.",
   too_many_seats: () => "You can hold at most 10 seats at a time.",
-  too_many_holds: () => "You hold as many seats as one visitor may. Book or release some first.",
+  too_many_holds: () => "You have as many holds as one visitor may. Book or release one first.",
   show_started: () => "This show has started; its seats are no longer sold.",
   show_over: () => "This show is over.",
   already_cancelled: () => "This booking was cancelled already.",
   already_waiting: () => "You are in line for this show already.",
   seats_free: () => "Enough seats are free right now: pick them instead of waiting.",
+  idempotency_key_under_way: () => "Your first request is still under way. Try again in a moment; nothing is done twice.",
   idempotency_key_reused: () => "This was sent before with other details. Please try again.",
   rate_limited: (problem) => `Too many requests at once. ${again(problem)}`,
   unavailable: (problem) => `We cannot reach our box office right now. ${again(problem)}`,
@@ -52,7 +55,7 @@ export function sentence(problem) {
 
 function seatsUnavailable(problem) {
   const lost = problem.unavailable ?? [];
-  if (lost.length === 0) return "There are not that many seats left.";
+  if (lost.length === 0) return "There are not that many seats free together.";
   return lost.length === 1 ? `Seat ${lost[0]} has just been taken.` : `Seats ${list(lost)} have just been taken.`;
 }
 

@@ -77,13 +77,18 @@ async function confirm(hold, body, error) {
   remember(body.email);
   try {
     const booking = await post(`/api/holds/${encodeURIComponent(hold.id)}/confirm`, body);
-    forgetHold(hold.id);
-    recallEntries(hold.id);
-    await navigate(`${to.booking(booking.id)}?new=1`, { instead: true });
+    await booked(hold, booking.id);
   } catch (problem) {
-    if (problem.status === 410) return refresh();
-    error.show(problem);
+    if (problem.body?.booking_id) await booked(hold, problem.body.booking_id); // from another tab
+    else if (problem.status === 410) await refresh();
+    else error.show(problem);
   }
+}
+
+function booked(hold, bookingId) {
+  forgetHold(hold.id);
+  recallEntries(hold.id);
+  return navigate(`${to.booking(bookingId)}?new=1`, { instead: true });
 }
 
 function releaseButton(hold, error) {

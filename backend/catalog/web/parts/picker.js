@@ -1,6 +1,6 @@
 // What a visitor does on the seat map: picks, sees picks taken by others, holds, is refused.
 
-import { post } from "../api.js";
+import { definite, post } from "../api.js";
 import { h, replace } from "../dom.js";
 import { list, plural } from "../format.js";
 import { holds, keepHold, onChange } from "../memory.js";
@@ -136,7 +136,7 @@ function hold(picker, wish, button) {
 }
 
 function refused(picker, wish, error) {
-  picker.unsure = !(error.status >= 400 && error.status < 500);
+  picker.unsure = !definite(error) && error.status !== 429;
   if (error.code !== "seats_unavailable") return picker.error.show(error);
   const lost = error.body.unavailable ?? [];
   picker.picked = picker.picked.filter((seat) => !lost.includes(seat));
