@@ -1,1 +1,145 @@
-//! The layer-7 load balancer.
+//! The layer-7 load balancer. It does not know what a seat is: routes, pools, limits are configuration.
+//!
+//! The life of a request: its whole header must arrive before a deadline ([`proxy::deadline`]); the edge refuses what
+//! is too large or could be read in two ways ([`proxy::edge`]); its path finds a route ([`proxy::route`]); a stored
+//! answer may end it here ([`cache`]); its affinity cookie places it on the ring of the route's pool
+//! ([`proxy::affinity`], [`fleet`]); when an endpoint fails it, another one may be tried ([`proxy::retry`]); the answer
+//! goes back with what belongs to this client alone, is perhaps stored without that, and leaves a line and a few
+//! counts ([`operate`]).
+
+pub mod cache;
+pub mod config;
+pub mod fleet;
+pub mod operate;
+pub mod proxy;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::fleet::Fleet;
+use crate::fleet::health::HealthChecks;
+use crate::operate::access_log::AccessLog;
+use crate::operate::admin::Admin;
+use crate::operate::drain::{Drain, Signals};
+use crate::operate::metrics::Metrics;
+use crate::proxy::Gateway;
+use crate::proxy::deadline::Timed;
+use crate::proxy::retry::Budget;
+
+/// Pingora's own bound on tries of one request; ours, `retry.attempts_max`, is reached first.
+const TRIES_MAX: usize = config::ENDPOINTS_PER_POOL_MAX + 1;
+/// Time for threads to end after everything was drained, in seconds.
+const THREADS_END_SECONDS: u64 = 1;
+
+/// Runs until SIGTERM or SIGINT; everything in flight has had its time when this returns.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    for (key, address) in [("listen.public", config.public), ("listen.admin", config.admin)] {
+        probe(key, address)?;
+    }
+    let config = Arc::new(config);
+    let parts = Parts::new(config.clone())?;
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+    server.bootstrap();
+
+    let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
+    let checks = server.add_service(background_service("health", checks));
+    let public = server.add_service(parts.public(&server.configuration));
+    public.add_dependency(&checks);
+    server.add_service(parts.admin());
+
+    tracing::info!(public = %config.public, admin = %config.admin, threads = config.threads, "starting");
+    let signals = Signals { drain: parts.drain.clone(), deadline: config.edge.drain };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    parts.access_log.flush();
+    Ok(())
+}
+
+/// What the services share.
+struct Parts {
+    config: Arc<Config>,
+    fleet: Arc<Fleet>,
+    cache: Cache,
+    metrics: Arc<Metrics>,
+    drain: Arc<Drain>,
+    access_log: Arc<AccessLog>,
+}
+
+impl Parts {
+    fn new(config: Arc<Config>) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new().context("metrics")?);
+        let access_log = AccessLog::start(config.access_log.as_ref(), metrics.clone())
+            .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
+        Ok(Self {
+            fleet: Arc::new(Fleet::new(&config.pools)),
+            cache: Cache::new(config.cache),
+            drain: Arc::default(),
+            access_log: Arc::new(access_log),
+            metrics,
+            config,
+        })
+    }
+
+    fn public(&self, conf: &Arc<ServerConf>) -> Service<Timed<pingora::proxy::HttpProxy<Gateway>>> {
+        let gateway = Gateway {
+            config: self.config.clone(),
+            fleet: self.fleet.clone(),
+            cache: self.cache,
+            metrics: self.metrics.clone(),
+            access_log: self.access_log.clone(),
+            drain: self.drain.clone(),
+            budgets: self.config.pools.iter().map(|_| Budget::new(self.config.retry)).collect(),
+        };
+        let timed = Timed {
+            app: Arc::new(http_proxy(conf, gateway)),
+            header: self.config.edge.header,
+            keepalive: self.config.edge.keepalive,
+        };
+        let mut service = Service::new("public".to_owned(), timed);
+        service.threads = Some(self.config.threads);
+        service.add_tcp(&self.config.public.to_string());
+        service
+    }
+
+    fn admin(&self) -> Service<Admin> {
+        let admin = Admin {
+            fleet: self.fleet.clone(),
+            metrics: self.metrics.clone(),
+            drain: self.drain.clone(),
+            cache: self.cache,
+        };
+        let mut service = Service::new("admin".to_owned(), admin);
+        service.threads = Some(1);
+        service.add_tcp(&self.config.admin.to_string());
+        service
+    }
+}
+
+/// Pingora would panic on an address it cannot bind, so it is tried first.
+fn probe(key: &str, address: SocketAddr) -> anyhow::Result<()> {
+    TcpListener::bind(address).map(drop).with_context(|| {
+        format!("key `{key}`: cannot listen on {address}; stop what uses it or choose another")
+    })
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    let idle_connections =
+        config.pools.iter().map(|pool| pool.idle_connections_max * pool.endpoints.len()).sum();
+    ServerConf {
+        threads: 1,
+        max_retries: TRIES_MAX,
+        upstream_keepalive_pool_size: idle_connections,
+        // The drain has happened before the server is told to stop.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(THREADS_END_SECONDS),
+        ..ServerConf::default()
+    }
+}

@@ -1,0 +1,24 @@
+//! How one of several endpoints is chosen.
+//! A policy must not know why an endpoint is not eligible.
+
+pub mod ring_hash;
+
+use crate::config;
+
+use self::ring_hash::RingHash;
+use super::endpoint::Endpoint;
+
+/// Chooses among the endpoints it was built from, by index.
+pub trait Policy: Send + Sync {
+    /// The endpoint for this key among those `eligible`; none when there is none.
+    fn pick(&self, key: u64, eligible: &dyn Fn(usize) -> bool) -> Option<usize>;
+}
+
+/// The policy a configuration names.
+pub fn build(policy: config::Policy, endpoints: &[impl AsRef<Endpoint>]) -> Box<dyn Policy> {
+    match policy {
+        config::Policy::RingHash => {
+            Box::new(RingHash::new(endpoints.iter().map(|e| (e.as_ref().name.as_str(), e.as_ref().weight))))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! How the balancer is run: metrics, the admin listener, the access log, the way down.
+//! It must not change what happens to a request.
+
+pub mod access_log;
+pub mod admin;
+pub mod drain;
+pub mod metrics;
+pub mod status;
+pub mod telemetry;

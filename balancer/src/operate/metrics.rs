@@ -1,0 +1,156 @@
+//! Every metric of the balancer; a doc comment is its help text. Labels are routes, pools, endpoints and
+//! classes from the configuration, never a path, client or id.
+
+use prometheus::{
+    Encoder as _, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::fleet::endpoint::State;
+
+/// Upper bounds of the latency buckets, in seconds.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The metrics and the registry they are exposed from.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests answered, by route, pool and status class.
+    pub requests: IntCounterVec,
+    /// Time from the request's header to the end of the answer, in seconds, by route.
+    pub request_seconds: HistogramVec,
+    /// Requests being worked on.
+    pub requests_in_flight: IntGauge,
+    /// Whether the endpoint can serve (1) or not (0).
+    pub endpoint_up: GaugeVec,
+    /// Changes of an endpoint's state, by pool, endpoint and new state.
+    pub health_transitions: IntCounterVec,
+    /// Requests tried on another endpoint, by pool and reason.
+    pub retries: IntCounterVec,
+    /// Second tries refused because the pool's budget was spent, by pool.
+    pub retries_refused: IntCounterVec,
+    /// Requests on routes with a cache, by result.
+    pub cache_requests: IntCounterVec,
+    /// Bytes the cache holds.
+    pub cache_bytes: IntGauge,
+    /// Answers the cache holds.
+    pub cache_entries: IntGauge,
+    /// Upgraded connections that are open.
+    pub upgrades_open: IntGauge,
+    /// Access log lines dropped because the writer was behind.
+    pub access_log_dropped: IntCounter,
+}
+
+impl Metrics {
+    /// All metrics at zero, in a registry of their own.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("balancer".into()), None)?;
+        let metrics = Self {
+            requests: counters(
+                &registry,
+                "requests_total",
+                "Requests answered.",
+                &["route", "pool", "class"],
+            )?,
+            request_seconds: histograms(&registry)?,
+            requests_in_flight: gauge(&registry, "requests_in_flight", "Requests being worked on.")?,
+            endpoint_up: gauges(
+                &registry,
+                "endpoint_up",
+                "Whether the endpoint can serve.",
+                &["pool", "endpoint"],
+            )?,
+            health_transitions: counters(
+                &registry,
+                "health_transitions_total",
+                "Changes of an endpoint's state.",
+                &["pool", "endpoint", "to"],
+            )?,
+            retries: counters(
+                &registry,
+                "retries_total",
+                "Requests tried on another endpoint.",
+                &["pool", "reason"],
+            )?,
+            retries_refused: counters(
+                &registry,
+                "retries_refused_total",
+                "Second tries refused because the budget was spent.",
+                &["pool"],
+            )?,
+            cache_requests: counters(
+                &registry,
+                "cache_requests_total",
+                "Requests on routes with a cache.",
+                &["result"],
+            )?,
+            cache_bytes: gauge(&registry, "cache_bytes", "Bytes the cache holds.")?,
+            cache_entries: gauge(&registry, "cache_entries", "Answers the cache holds.")?,
+            upgrades_open: gauge(&registry, "upgrades_open", "Upgraded connections that are open.")?,
+            access_log_dropped: IntCounter::new(
+                "access_log_dropped_total",
+                "Access log lines dropped because the writer was behind.",
+            )?,
+            registry,
+        };
+        metrics.registry.register(Box::new(metrics.access_log_dropped.clone()))?;
+        gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1.0);
+        Ok(metrics)
+    }
+
+    /// Counts an endpoint's new state.
+    pub fn endpoint_changed(&self, pool: &str, endpoint: &str, state: State) {
+        self.endpoint_up.with_label_values(&[pool, endpoint]).set(f64::from(u8::from(state.serves())));
+        self.health_transitions.with_label_values(&[pool, endpoint, state.name()]).inc();
+    }
+
+    /// The exposition format, ours and the process's own.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        let encoder = TextEncoder::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        // The default registry holds the process collector: CPU seconds, memory, open files.
+        encoder.encode(&prometheus::gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<GaugeVec, prometheus::Error> {
+    let metric = GaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histograms(registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(
+        "request_duration_seconds",
+        "Time from the request's header to the end of the answer.",
+    );
+    let metric = HistogramVec::new(options.buckets(SECONDS.to_vec()), &["route"])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

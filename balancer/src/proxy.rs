@@ -1,0 +1,476 @@
+//! What happens to a request: Pingora's callbacks in the order they are called, each a few lines.
+//! They decide nothing; deciding is done by the modules below them.
+
+pub mod affinity;
+pub mod answer;
+pub mod deadline;
+pub mod edge;
+pub mod request;
+pub mod retry;
+pub mod route;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{StatusCode, header};
+use pingora::cache::key::HashBinary;
+use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use self::affinity::Affinity;
+use self::answer::Problem;
+use self::request::{OpenUpgrade, Request};
+use self::retry::{Budget, Failure};
+use crate::cache::status::Outcome;
+use crate::cache::{Cache, key};
+use crate::config::{Config, Route};
+use crate::fleet::Fleet;
+use crate::fleet::pool::Pool;
+use crate::operate::access_log::{AccessLog, Line};
+use crate::operate::drain::Drain;
+use crate::operate::metrics::Metrics;
+use crate::operate::status;
+
+/// Answered by the balancer itself on the public listener.
+const HEALTH_PATH: &str = "/healthz";
+/// The label of requests that have no route.
+const NO_ROUTE: &str = "none";
+
+/// The proxy: the rest of the balancer, as seen from a request.
+pub struct Gateway {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The endpoints.
+    pub fleet: Arc<Fleet>,
+    /// The stored answers.
+    pub cache: Cache,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
+    /// The way down.
+    pub drain: Arc<Drain>,
+    /// One per pool.
+    pub budgets: Vec<Budget>,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Request;
+
+    fn new_ctx(&self) -> Request {
+        Request::new()
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
+        deadline::lift();
+        request.in_flight = Some(self.drain.enter());
+        request.identity = edge::identify(session, &self.config.edge);
+        self.set_timeouts(session);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+        match self.admit(session, request) {
+            Ok(Admitted::ToRoute) => Ok(false),
+            Ok(Admitted::Healthy) => {
+                answer::json(session, r#"{"status":"ok"}"#, &request.identity.request_id).await?;
+                Ok(true)
+            }
+            Err(problem) => {
+                answer::problem(session, &problem, &request.identity.request_id).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
+        if self.route(request).is_some_and(|route| route.cache) {
+            self.cache.enable(session);
+            request.cache = Some(Outcome::Bypassed);
+        }
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, session: &Session, _: &mut Request) -> Result<CacheKey> {
+        Ok(key::of(session.req_header()))
+    }
+
+    fn cache_vary_filter(
+        &self,
+        stored: &CacheMeta,
+        _: &mut Request,
+        header: &RequestHeader,
+    ) -> Option<HashBinary> {
+        key::variance(stored, header)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
+        let (Some(route), Some(pool)) = (self.route(request), request.pool.clone()) else {
+            return Error::e_explain(ErrorType::InternalError, "a request without a route went upstream");
+        };
+        let Some(index) = pool.pick(request.affinity.key, request.tries.tried) else {
+            return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
+        };
+        if request.tries.count == 0 {
+            self.budgets[route.pool].deposit();
+        }
+        request.begin_try(index, &pool);
+        let upgrade = session.is_upgrade_req();
+        if upgrade {
+            // Its reads have no timeout, so the answer to the handshake gets a deadline of its own.
+            deadline::set(route.read);
+        }
+        Ok(Box::new(peer(&pool, index, (!upgrade).then_some(route.read))))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        request: &mut Request,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
+            self.take_out(request);
+        }
+        // Nothing was sent, so this costs the pool nothing and needs no budget.
+        let again = request.tries.count < self.config.retry.attempts_max;
+        if again {
+            self.count_retry(request, "connect");
+        }
+        error.set_retry(again);
+        error
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _reused: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        _: Option<&Digest>,
+        request: &mut Request,
+    ) -> Result<()> {
+        request.tries.sent = true;
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        upstream: &mut RequestHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        let identity = &request.identity;
+        upstream.remove_header("forwarded");
+        upstream.remove_header("x-real-ip");
+        upstream.insert_header("x-forwarded-for", &identity.forwarded_for)?;
+        upstream.insert_header("x-forwarded-proto", &identity.forwarded_proto)?;
+        upstream.insert_header("x-forwarded-host", &identity.forwarded_host)?;
+        upstream.insert_header("x-request-id", &identity.request_id)?;
+        upstream.insert_header("traceparent", &identity.trace.traceparent)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        request: &mut Request,
+    ) -> Result<()> {
+        request.body_bytes += body.as_ref().map_or(0, Bytes::len);
+        let most = self.route(request).map_or(usize::MAX, |route| route.body_bytes_max);
+        if request.upgrade.is_none() && request.body_bytes > most {
+            return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than its route allows");
+        }
+        Ok(())
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        request: &mut Request,
+        _reused: bool,
+    ) -> Box<Error> {
+        let failure = Failure {
+            repeatable: retry::repeatable(session.req_header()) && !session.is_upgrade_req(),
+            answer_begun: request.tries.answer_begun || session.response_written().is_some(),
+            body_kept: !session.as_ref().retry_buffer_truncated(),
+            attempts: request.tries.count,
+        };
+        let again = *error.esource() == ErrorSource::Upstream
+            && retry::may_send_again(failure, self.config.retry.attempts_max)
+            && self.withdraw(request);
+        if again {
+            self.count_retry(request, "broken");
+        }
+        error.set_retry(again);
+        error
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        request.answer_begun();
+        response.remove_header("keep-alive");
+        response.remove_header("proxy-connection");
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.set_read_timeout(None);
+            request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
+            request.in_flight = None;
+        }
+        if !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS {
+            deadline::lift();
+        }
+        Ok(())
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        _: &mut Request,
+    ) -> Result<RespCacheable> {
+        Ok(self.cache.admit(session.req_header(), response))
+    }
+
+    /// Runs for stored answers too, after they were stored: what is added here is for this client alone.
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        request: &mut Request,
+    ) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        response.insert_header("x-request-id", &request.identity.request_id)?;
+        if let Some(cookie) = request.affinity.set_cookie(&self.config.affinity) {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+        if request.cache.is_some() {
+            let outcome = Outcome::of(session.cache.phase());
+            response.insert_header("cache-status", outcome.header())?;
+            request.cache = Some(outcome);
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        request: &mut Request,
+    ) -> FailToProxy {
+        let problem = self.problem_of(session, error, request);
+        let error_code = problem.as_ref().map_or(0, |problem| problem.status.as_u16());
+        if let Some(problem) = problem {
+            session.set_keepalive(None);
+            if let Err(failed) = answer::problem(session, &problem, &request.identity.request_id).await {
+                tracing::debug!(error = %failed, "the client left before the error answer");
+            }
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Request, _: &Error) -> bool {
+        self.access_log.enabled()
+    }
+
+    fn persist_connection_context(&self, _: &Session, _: &Request) -> Option<Box<dyn Any + Send + Sync>> {
+        Some(Box::new(deadline::Reused))
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
+        self.observe(session, request);
+        if self.access_log.enabled() {
+            self.access_log.write(&self.line(session, error, request));
+        }
+    }
+}
+
+/// What happens to a request that was let in.
+enum Admitted {
+    ToRoute,
+    Healthy,
+}
+
+impl Gateway {
+    fn set_timeouts(&self, session: &mut Session) {
+        let edge = &self.config.edge;
+        session.set_read_timeout(Some(edge.body_idle));
+        session.set_write_timeout(Some(edge.write));
+        session.set_total_drain_timeout(Some(edge.body_idle));
+        if self.drain.draining() {
+            session.set_keepalive(None);
+        } else if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(edge.keepalive.as_secs()));
+        }
+    }
+
+    /// Everything that can refuse a request before any endpoint hears of it.
+    fn admit(&self, session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
+        edge::check(session, &self.config.edge)?;
+        let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
+        if path == HEALTH_PATH {
+            let unavailable = status::pools_unavailable(&self.fleet);
+            return if unavailable.is_empty() {
+                Ok(Admitted::Healthy)
+            } else {
+                Err(Problem::pools_unavailable(&unavailable))
+            };
+        }
+        let index = route::find(&self.config, &path).ok_or_else(Problem::not_found)?;
+        let route = &self.config.routes[index];
+        edge::check_length(session.req_header(), route.body_bytes_max)?;
+        request.route = Some(index);
+        request.pool = Some(self.fleet.pool(route.pool));
+        request.affinity = Affinity::of(session.req_header(), &self.config.affinity);
+        Ok(Admitted::ToRoute)
+    }
+
+    fn route(&self, request: &Request) -> Option<&Route> {
+        request.route.map(|index| &self.config.routes[index])
+    }
+
+    fn take_out(&self, request: &Request) {
+        let (Some(pool), Some(endpoint)) = (&request.pool, &request.tries.endpoint) else { return };
+        if let Some(state) = endpoint.record_refusal() {
+            self.metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
+            tracing::warn!(
+                pool = pool.settings.name,
+                endpoint = endpoint.name,
+                "endpoint refused a connection"
+            );
+        }
+    }
+
+    fn withdraw(&self, request: &Request) -> bool {
+        let Some(route) = self.route(request) else { return false };
+        let granted = self.budgets[route.pool].withdraw();
+        if !granted {
+            self.metrics.retries_refused.with_label_values(&[self.pool_name(request)]).inc();
+        }
+        granted
+    }
+
+    fn count_retry(&self, request: &Request, reason: &str) {
+        self.metrics.retries.with_label_values(&[self.pool_name(request), reason]).inc();
+    }
+
+    fn pool_name(&self, request: &Request) -> &str {
+        self.route(request).map_or(NO_ROUTE, |route| self.config.pools[route.pool].name.as_str())
+    }
+
+    /// The answer an error amounts to; none when the client is gone or already has an answer.
+    fn problem_of(&self, session: &Session, error: &Error, request: &Request) -> Option<Problem> {
+        if session.response_written().is_some_and(|response| !response.status.is_informational()) {
+            return None;
+        }
+        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        Some(match (error.etype(), error.esource()) {
+            (ErrorType::HTTPStatus(413), _) => {
+                Problem::body_too_large(self.route(request).map_or(0, |route| route.body_bytes_max))
+            }
+            (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
+            (
+                ErrorType::ReadError
+                | ErrorType::WriteError
+                | ErrorType::WriteTimedout
+                | ErrorType::ConnectionClosed,
+                ErrorSource::Downstream,
+            ) => return None,
+            (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
+            (_, ErrorSource::Upstream) if timed_out && request.tries.sent => Problem::upstream_timeout(),
+            (_, ErrorSource::Upstream) if !request.tries.sent || retry::repeatable(session.req_header()) => {
+                Problem::upstream_unavailable()
+            }
+            (_, ErrorSource::Upstream) => Problem::upstream_failed(),
+            (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
+        })
+    }
+
+    fn observe(&self, session: &Session, request: &Request) {
+        let route = self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str());
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let class = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(status / 100).min(5)];
+        self.metrics.requests.with_label_values(&[route, self.pool_name(request), class]).inc();
+        // An upgraded connection lives as long as its user; its time says nothing about us.
+        if request.upgrade.is_none() {
+            let seconds = request.started.elapsed().as_secs_f64();
+            self.metrics.request_seconds.with_label_values(&[route]).observe(seconds);
+        }
+        if let Some(outcome) = request.cache {
+            self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
+        }
+    }
+
+    fn line<'a>(&'a self, session: &'a Session, error: Option<&Error>, request: &'a Request) -> Line<'a> {
+        let header = session.req_header();
+        let duration = request.started.elapsed();
+        let began =
+            jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
+        Line {
+            time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
+            request_id: &request.identity.request_id,
+            trace_id: &request.identity.trace.trace_id,
+            client: request.identity.client.to_string(),
+            method: header.method.as_str(),
+            path: header.uri.path(),
+            route: self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str()),
+            pool: self.pool_name(request),
+            endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
+            status: session.response_written().map_or(0, |response| response.status.as_u16()),
+            bytes: session.body_bytes_sent(),
+            duration_ms: duration.as_secs_f64() * 1e3,
+            upstream_ms: request.tries.first_byte_ms,
+            retries: request.tries.count.saturating_sub(1),
+            cache: request.cache.map(Outcome::name),
+            error: error.map(ToString::to_string),
+        }
+    }
+}
+
+impl Request {
+    fn begin_try(&mut self, index: usize, pool: &Pool) {
+        self.tries.tried = self.tries.tried.with(index);
+        self.tries.count += 1;
+        self.tries.endpoint = Some(pool.endpoints[index].enter());
+        self.tries.started = Some(Instant::now());
+        self.tries.first_byte_ms = None;
+        self.body_bytes = 0;
+    }
+
+    fn answer_begun(&mut self) {
+        self.tries.answer_begun = true;
+        if self.tries.first_byte_ms.is_none() {
+            self.tries.first_byte_ms =
+                self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+}
+
+/// How to reach an endpoint. `read` is none for upgrades, whose silence is no failure.
+fn peer(pool: &Pool, index: usize, read: Option<std::time::Duration>) -> HttpPeer {
+    let settings = &pool.settings;
+    let mut peer = HttpPeer::new(pool.endpoints[index].address, false, String::new());
+    peer.options.connection_timeout = Some(settings.connect);
+    peer.options.total_connection_timeout = Some(settings.connect);
+    peer.options.read_timeout = read;
+    peer.options.write_timeout = Some(settings.write);
+    peer.options.idle_timeout = Some(settings.idle);
+    peer
+}
