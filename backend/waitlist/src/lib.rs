@@ -1,1 +1,117 @@
-//! Owner of queue entries and offers.
+//! Owner of queue entries and offers: who waits for seats of a show, and who is offered those that come free.
+//!
+//! - **Tables**, schema `waitlist`, all private: `shows` (the lock of a line, and its queue flag), `entries`, `escrows`
+//!   and `offers` (what was decided), `told`, `outbox`.
+//! - **Events in**, group `waitlist` on reservations' stream: `SeatsEscrowed`, `HoldExpired`, `HoldReleased`, `SeatsBooked`.
+//!   All but the last only hurry what [`backstop`] finds in the published views anyway.
+//! - **Events out**: `WaitersTold`.
+//! - **Calls out**: reservations' internal HTTP, all in [`reservations_client`].
+//! - **Reads** `catalog_published.shows`, `reservations_published.escrows` and `reservations_published.holds`.
+//! - **Redis**: no keys of our own; only the event streams. Without Redis everything here goes on, a second slower.
+//!
+//! A line changes only under the lock of its row in `waitlist.shows`, and no transaction is open during a call to
+//! reservations: what is to be called is written first, and whoever finds it written may call, once or again.
+
+mod config;
+mod metrics;
+mod routes;
+
+mod entries;
+mod idempotency;
+mod wish;
+
+mod joining;
+mod leaving;
+
+mod backstop;
+mod inbox;
+mod notify;
+mod serving;
+mod settling;
+
+mod flag;
+mod reservations_client;
+
+mod error;
+mod store;
+
+use std::sync::Arc;
+
+use service::drain::Drain;
+use service::http::Readiness;
+use service::outbox::{self, Bell};
+use service::postgres::{self, Connection, Pool};
+use service::redis::Redis;
+use service::session::SessionKeys;
+use service::stream::{self, Subscription};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+use metrics::Metrics;
+use reservations_client::ReservationsClient;
+use serving::Counter;
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}
+
+/// What every part of a running waitlist shares.
+struct Waitlist {
+    config: Config,
+    pool: Pool,
+    reservations: ReservationsClient,
+    metrics: Metrics,
+    bell: Bell,
+    counter: Counter,
+    drain: Drain,
+}
+
+impl Waitlist {
+    async fn connection(&self) -> Result<Connection, postgres::Error> {
+        Ok(self.pool.get().await?)
+    }
+}
+
+/// Runs an instance on `listener` until it is drained.
+pub async fn serve(
+    config: Config,
+    keys: SessionKeys,
+    listener: TcpListener,
+    drain: Drain,
+) -> anyhow::Result<()> {
+    let registry = service::metrics::registry("waitlist", env!("CARGO_PKG_VERSION"));
+    let pool = postgres::pool("waitlist", &config.postgres)?;
+    let redis = Redis::start(&config.redis, &drain).await?;
+    let http = config.http.clone();
+    let waitlist = Arc::new(Waitlist {
+        reservations: ReservationsClient::new(&config)?,
+        metrics: Metrics::new(&registry),
+        counter: Counter::new(config.serve_concurrency_max),
+        bell: Bell::default(),
+        drain: drain.clone(),
+        pool: pool.clone(),
+        config,
+    });
+    drain.spawn(outbox::relay(store::SCHEMA, pool, redis.clone(), waitlist.bell.clone(), drain.clone()));
+    drain.spawn(listen(redis, Arc::clone(&waitlist)));
+    drain.spawn(backstop::run(Arc::clone(&waitlist)));
+    let routes = routes::all(waitlist, keys);
+    let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;
+    drain.stop();
+    drain.finish().await;
+    served
+}
+
+async fn listen(redis: Redis, waitlist: Arc<Waitlist>) {
+    let consumer = uuid::Uuid::new_v4().simple().to_string();
+    let subscription = Subscription { owner: "reservations", group: "waitlist", consumer };
+    let drain = waitlist.drain.clone();
+    stream::consume(redis, subscription, drain, |event| inbox::take(Arc::clone(&waitlist), event)).await;
+}
+
+/// Brings the schema up to this program.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let pool = postgres::pool("waitlist", &config.postgres)?;
+    postgres::migrate(&pool, store::SCHEMA, migrations::migrations::runner()).await
+}

@@ -1,0 +1,155 @@
+//! What makes events and crashes harmless: every round finishes whatever is written down and not done yet.
+//!
+//! Every instance runs it; all its steps are idempotent, so they need not know of each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::id::ShowId;
+use domain::status::{EntryStatus, HoldStatus};
+use service::postgres;
+
+use crate::flag::Untold;
+use crate::leaving::Unreturned;
+use crate::store::{entries, escrows, offers, published, shows, told};
+use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
+
+/// Rows of one kind that one round takes up.
+const ROWS_MAX: i64 = 200;
+/// Rounds between two tidyings.
+const TIDY_ROUNDS: u64 = 60;
+/// Decisions and told sales are kept for longer than any event can be repeated.
+const DECISIONS_DAYS: i32 = 2;
+
+/// Runs a round every so often until drained.
+pub(crate) async fn run(waitlist: Arc<Waitlist>) {
+    let interval = Duration::from_millis(waitlist.config.serve_interval_ms);
+    let mut rounds: u64 = 0;
+    let mut failing = false;
+    while waitlist.drain.pause(interval).await {
+        let outcome = round(&waitlist, rounds.is_multiple_of(TIDY_ROUNDS)).await;
+        // Said once: the next rounds will mostly fail the same way.
+        match &outcome {
+            Err(error) if !failing => {
+                tracing::warn!(error = %format!("{error:#}"), "the backstop cannot do its work");
+            }
+            Ok(()) if failing => tracing::info!("the backstop works again"),
+            Ok(()) | Err(_) => {}
+        }
+        failing = outcome.is_err();
+        rounds += 1;
+    }
+}
+
+/// Every step is tried, also when one before it failed; the first failure is told.
+async fn round(waitlist: &Arc<Waitlist>, tidying: bool) -> anyhow::Result<()> {
+    let mut outcome = close_begun(waitlist).await.map_err(anyhow::Error::from);
+    for step in [tell_flags(waitlist).await, settle_offers(waitlist).await, give_back_holds(waitlist).await] {
+        outcome = outcome.and(step.map_err(Into::into));
+    }
+    outcome = outcome.and(serve_escrows(waitlist).await.map_err(Into::into));
+    outcome = outcome.and(measure(waitlist).await.map_err(Into::into));
+    if tidying {
+        outcome = outcome.and(tidy(waitlist).await.map_err(Into::into));
+    }
+    outcome
+}
+
+async fn tell_flags(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let unsynced = shows::unsynced(&waitlist.connection().await?, ROWS_MAX).await?;
+    for behind in unsynced {
+        match flag::tell(waitlist, &behind).await {
+            Ok(()) => {}
+            // The others would fail the same way; they come again in the next round.
+            Err(Untold::Reservations(reservations_client::Error::Away(_))) => break,
+            Err(Untold::Postgres(error)) => return Err(error),
+            Err(Untold::Reservations(error)) => {
+                tracing::error!(show_id = %behind.show_id, %error, "a queue flag is refused");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn settle_offers(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let ended = published::ended_holds(&waitlist.connection().await?, ROWS_MAX).await?;
+    for hold in ended {
+        let status = match hold.status {
+            HoldStatus::OnHold => continue,
+            HoldStatus::Booked => EntryStatus::Fulfilled,
+            HoldStatus::Released => EntryStatus::Left,
+            HoldStatus::Expired => EntryStatus::Closed,
+        };
+        settling::settle(waitlist, &hold.entry_id, &hold.hold_id, status).await?;
+    }
+    Ok(())
+}
+
+async fn give_back_holds(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let returning = offers::returning(&waitlist.connection().await?, ROWS_MAX).await?;
+    for (entry_id, hold_id) in returning {
+        match leaving::give_back(waitlist, &entry_id, &hold_id).await {
+            Ok(()) => {}
+            Err(Unreturned::Reservations(reservations_client::Error::Away(_))) => break,
+            Err(Unreturned::Postgres(error)) => return Err(error),
+            Err(Unreturned::Reservations(error)) => {
+                tracing::error!(%entry_id, %hold_id, %error, "a hold cannot be given back");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn serve_escrows(waitlist: &Arc<Waitlist>) -> Result<(), postgres::Error> {
+    let connection = waitlist.connection().await?;
+    for escrow in escrows::undone(&connection, ROWS_MAX).await? {
+        serving::begin(waitlist, escrow);
+    }
+    for escrow in published::open_escrows(&connection, ROWS_MAX).await? {
+        serving::begin(waitlist, escrow);
+    }
+    Ok(())
+}
+
+/// Lines of shows that have begun: nobody gets in any more.
+async fn close_begun(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let begun = shows::begun(&waitlist.connection().await?, ROWS_MAX).await?;
+    for show_id in begun {
+        close(waitlist, &show_id).await?;
+    }
+    Ok(())
+}
+
+async fn close(waitlist: &Waitlist, show_id: &ShowId) -> Result<(), postgres::Error> {
+    let mut connection = waitlist.connection().await?;
+    let transaction = connection.transaction().await?;
+    let flag = shows::lock(&transaction, show_id).await?;
+    let closed = entries::close_waiting(&transaction, show_id).await?;
+    offers::withdraw_all(&transaction, show_id).await?;
+    let flag = if flag.open { shows::set_open(&transaction, show_id, false).await? } else { flag };
+    transaction.commit().await?;
+    drop(connection);
+    tracing::info!(%show_id, closed, "a line is closed: its show has begun");
+    flag::tell_or_leave(waitlist, &flag).await;
+    Ok(())
+}
+
+async fn measure(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let (waiting, offered) = entries::depth(&waitlist.connection().await?).await?;
+    for (status, count) in [(EntryStatus::Waiting, waiting), (EntryStatus::Offered, offered)] {
+        waitlist.metrics.entries.with_label_values(&[status.as_str()]).set(count);
+    }
+    Ok(())
+}
+
+async fn tidy(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let connection = waitlist.connection().await?;
+    let days = i32::try_from(waitlist.config.retention_days).unwrap_or(i32::MAX);
+    let forgotten = entries::forget(&connection, days, ROWS_MAX).await?
+        + escrows::forget(&connection, DECISIONS_DAYS, ROWS_MAX).await?
+        + told::forget(&connection, DECISIONS_DAYS, ROWS_MAX).await?;
+    if forgotten > 0 {
+        tracing::info!(forgotten, "old rows are forgotten");
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The calls about places in line, with their request and response shapes.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::hold::Party;
+use domain::id::{EntryId, HoldId, SeatId, SessionId, ShowId};
+use domain::status::EntryStatus;
+use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use service::json::{Json, Path, Query};
+use service::postgres::Connection;
+use service::problem::ProblemBody;
+use service::session::Session;
+use utoipa::ToSchema;
+
+use crate::error::Error;
+use crate::idempotency::Key;
+use crate::joining::{self, Joining};
+use crate::store::entries::{self, Entry};
+use crate::store::published;
+use crate::wish::Wish;
+use crate::{Waitlist, leaving};
+
+/// What somebody waits for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JoinBody {
+    /// How many seats they need together, 1 to 10.
+    #[schema(minimum = 1, maximum = 10)]
+    party: i64,
+    /// The only seats they want; any when left out.
+    #[serde(default)]
+    seats: Option<Vec<String>>,
+}
+
+/// A place in line.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntryBody {
+    id: EntryId,
+    show_id: ShowId,
+    party: Party,
+    /// The only seats they want; any when empty.
+    seats: Vec<SeatId>,
+    status: EntryStatus,
+    /// 1 is the front of the line; null when not waiting.
+    position: Option<i64>,
+    /// What is offered to them while `offered`.
+    offer: Option<OfferBody>,
+    joined_at: Timestamp,
+}
+
+/// A hold in their name, to be confirmed like any other.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OfferBody {
+    hold_id: HoldId,
+    seats: Vec<SeatId>,
+    /// The hold's deadline.
+    expires_at: Timestamp,
+}
+
+/// Several places in line.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntriesBody {
+    /// Oldest first.
+    entries: Vec<EntryBody>,
+}
+
+/// Which of my places in line.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MineQuery {
+    /// Only in this show's.
+    show: Option<String>,
+}
+
+impl From<Entry> for EntryBody {
+    fn from(entry: Entry) -> Self {
+        let offer = entry.offer.filter(|_| entry.status == EntryStatus::Offered);
+        Self {
+            id: entry.id,
+            show_id: entry.show_id,
+            party: entry.wish.party,
+            seats: entry.wish.seats,
+            status: entry.status,
+            position: entry.position,
+            offer: offer.map(|offer| OfferBody {
+                hold_id: offer.hold_id,
+                seats: offer.seats,
+                expires_at: offer.expires_at,
+            }),
+            joined_at: entry.joined_at,
+        }
+    }
+}
+
+/// Join the line of a show.
+#[utoipa::path(
+    post,
+    path = "/api/shows/{id}/waitlist",
+    tag = "waitlist",
+    params(
+        ("id" = String, Path, description = "The show."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters: a repeat gets the same answer."),
+    ),
+    request_body = JoinBody,
+    responses(
+        (status = 201, description = "In line.", body = EntryBody, headers(("Location" = String, description = "The entry."))),
+        (status = 400, description = "`malformed_json`, `invalid_idempotency_key`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "`show_not_found`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`already_waiting`, with `entry_id`; `line_full`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "`show_started`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_party`, `unknown_seat`, `duplicate_seat`, `too_few_seats`, `too_many_seats`, `auditorium_too_small`, `idempotency_key_reused`, `invalid_body`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_entries`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`; with the same `Idempotency-Key` a repeat is safe.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn join(
+    State(waitlist): State<Arc<Waitlist>>,
+    session: Session,
+    Path(show): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<JoinBody>,
+) -> Result<Response, Error> {
+    let key = Key::find(&headers)?;
+    let wish = Wish::parse(body.party, body.seats.as_deref(), waitlist.config.wanted_seats_max)?;
+    let show_id = ShowId::parse(show).map_err(|_| Error::ShowNotFound)?;
+    let joining = Joining { show_id, session_id: session_id(&session), wish, key };
+    let joined = joining::join(&waitlist, &joining).await;
+    let outcome = if joined.is_ok() { "joined" } else { "refused" };
+    waitlist.metrics.joins.with_label_values(&[outcome]).inc();
+    let entry = joined?;
+    let location = [(header::LOCATION, format!("/api/waitlist/{}", entry.id))];
+    Ok((StatusCode::CREATED, location, axum::Json(EntryBody::from(entry))).into_response())
+}
+
+/// My live places in line.
+#[utoipa::path(
+    get,
+    path = "/api/waitlist",
+    tag = "waitlist",
+    params(("show" = Option<String>, Query, description = "Only in this show's line.")),
+    responses((status = 200, description = "Mine, oldest first.", body = EntriesBody)),
+)]
+pub(crate) async fn mine(
+    State(waitlist): State<Arc<Waitlist>>,
+    session: Session,
+    Query(query): Query<MineQuery>,
+) -> Result<axum::Json<EntriesBody>, Error> {
+    let show_id = query.show.map(ShowId::parse).transpose();
+    let Ok(show_id) = show_id else { return Ok(axum::Json(EntriesBody { entries: Vec::new() })) };
+    let limit = i64::from(waitlist.config.session_entries_max);
+    let connection = waitlist.connection().await?;
+    let mine = entries::live_of_session(&connection, &session_id(&session), show_id.as_ref(), limit).await?;
+    let mut entries = Vec::with_capacity(mine.len());
+    for entry in mine {
+        entries.push(as_placed(&connection, entry).await?.into());
+    }
+    Ok(axum::Json(EntriesBody { entries }))
+}
+
+/// One of my places in line.
+#[utoipa::path(
+    get,
+    path = "/api/waitlist/{id}",
+    tag = "waitlist",
+    params(("id" = String, Path, description = "The entry.")),
+    responses(
+        (status = 200, description = "The entry, live or over.", body = EntryBody),
+        (status = 404, description = "`entry_not_found`.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn read(
+    State(waitlist): State<Arc<Waitlist>>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<axum::Json<EntryBody>, Error> {
+    let id = EntryId::parse(id).map_err(|_| Error::EntryNotFound)?;
+    let connection = waitlist.connection().await?;
+    let entry = entries::find_mine(&connection, &id, &session_id(&session)).await?;
+    let entry = as_placed(&connection, entry.ok_or(Error::EntryNotFound)?).await?;
+    Ok(axum::Json(entry.into()))
+}
+
+/// The socket may tell of an offer a moment before we have noted it; who then looks here shall find it.
+async fn as_placed(connection: &Connection, entry: Entry) -> Result<Entry, Error> {
+    if !entry.chosen {
+        return Ok(entry);
+    }
+    Ok(match published::placed_hold(connection, &entry.id).await? {
+        Some(offer) => Entry { status: EntryStatus::Offered, position: None, offer: Some(offer), ..entry },
+        None => entry,
+    })
+}
+
+/// Leave a line; an offer made to me goes to the next.
+#[utoipa::path(
+    delete,
+    path = "/api/waitlist/{id}",
+    tag = "waitlist",
+    params(("id" = String, Path, description = "The entry.")),
+    responses(
+        (status = 204, description = "Out of the line, now or before."),
+        (status = 404, description = "`entry_not_found`.", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn leave(
+    State(waitlist): State<Arc<Waitlist>>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let id = EntryId::parse(id).map_err(|_| Error::EntryNotFound)?;
+    leaving::leave(&waitlist, &id, &session_id(&session)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn session_id(session: &Session) -> SessionId {
+    SessionId::parse(&session.0).expect("only our own signature lets a session in, and we sign plain ids")
+}

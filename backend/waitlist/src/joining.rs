@@ -1,0 +1,108 @@
+//! Joining a line: durable, at the end, and known to reservations before it is acknowledged.
+
+use deadpool_postgres::Transaction;
+use domain::id::{EntryId, SessionId, ShowId};
+use domain::status::EntryStatus;
+use service::postgres;
+
+use crate::Waitlist;
+use crate::error::Error;
+use crate::flag::{self, Untold};
+use crate::idempotency::{self, Key};
+use crate::store::entries::{self, Entry};
+use crate::store::published;
+use crate::store::shows::{self, Flag};
+use crate::wish::Wish;
+
+/// Somebody wants to wait.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    /// For which show.
+    pub(crate) show_id: ShowId,
+    /// Who.
+    pub(crate) session_id: SessionId,
+    /// For what.
+    pub(crate) wish: Wish,
+    /// Their name for this intent.
+    pub(crate) key: Option<Key>,
+}
+
+/// Puts somebody in line. A repeat under the same key gets the first answer again.
+///
+/// When reservations cannot be told that somebody waits, the entry stays, but is not acknowledged: a seat could still be
+/// sold past it. The backstop tells reservations later, and a repeat under the same key is then acknowledged.
+pub(crate) async fn join(waitlist: &Waitlist, joining: &Joining) -> Result<Entry, Error> {
+    let id = idempotency::entry_id(&joining.session_id, &joining.show_id, joining.key.as_ref());
+    let (entry, flag) = match known(waitlist, joining, &id).await? {
+        Some(known) => known,
+        None => enter(waitlist, joining, &id).await?,
+    };
+    // An entry that is over has nothing to be told for, and its repeated answer must not depend on reservations.
+    if matches!(entry.status, EntryStatus::Waiting | EntryStatus::Offered) {
+        flag::tell(waitlist, &flag).await.map_err(|error| match error {
+            Untold::Reservations(error) => Error::Unsynced(error),
+            Untold::Postgres(error) => Error::Postgres(error),
+        })?;
+    }
+    Ok(as_joined(entry))
+}
+
+/// The entry as it was when it was made, whatever became of it.
+fn as_joined(entry: Entry) -> Entry {
+    Entry { status: EntryStatus::Waiting, position: Some(entry.joined_position), offer: None, ..entry }
+}
+
+/// The entry that an earlier request under the same key made.
+async fn known(waitlist: &Waitlist, joining: &Joining, id: &EntryId) -> Result<Option<(Entry, Flag)>, Error> {
+    if joining.key.is_none() {
+        return Ok(None);
+    }
+    let connection = waitlist.connection().await?;
+    let Some(entry) = entries::find_mine(&connection, id, &joining.session_id).await? else {
+        return Ok(None);
+    };
+    let flag =
+        shows::find(&connection, &joining.show_id).await?.expect("an entry's show has a row: a foreign key");
+    same_wish(entry, &joining.wish).map(|entry| Some((entry, flag)))
+}
+
+fn same_wish(entry: Entry, wish: &Wish) -> Result<Entry, Error> {
+    if entry.wish == *wish { Ok(entry) } else { Err(Error::KeyReused) }
+}
+
+async fn enter(waitlist: &Waitlist, joining: &Joining, id: &EntryId) -> Result<(Entry, Flag), Error> {
+    let mut connection = waitlist.connection().await?;
+    let show = published::show(&connection, &joining.show_id).await?.ok_or(Error::ShowNotFound)?;
+    if show.begun {
+        return Err(Error::ShowStarted);
+    }
+    joining.wish.fits(&show.seat_map)?;
+    let transaction = connection.transaction().await.map_err(postgres::Error::from)?;
+    entries::lock_session(&transaction, &joining.session_id).await?;
+    let flag = shows::lock(&transaction, &joining.show_id).await?;
+    if let Some(entry) = entries::find_mine(&transaction, id, &joining.session_id).await? {
+        return same_wish(entry, &joining.wish).map(|entry| (entry, flag));
+    }
+    let position = 1 + room(waitlist, joining, &transaction).await?;
+    entries::insert(&transaction, id, &joining.show_id, &joining.session_id, &joining.wish, position).await?;
+    let flag = flag::open(&transaction, flag).await?;
+    let entry = entries::find_mine(&transaction, id, &joining.session_id).await?;
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    Ok((entry.expect("it was inserted in the same transaction"), flag))
+}
+
+/// How many wait in the locked line, when one more may.
+async fn room(waitlist: &Waitlist, joining: &Joining, transaction: &Transaction<'_>) -> Result<i64, Error> {
+    let (live, here) =
+        entries::live_count_of_session(transaction, &joining.session_id, &joining.show_id).await?;
+    if let Some(entry_id) = here {
+        return Err(Error::AlreadyWaiting(entry_id));
+    }
+    let session_max = waitlist.config.session_entries_max;
+    if live >= i64::from(session_max) {
+        return Err(Error::TooManyEntries(session_max));
+    }
+    let line_max = waitlist.config.line_entries_max;
+    let waiting = entries::waiting_count(transaction, &joining.show_id).await?;
+    if waiting >= i64::from(line_max) { Err(Error::LineFull(line_max)) } else { Ok(waiting) }
+}

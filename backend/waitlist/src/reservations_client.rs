@@ -1,0 +1,186 @@
+//! The one place that calls reservations. Every call is idempotent, so each instance is tried until one answers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use domain::id::{EscrowId, HoldId, SeatId};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use service::request;
+
+use crate::config::Config;
+use crate::store::offers::Pending;
+use crate::store::shows::Flag;
+
+/// Idle connections kept to each instance.
+const IDLE_MAX: usize = 16;
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No instance answered.
+    #[error("reservations is away: {0}")]
+    Away(String),
+    /// An instance answered something that was not agreed.
+    #[error("reservations answered {status} `{code}`")]
+    Unexpected {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The problem's stable word.
+        code: String,
+    },
+}
+
+/// What became of an offer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Placed {
+    /// The hold in the waiter's name.
+    pub(crate) hold_id: HoldId,
+    /// Its deadline.
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What became of a hold that was to be given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenBack {
+    /// It is over.
+    Released,
+    /// Its owner was faster.
+    AlreadyBooked,
+}
+
+#[derive(Serialize)]
+struct OfferBody<'a> {
+    entry_id: &'a str,
+    session_id: &'a str,
+    seats: &'a [SeatId],
+    seconds: u32,
+}
+
+/// A client of all instances.
+#[derive(Debug)]
+pub(crate) struct ReservationsClient {
+    http: reqwest::Client,
+    endpoints: Vec<String>,
+    /// The one that answered last.
+    preferred: AtomicUsize,
+}
+
+impl ReservationsClient {
+    /// Prepares the client; it connects when first used.
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_millis(config.reservations_connect_timeout_ms))
+            .timeout(Duration::from_millis(config.reservations_timeout_ms))
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build()?;
+        let endpoints =
+            config.reservations.iter().map(|base| base.trim_end_matches('/').to_owned()).collect();
+        Ok(Self { http, endpoints, preferred: AtomicUsize::new(0) })
+    }
+
+    /// Says whether seats that come free shall be kept for the line.
+    pub(crate) async fn set_queue(&self, flag: &Flag) -> Result<(), Error> {
+        let path = format!("/internal/shows/{}/queue", flag.show_id);
+        let body = json!({ "open": flag.open, "revision": flag.revision });
+        let answer = self.call(Method::PUT, &path, Some(&body)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
+    }
+
+    /// Places a hold for somebody out of an escrow. Nothing when the escrow does not have the seats.
+    pub(crate) async fn offer(
+        &self,
+        escrow_id: &EscrowId,
+        offer: &Pending,
+        seconds: u32,
+    ) -> Result<Option<Placed>, Error> {
+        let (entry_id, session_id) = (offer.entry_id.as_str(), offer.session_id.as_str());
+        let body = json!(OfferBody { entry_id, session_id, seats: &offer.seats, seconds });
+        let answer =
+            self.call(Method::POST, &format!("/internal/escrows/{escrow_id}/offers"), Some(&body)).await?;
+        match answer.status {
+            StatusCode::CREATED | StatusCode::OK => {
+                let unreadable = |_| answer.unexpected();
+                serde_json::from_value(answer.body.clone()).map(Some).map_err(unreadable)
+            }
+            StatusCode::GONE | StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(answer.unexpected()),
+        }
+    }
+
+    /// Puts what is left of an escrow on open sale.
+    pub(crate) async fn clear(&self, escrow_id: &EscrowId) -> Result<(), Error> {
+        let answer = self.call(Method::DELETE, &format!("/internal/escrows/{escrow_id}"), None).await?;
+        let gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        if gone || answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
+    }
+
+    /// Gives a hold back that its owner does not want.
+    pub(crate) async fn give_back(&self, hold_id: &HoldId) -> Result<GivenBack, Error> {
+        let answer = self.call(Method::DELETE, &format!("/internal/holds/{hold_id}"), None).await?;
+        match answer.status {
+            StatusCode::CONFLICT if answer.code() == "already_booked" => Ok(GivenBack::AlreadyBooked),
+            // Unknown or lapsed: nobody has it any more.
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(GivenBack::Released),
+            status if status.is_success() => Ok(GivenBack::Released),
+            _ => Err(answer.unexpected()),
+        }
+    }
+
+    /// Asks each instance in turn, the one that answered last first.
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Error> {
+        let first = self.preferred.load(Ordering::Relaxed);
+        let mut trouble = String::new();
+        for step in 0..self.endpoints.len() {
+            let at = (first + step) % self.endpoints.len();
+            let url = format!("{}{path}", self.endpoints[at]);
+            match self.ask(method.clone(), &url, body).await {
+                Ok(answer) if !answer.passing() => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Ok(answer) => trouble = format!("{url} answered {}", answer.status),
+                Err(error) => trouble = format!("{:#}", anyhow::Error::from(error)),
+            }
+        }
+        Err(Error::Away(trouble))
+    }
+
+    async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
+        let mut asking = self.http.request(method, url);
+        let request_id = request::id();
+        if !request_id.is_empty() {
+            asking = asking.header(request::REQUEST_ID, request_id);
+        }
+        if let Some(body) = body {
+            asking = asking.json(body);
+        }
+        let response = asking.send().await?;
+        let status = response.status();
+        let text = response.bytes().await?;
+        Ok(Answer { status, body: serde_json::from_slice(&text).unwrap_or_default() })
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Answer {
+    /// Another instance, or the same one later, may answer better.
+    fn passing(&self) -> bool {
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+
+    fn unexpected(&self) -> Error {
+        Error::Unexpected { status: self.status, code: self.code().to_owned() }
+    }
+}
