@@ -1,1 +1,114 @@
 //! Owner of seat claims, holds, bookings and the live sockets.
+//!
+//! - Tables: schema `reservations` (see `migrations/`); views for others: `reservations_published`.
+//! - Redis keys: `keys.rs`; what stands in a mirror: `gate.rs`.
+//! - Reads: `catalog_published.shows`.
+//! - Events out: `HoldExpired`, `HoldReleased`, `SeatsBooked`, `BookingCancelled`, `SeatsEscrowed`, `SeatsOffered`.
+//!   Events in, for live sockets only: all of those, and the waitlist's `WaitersTold`.
+//! - Calls: `routes.rs`.
+//!
+//! A hold enters `routes → holds → placing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
+//! picture leaves by `gate → Redis → live/feed → live/show → live/socket`.
+
+pub mod config;
+pub mod routes;
+
+pub mod bookings;
+pub mod holds;
+pub mod internal;
+pub mod seats;
+pub mod sockets;
+
+pub mod cancelling;
+pub mod confirming;
+pub mod expiry;
+pub mod freeing;
+pub mod offering;
+pub mod placing;
+
+pub mod gate;
+pub mod live;
+pub mod mirror;
+
+pub mod app;
+pub mod demo;
+pub mod error;
+pub mod keys;
+pub mod metrics;
+pub mod names;
+pub mod payment;
+pub mod store;
+
+use std::sync::Arc;
+
+use config::Config;
+use service::drain::Drain;
+use service::http::{self, Readiness};
+use service::redis::Redis;
+use service::session::SessionKeys;
+use service::{outbox, postgres};
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::gate::Gate;
+use crate::live::feed::{self, Wanted};
+use crate::live::hub::Hub;
+use crate::metrics::Metrics;
+use crate::payment::TestProvider;
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}
+
+/// What the program is called in logs, metrics and Postgres' activity.
+pub const PROGRAM: &str = "reservations";
+
+/// Brings the schema up to date.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    postgres::migrate(
+        &postgres::pool(PROGRAM, &config.postgres)?,
+        store::SCHEMA,
+        migrations::migrations::runner(),
+    )
+    .await
+}
+
+/// Serves until drained.
+pub async fn serve(
+    config: Config,
+    keys: SessionKeys,
+    listener: TcpListener,
+    drain: Drain,
+) -> anyhow::Result<()> {
+    let registry = service::metrics::registry(PROGRAM, env!("CARGO_PKG_VERSION"));
+    let pool = postgres::pool(PROGRAM, &config.postgres)?;
+    let redis = Redis::start(&config.redis, &drain).await?;
+    let gate = Gate::new(redis.clone());
+    let metrics = Metrics::new(&registry);
+    let app = Arc::new(App::new(config, pool, gate, Box::new(TestProvider), metrics));
+    let wanted = Wanted::default();
+    let hub = Hub::new(Arc::clone(&app), wanted.clone());
+    start_loops(&app, &redis, &hub, wanted, &drain);
+    let routes = routes::routes(routes::State { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
+    http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await?;
+    drain.finish().await;
+    Ok(())
+}
+
+fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: &Drain) {
+    drain.spawn(outbox::relay(
+        store::SCHEMA,
+        app.pool.clone(),
+        redis.clone(),
+        app.bell.clone(),
+        drain.clone(),
+    ));
+    drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, drain.clone()));
+    drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), drain.clone()));
+    let sweeping = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });
+    let forgetting = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { expiry::sweep_idempotency(&forgetting.0, forgetting.1).await });
+    let mending = (Arc::clone(app), hub.clone(), drain.clone());
+    drain.spawn(async move { mirror::reconcile(&mending.0, || mending.1.watched(), mending.2).await });
+}

@@ -76,6 +76,17 @@ fn given_id(request: &Request) -> Option<String> {
     (!id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
+/// Runs `work` to its end even when the client goes away or the answer is late: what is half done would be worse.
+pub async fn detached<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Problem> {
+    let work = ID.scope(id(), work).in_current_span();
+    tokio::spawn(work).await.map_err(|error| {
+        tracing::error!(%error, "detached work did not end");
+        Problem::internal()
+    })
+}
+
 /// The answer where a handler panicked.
 pub fn panicked(_payload: Box<dyn std::any::Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");

@@ -1,0 +1,89 @@
+//! What every part of a running process shares.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::id::ShowId;
+use quick_cache::sync::Cache;
+use service::outbox::Bell;
+use service::postgres::{self, Connection, Pool};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::metrics::Metrics;
+use crate::mirror::InUse;
+use crate::payment::PaymentProvider;
+use crate::store::shows::{self, Show};
+
+/// Shows remembered at most.
+const SHOWS_MAX: usize = 20_000;
+/// How long a show is believed without asking the catalog's view again.
+const SHOW_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// Shared by handlers and loops.
+pub struct App {
+    /// What we were told.
+    pub config: Config,
+    /// The database.
+    pub pool: Pool,
+    /// The gates.
+    pub gate: Gate,
+    /// Rings the outbox's relay.
+    pub bell: Bell,
+    /// The payment provider.
+    pub payment: Box<dyn PaymentProvider>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Shows whose mirrors are checked.
+    pub in_use: InUse,
+    /// Held by whoever fills a missing mirror, so that a crowd at an emptied Redis loads it once.
+    pub filling: tokio::sync::Mutex<()>,
+    shows: Cache<ShowId, (Instant, Arc<Show>)>,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        pool: Pool,
+        gate: Gate,
+        payment: Box<dyn PaymentProvider>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            config,
+            pool,
+            gate,
+            bell: Bell::default(),
+            payment,
+            metrics,
+            in_use: InUse::default(),
+            filling: tokio::sync::Mutex::default(),
+            shows: Cache::new(SHOWS_MAX),
+        }
+    }
+
+    /// A connection to the database.
+    pub async fn connection(&self) -> Result<Connection, postgres::Error> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// A show, from memory or the catalog's view.
+    pub async fn show(&self, id: &ShowId) -> Result<Arc<Show>, Error> {
+        if let Some((since, show)) = self.shows.get(id)
+            && since.elapsed() < SHOW_AGE_MAX
+        {
+            return Ok(show);
+        }
+        let show = Arc::new(shows::find(&self.connection().await?, id).await?.ok_or(Error::ShowNotFound)?);
+        self.shows.insert(id.clone(), (Instant::now(), Arc::clone(&show)));
+        Ok(show)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("App").finish_non_exhaustive()
+    }
+}

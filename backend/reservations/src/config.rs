@@ -1,0 +1,89 @@
+//! What the program can be told.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use service::config::Validate;
+use service::http::HttpConfig;
+use service::postgres::PostgresConfig;
+use service::redis::RedisConfig;
+
+/// `configs/reservations.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How long a hold lasts.
+    #[serde(default = "defaults::hold_seconds")]
+    pub hold_seconds: u64,
+    /// Holds one session may have at once.
+    #[serde(default = "defaults::holds_per_session_max")]
+    pub holds_per_session_max: u32,
+    /// How long freed seats wait for the waiting list before they go on open sale.
+    #[serde(default = "defaults::escrow_seconds")]
+    pub escrow_seconds: u64,
+    /// Between two looks for lapsed holds.
+    #[serde(default = "defaults::sweep_interval_ms")]
+    pub sweep_interval_ms: u64,
+    /// Live sockets of this process.
+    #[serde(default = "defaults::sockets_max")]
+    pub sockets_max: usize,
+    /// The listener's limits.
+    #[serde(default)]
+    pub http: HttpConfig,
+    /// The database.
+    #[serde(default)]
+    pub postgres: PostgresConfig,
+    /// The gates and channels.
+    #[serde(default)]
+    pub redis: RedisConfig,
+}
+
+mod defaults {
+    pub(super) fn hold_seconds() -> u64 {
+        300
+    }
+    pub(super) fn holds_per_session_max() -> u32 {
+        10
+    }
+    pub(super) fn escrow_seconds() -> u64 {
+        30
+    }
+    pub(super) fn sweep_interval_ms() -> u64 {
+        200
+    }
+    pub(super) fn sockets_max() -> usize {
+        10_000
+    }
+}
+
+impl Config {
+    /// How long a hold lasts.
+    pub fn hold(&self) -> Duration {
+        Duration::from_secs(self.hold_seconds)
+    }
+
+    /// How long freed seats wait for the waiting list.
+    pub fn escrow(&self) -> Duration {
+        Duration::from_secs(self.escrow_seconds)
+    }
+}
+
+impl Validate for Config {
+    fn validate(&self) -> Result<(), String> {
+        if self.hold_seconds == 0 {
+            return Err("`hold_seconds` must be at least 1".to_owned());
+        }
+        if self.escrow_seconds == 0 {
+            return Err("`escrow_seconds` must be at least 1".to_owned());
+        }
+        if !(10..=1_000).contains(&self.sweep_interval_ms) {
+            return Err(
+                "`sweep_interval_ms` must be 10 to 1000: expiry is announced within one second".to_owned()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Announcing what has lapsed: soon and exactly once, however many processes sweep. No seat depends on it to be free.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use domain::id::ShowId;
+use domain::status::HoldStatus;
+use service::drain::Drain;
+use service::postgres;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::store::claims::{self, Claim};
+use crate::store::{escrows, holds, idempotency};
+use crate::{freeing, mirror, placing};
+
+/// Holds or escrows ended in one transaction.
+const BATCH_MAX: i64 = 200;
+/// Between two rounds of dropping old answers to idempotency keys.
+const IDEMPOTENCY_SWEEP: Duration = Duration::from_secs(600);
+
+/// Sweeps until drained.
+pub async fn sweep(app: &App, drain: Drain) {
+    let pause = Duration::from_millis(app.config.sweep_interval_ms);
+    while drain.pause(pause).await {
+        while let Some(full) = sweep_once(app).await {
+            if !full || drain.is_stopped() {
+                break;
+            }
+        }
+    }
+}
+
+/// Drops old idempotency keys until drained.
+pub async fn sweep_idempotency(app: &App, drain: Drain) {
+    while drain.pause(IDEMPOTENCY_SWEEP).await {
+        let swept = async { Ok::<_, Error>(idempotency::sweep(&app.connection().await?).await?) }.await;
+        match swept {
+            Ok(rows) => tracing::debug!(rows, "dropped old idempotency keys"),
+            Err(error) => tracing::warn!(%error, "old idempotency keys stay"),
+        }
+    }
+}
+
+/// One round; says whether there may be more, or nothing when it failed.
+async fn sweep_once(app: &App) -> Option<bool> {
+    let outcome = async { Ok::<_, Error>((expire_holds(app).await?, lapse_escrows(app).await?)) }.await;
+    match outcome {
+        Ok((holds, escrows)) => {
+            Some(holds >= BATCH_MAX.unsigned_abs() || escrows >= BATCH_MAX.unsigned_abs())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "lapsed holds wait to be announced");
+            None
+        }
+    }
+}
+
+async fn expire_holds(app: &App) -> Result<u64, Error> {
+    let mut client = app.connection().await?;
+    let transaction = client.transaction().await?;
+    let due = holds::lock_due(&transaction, BATCH_MAX).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let mut freed = Freed::default();
+    for hold in &due {
+        freed.add(&hold.show, freeing::end(app, &transaction, hold, HoldStatus::Expired).await?);
+    }
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    app.metrics.holds_expired.inc_by(due.len() as u64);
+    app.bell.ring();
+    freed.follow(app).await;
+    Ok(due.len() as u64)
+}
+
+/// What the queue did not take in time goes on open sale.
+async fn lapse_escrows(app: &App) -> Result<u64, Error> {
+    let mut client = app.connection().await?;
+    let transaction = client.transaction().await?;
+    let due = escrows::lock_due(&transaction, BATCH_MAX).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let mut freed = Freed::default();
+    for escrow in &due {
+        escrows::close(&transaction, &escrow.id).await?;
+        freed.add(&escrow.show, claims::free(&transaction, &escrow.show, escrow.id.as_str()).await?);
+        placing::without_gate(app, &transaction, &escrow.show).await?;
+    }
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    freed.follow(app).await;
+    Ok(due.len() as u64)
+}
+
+/// Claims that changed, by show, so that each mirror is told once.
+#[derive(Default)]
+struct Freed(HashMap<ShowId, Vec<Claim>>);
+
+impl Freed {
+    fn add(&mut self, show: &ShowId, claims: Vec<Claim>) {
+        self.0.entry(show.clone()).or_default().extend(claims);
+    }
+
+    async fn follow(self, app: &App) {
+        for (show, claims) in self.0 {
+            mirror::follow(app, &show, &claims).await;
+        }
+    }
+}

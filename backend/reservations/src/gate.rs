@@ -1,0 +1,220 @@
+//! The gate: Redis decides fast who may go on to Postgres, and carries the live picture.
+//!
+//! A show's mirror is one hash: `v` its version, `q` whether its waiting list is open, and `s:<seat>` for each seat that was
+//! ever claimed, as `kind:token:deadline:owner`. Nothing here is believed when Postgres says otherwise.
+
+use std::time::Duration;
+
+use domain::id::{SeatId, ShowId};
+use redis::Script;
+use service::redis::{Error, Redis};
+
+use crate::keys::{Keys, MIRROR_TTL_SECONDS};
+use crate::store::claims::Claim;
+
+pub mod mirror_seat;
+
+use mirror_seat::MirrorSeat;
+
+/// How long a claim in the mirror waits for Postgres before it lapses by itself, as it does when its process dies in between.
+/// One that is confirmed later than that still counts: Postgres decides.
+const PENDING: Duration = Duration::from_secs(2);
+
+/// Where the scripts run.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    redis: Redis,
+    keys: Keys,
+    scripts: std::sync::Arc<Scripts>,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    claim: Script,
+    undo: Script,
+    apply: Script,
+    load: Script,
+    read: Script,
+    queue: Script,
+    mend: Script,
+}
+
+/// What the gate says to a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// Go on to Postgres.
+    Pending,
+    /// This owner has them already: the request is a repetition.
+    Mine,
+    /// These are somebody else's.
+    Taken(Vec<SeatId>),
+    /// The show has no mirror: load it and ask again.
+    Missing,
+}
+
+/// A mirror as it stands.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    /// The show's version.
+    pub version: u64,
+    /// Whether lapsed holds belong to the waiting list.
+    pub queue_open: bool,
+    /// Redis' clock when it was read.
+    pub now_ms: u64,
+    /// Every seat that was ever claimed.
+    pub seats: Vec<(SeatId, MirrorSeat)>,
+}
+
+/// A seat that the mirror shows wrongly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// Which.
+    pub seat: SeatId,
+    /// What the mirror says; nothing when it does not know the seat.
+    pub seen: Option<MirrorSeat>,
+    /// What Postgres says.
+    pub right: MirrorSeat,
+}
+
+impl Gate {
+    /// Over one Redis.
+    pub fn new(redis: Redis) -> Self {
+        let keys = Keys::new(redis.prefix());
+        let publishing = |body: &str| Script::new(&[include_str!("gate/publish.lua"), body].concat());
+        let scripts = Scripts {
+            claim: publishing(include_str!("gate/claim.lua")),
+            undo: publishing(include_str!("gate/undo.lua")),
+            apply: publishing(include_str!("gate/apply.lua")),
+            mend: publishing(include_str!("gate/mend.lua")),
+            load: Script::new(include_str!("gate/load.lua")),
+            read: Script::new(include_str!("gate/read.lua")),
+            queue: Script::new(include_str!("gate/queue.lua")),
+        };
+        Self { redis, keys, scripts: scripts.into() }
+    }
+
+    /// Whether Redis is there.
+    pub fn available(&self) -> bool {
+        self.redis.available()
+    }
+
+    /// The keys it works on.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Claims seats for `owner`, all or none, until Postgres confirms ([`Gate::apply`]) or refuses ([`Gate::undo`]).
+    pub async fn claim(&self, show: &ShowId, owner: &str, seats: &[SeatId]) -> Result<Claimed, Error> {
+        let mut call = self.scripts.claim.key(self.keys.mirror(show));
+        call.arg(owner).arg(PENDING.as_millis() as u64).arg(self.keys.live(show)).arg(show.as_str());
+        call.arg(MIRROR_TTL_SECONDS);
+        for seat in seats {
+            call.arg(seat.as_str());
+        }
+        let words: Vec<String> = self.redis.script(&call).await?;
+        Ok(match words.split_first() {
+            Some((word, _)) if word == "claimed" => Claimed::Pending,
+            Some((word, _)) if word == "mine" => Claimed::Mine,
+            Some((word, lost)) if word == "taken" => {
+                Claimed::Taken(lost.iter().filter_map(|seat| SeatId::parse(seat).ok()).collect())
+            }
+            _ => Claimed::Missing,
+        })
+    }
+
+    /// Takes back a claim that Postgres did not confirm.
+    pub async fn undo(&self, show: &ShowId, owner: &str, seats: &[SeatId]) -> Result<(), Error> {
+        let mut call = self.scripts.undo.key(self.keys.mirror(show));
+        call.arg(owner).arg(self.keys.live(show)).arg(show.as_str());
+        for seat in seats {
+            call.arg(seat.as_str());
+        }
+        self.redis.script::<u64>(&call).await.map(drop)
+    }
+
+    /// Makes seats what Postgres says they are.
+    pub async fn apply(&self, show: &ShowId, claims: &[Claim]) -> Result<(), Error> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let mut call = self.scripts.apply.key(self.keys.mirror(show));
+        call.arg(self.keys.live(show)).arg(show.as_str()).arg(MIRROR_TTL_SECONDS);
+        for claim in claims {
+            let seat = MirrorSeat::of(claim);
+            call.arg(claim.seat.as_str())
+                .arg(seat.kind.letter())
+                .arg(seat.token)
+                .arg(seat.deadline_ms)
+                .arg(seat.owner);
+        }
+        self.redis.script::<i64>(&call).await.map(drop)
+    }
+
+    /// Begins a mirror anew at `version`. Says whether it was taken.
+    pub async fn load(
+        &self,
+        show: &ShowId,
+        version: u64,
+        queue_open: bool,
+        claims: &[Claim],
+    ) -> Result<bool, Error> {
+        let mut call = self.scripts.load.key(self.keys.mirror(show));
+        call.arg(version).arg(u8::from(queue_open)).arg(self.keys.live(show)).arg(show.as_str());
+        call.arg(MIRROR_TTL_SECONDS);
+        for claim in claims {
+            call.arg(claim.seat.as_str()).arg(MirrorSeat::of(claim).to_string());
+        }
+        self.redis.script::<u64>(&call).await.map(|taken| taken == 1)
+    }
+
+    /// Reads a mirror, if there is one.
+    pub async fn read(&self, show: &ShowId) -> Result<Option<Mirror>, Error> {
+        let call = self.scripts.read.key(self.keys.mirror(show));
+        let (now_ms, fields): (u64, Vec<String>) = self.redis.script(&call).await?;
+        Ok(parse(now_ms, &fields))
+    }
+
+    /// The versions of several mirrors, in their order.
+    pub async fn versions(&self, shows: &[ShowId]) -> Result<Vec<Option<u64>>, Error> {
+        if shows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for show in shows {
+            pipeline.cmd("HGET").arg(self.keys.mirror(show)).arg("v");
+        }
+        self.redis.run_all(&pipeline).await
+    }
+
+    /// Says whether lapsed holds of a show belong to its waiting list.
+    pub async fn set_queue(&self, show: &ShowId, open: bool) -> Result<(), Error> {
+        let mut call = self.scripts.queue.key(self.keys.mirror(show));
+        call.arg(u8::from(open));
+        self.redis.script::<()>(&call).await
+    }
+
+    /// Replaces what is wrong and still as it was seen. Returns how many seats were mended.
+    pub async fn mend(&self, show: &ShowId, drifts: &[Drift]) -> Result<u64, Error> {
+        let mut call = self.scripts.mend.key(self.keys.mirror(show));
+        call.arg(self.keys.live(show)).arg(show.as_str());
+        for drift in drifts {
+            let seen = drift.seen.as_ref().map(MirrorSeat::to_string).unwrap_or_default();
+            let status = drift.right.kind.status().as_str();
+            call.arg(drift.seat.as_str()).arg(seen).arg(drift.right.to_string()).arg(status);
+        }
+        self.redis.script(&call).await
+    }
+}
+
+fn parse(now_ms: u64, fields: &[String]) -> Option<Mirror> {
+    let mut mirror = Mirror { version: 0, queue_open: false, now_ms, seats: Vec::new() };
+    for pair in fields.chunks_exact(2) {
+        match (pair[0].as_str(), pair[0].strip_prefix("s:")) {
+            ("v", _) => mirror.version = pair[1].parse().ok()?,
+            ("q", _) => mirror.queue_open = pair[1] == "1",
+            (_, Some(seat)) => mirror.seats.push((SeatId::parse(seat).ok()?, MirrorSeat::parse(&pair[1])?)),
+            _ => {}
+        }
+    }
+    (!fields.is_empty()).then_some(mirror)
+}

@@ -1,0 +1,16 @@
+-- Takes back what a claim of this owner did, where Postgres has not confirmed it.
+-- KEYS 1: the show's mirror
+-- ARGV 1: owner  2: channel  3: show id  4…: seats
+-- Result: how many seats were freed
+local mirror, owner, channel, show = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local changes = {}
+for i = 4, #ARGV do
+  local seat = redis.call('HGET', mirror, 's:' .. ARGV[i]) or ''
+  local kind, token, _, by = string.match(seat, '^(%a):(%d+):(%d+):(.*)$')
+  if kind == 'p' and by == owner then
+    redis.call('HSET', mirror, 's:' .. ARGV[i], 'f:' .. token .. ':0:')
+    changes[#changes + 1] = '"' .. ARGV[i] .. '":"free"'
+  end
+end
+publish(mirror, channel, show, changes)
+return #changes

@@ -1,0 +1,37 @@
+//! Every Redis key and channel of reservations.
+
+use std::fmt;
+
+use domain::id::ShowId;
+
+/// Makes keys under one prefix.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+}
+
+/// The mirror of one show lives this long after its last change, then it is loaded anew when asked for.
+pub const MIRROR_TTL_SECONDS: u64 = 6 * 3_600;
+
+impl Keys {
+    /// For one Marquee.
+    pub fn new(prefix: impl fmt::Display) -> Self {
+        Self { prefix: prefix.to_string() }
+    }
+
+    /// Hash: the mirror of a show's seats (see `gate.rs`). TTL [`MIRROR_TTL_SECONDS`]. Written and read by the gate.
+    /// The show's id is the hash tag, so that all of a show's keys live on one node of a cluster.
+    pub fn mirror(&self, show: &ShowId) -> String {
+        format!("{}:show:{{{show}}}", self.prefix)
+    }
+
+    /// Channel: the show's live frames. Published by the gate, read by every instance that has a watcher.
+    pub fn live(&self, show: &ShowId) -> String {
+        format!("{}{show}", self.live_prefix())
+    }
+
+    /// What every live channel begins with.
+    pub fn live_prefix(&self) -> String {
+        format!("{}:live:", self.prefix)
+    }
+}

@@ -1,0 +1,165 @@
+//! What Redis publishes: live frames of the shows that are watched from here, and events for sessions.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use domain::event::Event;
+use domain::id::ShowId;
+use domain::live::ServerFrame;
+use futures_util::StreamExt;
+use redis::Msg;
+use redis::aio::{PubSubSink, PubSubStream};
+use serde::Deserialize;
+use service::drain::Drain;
+use service::redis::Redis;
+use service::stream;
+use tokio::sync::{Notify, watch};
+
+use super::hub::Hub;
+use super::show::ToShow;
+use crate::keys::Keys;
+
+/// Before another attempt to subscribe.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a first watcher waits for Redis to confirm a subscription; after that gaps are found by version.
+const CONFIRM_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two comparisons of our pictures' versions with the mirrors'.
+const CHECK_PAUSE: Duration = Duration::from_millis(500);
+
+/// The shows Redis should tell us of.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted(Arc<WantedInner>);
+
+#[derive(Debug, Default)]
+struct WantedInner {
+    shows: Mutex<HashSet<ShowId>>,
+    changed: Notify,
+    /// How often the subscriptions were brought in line with `shows`.
+    settled: watch::Sender<u64>,
+}
+
+impl Wanted {
+    /// Asks for a show and waits until Redis was told, or is away.
+    pub async fn add(&self, show: &ShowId) {
+        let mut settled = self.0.settled.subscribe();
+        if !self.shows().insert(show.clone()) {
+            return;
+        }
+        self.0.changed.notify_one();
+        if tokio::time::timeout(CONFIRM_TIMEOUT, settled.changed()).await.is_err() {
+            tracing::debug!(%show, "the subscription is not confirmed yet");
+        }
+    }
+
+    /// No longer.
+    pub fn remove(&self, show: &ShowId) {
+        self.shows().remove(show);
+        self.0.changed.notify_one();
+    }
+
+    fn shows(&self) -> MutexGuard<'_, HashSet<ShowId>> {
+        self.0.shows.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// Listens until drained. After every loss of the connection, every watched picture is taken anew.
+pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
+    let keys = Keys::new(redis.prefix());
+    while !drain.is_stopped() {
+        if let Ok(subscriber) = redis.subscriber().await {
+            let (sink, stream) = subscriber.split();
+            let feed = Feed { keys: &keys, hub: &hub, wanted: &wanted, subscribed: HashSet::new(), sink };
+            if let Err(error) = feed.run(&stream::channel(redis.prefix()), stream, &drain).await {
+                tracing::warn!(%error, "the live feed stopped");
+            }
+        }
+        if !drain.pause(PAUSE).await {
+            return;
+        }
+    }
+}
+
+/// Compares versions until drained: the last message of all may be lost without a gap to show it.
+pub async fn check_versions(hub: Hub, gate: crate::gate::Gate, drain: Drain) {
+    while drain.pause(CHECK_PAUSE).await {
+        let shows = hub.watched();
+        let Ok(versions) = gate.versions(&shows).await else { continue };
+        for (show, version) in shows.iter().zip(versions) {
+            match version {
+                Some(version) => hub.tell(show, ToShow::Check(version)),
+                None => hub.tell(show, ToShow::Reload),
+            }
+        }
+    }
+}
+
+struct Feed<'a> {
+    keys: &'a Keys,
+    hub: &'a Hub,
+    wanted: &'a Wanted,
+    subscribed: HashSet<ShowId>,
+    sink: PubSubSink,
+}
+
+impl Feed<'_> {
+    async fn run(mut self, events: &str, mut stream: PubSubStream, drain: &Drain) -> redis::RedisResult<()> {
+        self.sink.subscribe(events).await?;
+        self.settle().await?;
+        for show in self.hub.watched() {
+            self.hub.tell(&show, ToShow::Reload);
+        }
+        let wanted = self.wanted.clone();
+        loop {
+            tokio::select! {
+                () = drain.stopped() => return Ok(()),
+                () = wanted.0.changed.notified() => self.settle().await?,
+                message = stream.next() => match message {
+                    Some(message) => self.receive(events, &message),
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Brings the subscriptions in line with what is wanted.
+    async fn settle(&mut self) -> redis::RedisResult<()> {
+        let wanted = self.wanted.shows().clone();
+        for show in wanted.difference(&self.subscribed) {
+            self.sink.subscribe(self.keys.live(show)).await?;
+        }
+        for show in self.subscribed.difference(&wanted) {
+            self.sink.unsubscribe(self.keys.live(show)).await?;
+        }
+        self.subscribed = wanted;
+        self.wanted.0.settled.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    fn receive(&self, events: &str, message: &Msg) {
+        let Ok(text) = message.get_payload::<String>() else { return };
+        if message.get_channel_name() == events {
+            match serde_json::from_str::<Event>(&text) {
+                Ok(event) => self.hub.notify(event),
+                Err(error) => tracing::debug!(%error, "an event of a kind we do not know"),
+            }
+            return;
+        }
+        match serde_json::from_str::<Published>(&text) {
+            Ok(Published::Reload { show_id }) => self.hub.tell(&show_id, ToShow::Reload),
+            Ok(Published::Frame(ServerFrame::Seats { show_id, version, changes })) => {
+                self.hub.tell(&show_id, ToShow::Step { version, changes, text: text.into() });
+            }
+            Ok(Published::Frame(_)) => {}
+            Err(error) => tracing::warn!(%error, text, "the gate published what cannot be read"),
+        }
+    }
+}
+
+/// What the gate's scripts publish.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Published {
+    Frame(ServerFrame),
+    Reload { show_id: ShowId },
+}

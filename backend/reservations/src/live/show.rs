@@ -1,0 +1,170 @@
+//! The picture of one watched show, and everybody who watches it from here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use domain::id::ShowId;
+use domain::live::{Seats, ServerFrame};
+use domain::status::SeatStatus;
+use tokio::sync::mpsc;
+
+use super::Outlet;
+use crate::app::App;
+use crate::error::Error;
+use crate::mirror::{self, Picture};
+
+/// Messages that wait for one show; what does not fit is found missing by its version.
+pub const MESSAGES_MAX: usize = 1_024;
+/// Between two looks at Postgres while Redis is away, and two attempts to get a first picture.
+const LOOK_PAUSE: Duration = Duration::from_millis(1_000);
+
+/// What a show's task is told.
+#[derive(Debug)]
+pub enum ToShow {
+    /// Somebody watches.
+    Watch(Outlet),
+    /// Somebody does not any more.
+    Unwatch(u64),
+    /// Redis published a step.
+    Step {
+        /// The version it leads to.
+        version: u64,
+        /// What changes.
+        changes: Seats,
+        /// The frame as published.
+        text: Utf8Bytes,
+    },
+    /// The picture began anew.
+    Reload,
+    /// The mirror's version, asked for regularly in case that a message was lost.
+    Check(u64),
+}
+
+/// One show's task.
+pub struct ShowTask {
+    app: Arc<App>,
+    show: ShowId,
+    messages: mpsc::Receiver<ToShow>,
+    watchers: HashMap<u64, Outlet>,
+    picture: Option<Picture>,
+    checked: u64,
+}
+
+impl ShowTask {
+    /// Not yet running.
+    pub fn new(app: Arc<App>, show: ShowId, messages: mpsc::Receiver<ToShow>) -> Self {
+        Self { app, show, messages, watchers: HashMap::new(), picture: None, checked: 0 }
+    }
+
+    /// Runs until `may_end` agrees that nobody is left.
+    pub async fn run(mut self, may_end: impl Fn(&mpsc::Receiver<ToShow>) -> bool) {
+        let mut looks = tokio::time::interval(LOOK_PAUSE);
+        loop {
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => self.handle(message).await,
+                    None => return,
+                },
+                _ = looks.tick() => if self.picture.is_none() || !self.app.gate.available() {
+                    self.refresh().await;
+                },
+            }
+            if self.watchers.is_empty() && may_end(&self.messages) {
+                return;
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: ToShow) {
+        match message {
+            ToShow::Watch(outlet) => self.watch(outlet).await,
+            ToShow::Unwatch(id) => drop(self.watchers.remove(&id)),
+            ToShow::Step { version, changes, text } => self.step(version, changes, text).await,
+            ToShow::Reload => self.refresh().await,
+            ToShow::Check(version) => self.check(version).await,
+        }
+    }
+
+    async fn watch(&mut self, outlet: Outlet) {
+        if self.picture.is_none() {
+            self.refresh().await;
+        }
+        // Without a picture the snapshot comes with the first look that succeeds.
+        if let Some(picture) = &self.picture {
+            outlet.send(snapshot(&self.show, picture));
+        }
+        self.watchers.insert(outlet.id, outlet);
+    }
+
+    async fn step(&mut self, version: u64, changes: Seats, text: Utf8Bytes) {
+        match &mut self.picture {
+            Some(picture) if version <= picture.version => {}
+            Some(picture) if version == picture.version + 1 => {
+                picture.version = version;
+                apply(&mut picture.seats, changes);
+                self.tell(&text);
+            }
+            _ => self.refresh().await,
+        }
+    }
+
+    /// Behind the version of the *last* check: what that check saw must have arrived by now.
+    async fn check(&mut self, version: u64) {
+        let behind = self.picture.as_ref().is_some_and(|picture| picture.version < self.checked);
+        if behind {
+            self.refresh().await;
+        }
+        self.checked = version;
+    }
+
+    /// Takes a new picture and tells everybody, when it is newer.
+    async fn refresh(&mut self) {
+        match self.newer().await {
+            Ok(Some(picture)) => {
+                let frame = snapshot(&self.show, &picture);
+                self.picture = Some(picture);
+                self.tell(&frame);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(show = %self.show, %error, "no picture of a watched show"),
+        }
+    }
+
+    async fn newer(&self) -> Result<Option<Picture>, Error> {
+        let picture = mirror::picture(&self.app, &self.show).await?;
+        let Some(old) = &self.picture else { return Ok(Some(picture)) };
+        if picture.version > old.version {
+            return Ok(Some(picture));
+        }
+        if picture.version == old.version || picture.seats == old.seats {
+            return Ok(None);
+        }
+        // An older version with other seats: Redis forgot, or is away. A new epoch is above all that was shown.
+        mirror::load(&self.app, &self.show).await?;
+        let picture = mirror::picture(&self.app, &self.show).await?;
+        Ok((picture.version > old.version).then_some(picture))
+    }
+
+    fn tell(&self, frame: &Utf8Bytes) {
+        for outlet in self.watchers.values() {
+            outlet.send(frame.clone());
+        }
+    }
+}
+
+fn apply(seats: &mut Seats, changes: Seats) {
+    for (seat, status) in changes {
+        if status == SeatStatus::Free {
+            seats.remove(&seat);
+        } else {
+            seats.insert(seat, status);
+        }
+    }
+}
+
+fn snapshot(show: &ShowId, picture: &Picture) -> Utf8Bytes {
+    let Picture { version, seats } = picture.clone();
+    super::hub::text(&ServerFrame::Snapshot { show_id: show.clone(), version, seats })
+}

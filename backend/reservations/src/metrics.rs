@@ -1,0 +1,48 @@
+//! All metrics of reservations.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use service::metrics::register;
+
+/// One of each.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Requests for a hold by outcome: `placed`, `repeated`, `lost_at_gate`, `lost_at_postgres`, `failed`.
+    pub holds: IntCounterVec,
+    /// Confirmations by outcome: `booked`, `declined`, `late`, `payment_away`.
+    pub confirms: IntCounterVec,
+    /// Holds that lapsed and were announced.
+    pub holds_expired: IntCounter,
+    /// Seats whose mirror Postgres contradicted twice in a row. Should stay zero.
+    pub mirror_drift: IntCounter,
+    /// Mirrors loaded from Postgres.
+    pub mirror_loads: IntCounter,
+    /// Live sockets open.
+    pub sockets: IntGauge,
+    /// Shows with a watcher here.
+    pub shows_watched: IntGauge,
+}
+
+impl Metrics {
+    /// Registers all.
+    pub fn new(registry: &Registry) -> Self {
+        let counter = |name, help| register(registry, IntCounter::new(name, help));
+        let gauge = |name, help| register(registry, IntGauge::new(name, help));
+        let by_outcome =
+            |name, help| register(registry, IntCounterVec::new(Opts::new(name, help), &["outcome"]));
+        Self {
+            holds: by_outcome("marquee_reservations_holds_total", "Requests for a hold, by outcome."),
+            confirms: by_outcome("marquee_reservations_confirms_total", "Confirmations, by outcome."),
+            holds_expired: counter(
+                "marquee_reservations_holds_expired_total",
+                "Holds that lapsed and were announced.",
+            ),
+            mirror_drift: counter(
+                "marquee_reservations_mirror_drift_total",
+                "Seats whose mirror Postgres contradicted twice in a row; should stay zero.",
+            ),
+            mirror_loads: counter("marquee_reservations_mirror_loads_total", "Mirrors loaded from Postgres."),
+            sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
+            shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
+        }
+    }
+}

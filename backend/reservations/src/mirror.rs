@@ -1,0 +1,206 @@
+//! Keeping Redis' picture of a show equal to Postgres': filling it, reading it, mending it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use domain::id::{SeatId, ShowId};
+use domain::live::Seats;
+use domain::status::SeatStatus;
+use service::drain::Drain;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::gate::mirror_seat::{Kind, MirrorSeat};
+use crate::gate::{Drift, Mirror};
+use crate::store::claims::{self, Claim};
+use crate::store::{epochs, queues};
+
+/// Between two looks at the shows in use. What differs in two looks running is drift.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+/// Shows looked at in one round; more are looked at in the next.
+const SHOWS_PER_LOOK_MAX: usize = 200;
+/// Shows that changed while Redis was away, refilled in one round.
+const REFILLS_PER_LOOK_MAX: i64 = 500;
+
+/// What a show looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its version.
+    pub version: u64,
+    /// All that is not free.
+    pub seats: Seats,
+}
+
+/// Fills the mirror of a show from Postgres, in a new epoch.
+pub async fn load(app: &App, show: &ShowId) -> Result<(), Error> {
+    let mut client = app.connection().await?;
+    let transaction = client.transaction().await?;
+    // The epoch's row is locked first: of two loaders, the later epoch has read the later claims.
+    let epoch = epochs::next(&transaction, show).await?;
+    let queue_open = queues::open(&transaction, show).await?;
+    let claims = claims::of_show(&transaction, show).await?;
+    transaction.commit().await?;
+    app.metrics.mirror_loads.inc();
+    if app.gate.load(show, epochs::first_version(epoch), queue_open, &claims).await.is_ok() {
+        epochs::set_mirrored(&client, show, epoch).await?;
+    }
+    Ok(())
+}
+
+/// Fills the mirror of a show where it is missing.
+pub async fn fill(app: &App, show: &ShowId) -> Result<(), Error> {
+    let _filling = app.filling.lock().await;
+    match app.gate.read(show).await {
+        Ok(None) => load(app, show).await,
+        Ok(Some(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// What a show looks like now: from the mirror when there is Redis, else from Postgres in an epoch of its own.
+pub async fn picture(app: &App, show: &ShowId) -> Result<Picture, Error> {
+    match app.gate.read(show).await {
+        Ok(Some(mirror)) => return Ok(of_mirror(&mirror)),
+        Ok(None) => fill(app, show).await?,
+        Err(_) => return of_postgres(app, show).await,
+    }
+    match app.gate.read(show).await {
+        Ok(Some(mirror)) => Ok(of_mirror(&mirror)),
+        Ok(None) | Err(_) => of_postgres(app, show).await,
+    }
+}
+
+fn of_mirror(mirror: &Mirror) -> Picture {
+    let status = |seat: &MirrorSeat| seat.status(mirror.now_ms, mirror.queue_open);
+    let seats = mirror.seats.iter().map(|(id, seat)| (id.clone(), status(seat)));
+    Picture {
+        version: mirror.version,
+        seats: seats.filter(|(_, status)| *status != SeatStatus::Free).collect(),
+    }
+}
+
+/// The version is the show's epoch, which every change without Redis moves on.
+async fn of_postgres(app: &App, show: &ShowId) -> Result<Picture, Error> {
+    let mut client = app.connection().await?;
+    let transaction = client
+        .build_transaction()
+        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+        .start()
+        .await?;
+    let epoch = epochs::current(&transaction, show).await?;
+    let rows = transaction
+        .query(
+            "SELECT seat_id, c.status FROM reservations.claims AS c
+             LEFT JOIN reservations.queues AS q ON q.show_id = c.show_id AND q.open
+             WHERE c.show_id = $1 AND c.status <> 'free'
+               AND (c.status = 'booked' OR c.expires_at > clock_timestamp() OR (c.status = 'held' AND q.open))",
+            &[&show.as_str()],
+        )
+        .await?;
+    transaction.commit().await?;
+    let status = |word: &str| if word == "booked" { SeatStatus::Booked } else { SeatStatus::Held };
+    let seats =
+        rows.iter().filter_map(|row| Some((SeatId::parse(row.get::<_, &str>(0)).ok()?, status(row.get(1)))));
+    Ok(Picture { version: epochs::first_version(epoch), seats: seats.collect() })
+}
+
+/// Tells the mirror what Postgres committed. Where that fails, the reconciler will.
+pub async fn follow(app: &App, show: &ShowId, claims: &[Claim]) {
+    if let Err(error) = app.gate.apply(show, claims).await {
+        tracing::debug!(%show, %error, "the mirror was not told");
+    }
+}
+
+/// Makes the mirror agree with Postgres about seats that Postgres refused.
+pub async fn mend(app: &App, show: &ShowId) -> Result<(), Error> {
+    let claims = claims::of_show(&app.connection().await?, show).await?;
+    follow(app, show, &claims).await;
+    Ok(())
+}
+
+/// The shows somebody looked at or bought from lately: those whose mirrors are checked.
+#[derive(Debug, Default)]
+pub struct InUse(Mutex<HashSet<ShowId>>);
+
+impl InUse {
+    /// This show was touched.
+    pub fn note(&self, show: &ShowId) {
+        let mut shows = self.0.lock().expect("no holder of this lock panics");
+        if shows.len() < SHOWS_PER_LOOK_MAX {
+            shows.insert(show.clone());
+        }
+    }
+
+    fn take(&self) -> HashSet<ShowId> {
+        std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"))
+    }
+}
+
+/// What differed in the last look, by show.
+type Suspicions = HashMap<ShowId, Vec<Drift>>;
+
+/// Looks for drift and mends it until drained. `watched` names the shows with a live watcher here.
+pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drain) {
+    let mut suspicions = Suspicions::new();
+    while drain.pause(LOOK_PAUSE).await {
+        if !app.gate.available() {
+            suspicions.clear();
+            continue;
+        }
+        if let Err(error) = refill(app).await {
+            tracing::debug!(%error, "mirrors were not refilled");
+        }
+        let mut shows = app.in_use.take();
+        shows.extend(watched().into_iter().take(SHOWS_PER_LOOK_MAX));
+        shows.extend(suspicions.keys().cloned());
+        let mut seen = Suspicions::new();
+        for show in shows {
+            match look(app, &show, suspicions.get(&show)).await {
+                Ok(drifts) if !drifts.is_empty() => drop(seen.insert(show, drifts)),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%show, %error, "a mirror was not checked"),
+            }
+        }
+        suspicions = seen;
+    }
+}
+
+/// Loads the mirrors of shows that changed while Redis was away.
+async fn refill(app: &App) -> Result<(), Error> {
+    let stale = epochs::unmirrored(&app.connection().await?, REFILLS_PER_LOOK_MAX).await?;
+    for show in stale {
+        load(app, &show).await?;
+    }
+    Ok(())
+}
+
+/// Compares one mirror with Postgres. What differs as it did before is mended; what is new is returned.
+async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<Vec<Drift>, Error> {
+    let Ok(Some(mirror)) = app.gate.read(show).await else { return Ok(Vec::new()) };
+    let claims = claims::of_show(&app.connection().await?, show).await?;
+    let drifts = compare(&mirror, &claims);
+    let (again, fresh): (Vec<_>, Vec<_>) =
+        drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
+    if !again.is_empty() {
+        let mended = app.gate.mend(show, &again).await.unwrap_or_default();
+        app.metrics.mirror_drift.inc_by(mended);
+        tracing::warn!(%show, mended, "the mirror had drifted from postgres");
+    }
+    Ok(fresh)
+}
+
+/// Where the mirror is wrong. A claim pending at the gate is not: it is decided, or lapses, within a moment.
+fn compare(mirror: &Mirror, claims: &[Claim]) -> Vec<Drift> {
+    let mut right: HashMap<_, _> = claims.iter().map(|claim| (&claim.seat, MirrorSeat::of(claim))).collect();
+    let mut drifts = Vec::new();
+    for (seat, seen) in &mirror.seats {
+        let right = right.remove(seat).unwrap_or_else(MirrorSeat::never_claimed);
+        let pending = seen.kind == Kind::Pending && seen.deadline_ms.unsigned_abs() > mirror.now_ms;
+        if *seen != right && !pending {
+            drifts.push(Drift { seat: seat.clone(), seen: Some(seen.clone()), right });
+        }
+    }
+    let unknown = right.into_iter().filter(|(_, right)| right.kind != Kind::Free);
+    drifts.extend(unknown.map(|(seat, right)| Drift { seat: seat.clone(), seen: None, right }));
+    drifts
+}

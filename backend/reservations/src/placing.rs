@@ -1,0 +1,257 @@
+//! A hold, from wish to commit: the gate, then Postgres, then the answer.
+
+use deadpool_postgres::GenericClient;
+use domain::best;
+use domain::hold::Selection;
+use domain::id::{HoldId, SeatId, SessionId, ShowId};
+use domain::status::{HoldStatus, SeatStatus};
+use service::postgres;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::gate::Claimed;
+use crate::mirror::{self, Picture};
+use crate::names;
+use crate::store::bookings::{self, Booking};
+use crate::store::claims::{self, Claim};
+use crate::store::epochs;
+use crate::store::holds::{self, Hold};
+use crate::store::shows::Show;
+
+/// How often the best seats are looked for anew when somebody else was faster.
+const BEST_ATTEMPTS_MAX: usize = 4;
+/// How often a missing mirror is filled before we go on without the gate.
+const FILL_ATTEMPTS_MAX: usize = 2;
+
+/// What a buyer wants.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Who.
+    pub session: SessionId,
+    /// Of which show.
+    pub show: ShowId,
+    /// Which seats.
+    pub selection: Selection,
+    /// The request's `Idempotency-Key`, if it has one.
+    pub key: Option<String>,
+}
+
+impl Wish {
+    /// The same wish with the same key is the same hold, whichever instance it reaches and how often.
+    fn hold_id(&self) -> HoldId {
+        let id = match &self.key {
+            Some(key) => names::derived("hold", &[self.session.as_str(), self.show.as_str(), key]),
+            None => names::fresh("hold"),
+        };
+        HoldId::parse(id).expect("a generated id has the form of one")
+    }
+
+    fn fingerprint(&self) -> String {
+        match &self.selection {
+            Selection::Seats(seats) => seats.iter().map(SeatId::as_str).collect::<Vec<_>>().join(","),
+            Selection::Best(party) => format!("best {}", party.size()),
+        }
+    }
+}
+
+/// Places a hold. All seats or none; durable before it returns.
+pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
+    let show = app.show(&wish.show).await?;
+    app.in_use.note(&wish.show);
+    let id = wish.hold_id();
+    let outcome = match &wish.selection {
+        Selection::Seats(seats) => {
+            known(&show, seats)?;
+            place_seats(app, wish, &show, &id, seats).await
+        }
+        Selection::Best(party) => place_best(app, wish, &show, &id, *party).await,
+    };
+    let label = match &outcome {
+        Ok(_) => "placed",
+        Err(Error::SeatsUnavailable { .. }) => "lost",
+        Err(_) => "failed",
+    };
+    app.metrics.holds.with_label_values(&[label]).inc();
+    outcome
+}
+
+fn known(show: &Show, seats: &[SeatId]) -> Result<(), Error> {
+    let unknown: Vec<_> =
+        seats.iter().filter(|seat| !show.seat_map.seats().any(|known| known.id == **seat)).cloned().collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownSeats(unknown)) }
+}
+
+async fn place_best(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    id: &HoldId,
+    party: domain::hold::Party,
+) -> Result<Hold, Error> {
+    if wish.key.is_some()
+        && let Some(hold) = holds::find(&app.connection().await?, id).await?
+    {
+        return repeated(hold, wish);
+    }
+    for _ in 0..BEST_ATTEMPTS_MAX {
+        let picture = mirror::picture(app, &wish.show).await?;
+        let Some(mut seats) = best::best(&show.seat_map, free_in(&picture), party) else { break };
+        seats.sort();
+        match place_seats(app, wish, show, id, &seats).await {
+            Err(Error::SeatsUnavailable { .. }) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Error::SeatsUnavailable { unavailable: Vec::new(), alternatives: Vec::new() })
+}
+
+async fn place_seats(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    id: &HoldId,
+    seats: &[SeatId],
+) -> Result<Hold, Error> {
+    match pass_gate(app, wish, id, seats).await? {
+        Claimed::Taken(lost) => Err(unavailable(app, show, lost, seats).await),
+        Claimed::Mine => match holds::find(&app.connection().await?, id).await? {
+            Some(hold) => repeated(hold, wish),
+            None => decide(app, wish, show, id, seats).await,
+        },
+        Claimed::Pending | Claimed::Missing => decide(app, wish, show, id, seats).await,
+    }
+}
+
+/// Asks the gate. `Missing` means: go on without it.
+async fn pass_gate(app: &App, wish: &Wish, id: &HoldId, seats: &[SeatId]) -> Result<Claimed, Error> {
+    for _ in 0..FILL_ATTEMPTS_MAX {
+        match app.gate.claim(&wish.show, id.as_str(), seats).await {
+            Ok(Claimed::Missing) => mirror::fill(app, &wish.show).await?,
+            Ok(claimed) => return Ok(claimed),
+            Err(_) => return Ok(Claimed::Missing),
+        }
+    }
+    Ok(Claimed::Missing)
+}
+
+/// Lets Postgres decide, and tells the gate what it decided.
+async fn decide(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatId]) -> Result<Hold, Error> {
+    match commit(app, wish, show, id, seats).await {
+        Ok((hold, claims)) => {
+            mirror::follow(app, &wish.show, &claims).await;
+            Ok(hold)
+        }
+        Err(error) => {
+            if let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await {
+                tracing::debug!(%error, "the gate's claim lapses by itself");
+            }
+            recover(app, wish, show, id, seats, error).await
+        }
+    }
+}
+
+/// What a refusal of Postgres means to the buyer.
+async fn recover(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    id: &HoldId,
+    seats: &[SeatId],
+    error: Error,
+) -> Result<Hold, Error> {
+    match error {
+        Error::SeatsUnavailable { unavailable: lost, .. } => {
+            mirror::mend(app, &wish.show).await?;
+            Err(unavailable(app, show, lost, seats).await)
+        }
+        Error::Store(error) if error.unique_violation() => {
+            let hold = holds::find(&app.connection().await?, id).await?;
+            hold.map_or(Err(Error::Store(error)), |hold| repeated(hold, wish))
+        }
+        other => Err(other),
+    }
+}
+
+/// One transaction: the session's count, the claims, the hold. Rolled back unless everything is ours.
+async fn commit(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    id: &HoldId,
+    seats: &[SeatId],
+) -> Result<(Hold, Vec<Claim>), Error> {
+    let mut client = app.connection().await?;
+    let transaction = client.transaction().await?;
+    let limit = app.config.holds_per_session_max;
+    if holds::count_of_session(&transaction, &wish.session).await? >= i64::from(limit) {
+        return Err(Error::TooManyHolds(limit));
+    }
+    let (token, now) = claims::token(&transaction).await?;
+    if now >= show.starts_at {
+        return Err(Error::ShowStarted);
+    }
+    let hold = Hold {
+        id: id.clone(),
+        show: wish.show.clone(),
+        session: wish.session.clone(),
+        entry: None,
+        seats: seats.to_vec(),
+        token,
+        status: HoldStatus::OnHold,
+        price: show.price.times(seats.len()),
+        fingerprint: wish.fingerprint(),
+        expires_at: now + app.config.hold(),
+        lapsed: false,
+    };
+    let taken = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
+    if taken.len() < seats.len() {
+        let lost =
+            seats.iter().filter(|seat| !taken.iter().any(|claim| claim.seat == **seat)).cloned().collect();
+        return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
+    }
+    holds::insert(&transaction, &hold).await?;
+    without_gate(app, &transaction, &wish.show).await?;
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    Ok((hold, taken))
+}
+
+/// A change that Redis will not carry begins a new epoch, so that every view learns of it.
+pub async fn without_gate(
+    app: &App,
+    transaction: &deadpool_postgres::Transaction<'_>,
+    show: &ShowId,
+) -> Result<(), Error> {
+    if !app.gate.available() {
+        epochs::next(transaction, show).await?;
+    }
+    Ok(())
+}
+
+/// The answer to a request that was answered before.
+fn repeated(hold: Hold, wish: &Wish) -> Result<Hold, Error> {
+    if hold.fingerprint == wish.fingerprint() { Ok(hold) } else { Err(Error::KeyReused) }
+}
+
+/// Names what is lost, and as many seats elsewhere.
+async fn unavailable(app: &App, show: &Show, lost: Vec<SeatId>, wanted: &[SeatId]) -> Error {
+    let alternatives = match mirror::picture(app, &show.id).await {
+        Ok(picture) => best::alternatives(&show.seat_map, free_in(&picture), wanted),
+        Err(_) => Vec::new(),
+    };
+    Error::SeatsUnavailable { unavailable: lost, alternatives }
+}
+
+fn free_in(picture: &Picture) -> impl Fn(&SeatId) -> bool {
+    |seat| picture.seats.get(seat).is_none_or(|status| *status == SeatStatus::Free)
+}
+
+/// A session's hold; somebody else's is as if it were not.
+pub async fn find(app: &App, session: &SessionId, id: &HoldId) -> Result<Hold, Error> {
+    let hold = holds::find(&app.connection().await?, id).await?;
+    hold.filter(|hold| hold.session == *session).ok_or(Error::HoldNotFound)
+}
+
+/// The booking a hold became, for those who come to it late.
+pub async fn booking_of(client: &impl GenericClient, id: &HoldId) -> Result<Booking, Error> {
+    bookings::find_by_hold(client, id).await?.ok_or(Error::HoldNotFound)
+}

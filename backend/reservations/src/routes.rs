@@ -1,0 +1,55 @@
+//! The whole HTTP surface of reservations on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use service::drain::Drain;
+use service::session::{SessionKeys, recognise};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::live::hub::Hub;
+use crate::{bookings, holds, internal, seats, sockets};
+
+/// What handlers work with.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The application.
+    pub app: Arc<App>,
+    /// The live picture.
+    pub hub: Hub,
+    /// When to stop.
+    pub drain: Drain,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Marquee", description = "Movie-theater seats."),
+    components(schemas(service::problem::ProblemBody))
+)]
+struct Document;
+
+/// Everything this service answers, probes aside.
+pub fn routes(state: State, keys: SessionKeys) -> Router {
+    let (private, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(seats::availability))
+        .routes(routes!(holds::place))
+        .routes(routes!(holds::find, holds::release))
+        .routes(routes!(holds::confirm))
+        .routes(routes!(bookings::list))
+        .routes(routes!(bookings::find, bookings::cancel))
+        .routes(routes!(sockets::live))
+        .split_for_parts();
+    let (public, published) = OpenApiRouter::new().routes(routes!(seats::seat_map)).split_for_parts();
+    let document = document.merge_from(published);
+    private
+        .layer(from_fn_with_state(keys, recognise))
+        .merge(public)
+        .merge(internal::routes())
+        .route("/openapi.json", get(async move || axum::Json(document)))
+        .with_state(state)
+}

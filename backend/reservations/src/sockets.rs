@@ -1,0 +1,63 @@
+//! `/api/live`: from HTTP to the live socket.
+
+use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::response::Response;
+use domain::id::ShowId;
+use http::StatusCode;
+use serde::Deserialize;
+use service::json::Query;
+use service::problem::{Problem, ProblemBody};
+use service::session::Session;
+
+use crate::error::Error;
+use crate::holds::whose;
+use crate::live::socket;
+use crate::routes;
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+pub(crate) struct LiveQuery {
+    /// The show to watch from the start; others can follow with `watch` frames.
+    #[param(value_type = Option<String>)]
+    show: Option<ShowId>,
+}
+
+/// The live socket: snapshots and changes of the shows it watches, and notices for this browser.
+#[utoipa::path(
+    get, path = "/api/live", tag = "seats", params(LiveQuery),
+    responses(
+        (status = 101, description = "A WebSocket; its frames are described in DESIGN, section 5."),
+        (status = 400, body = ProblemBody, description = "`websocket_expected`"),
+        (status = 404, body = ProblemBody, description = "`show_not_found`"),
+        (status = 503, body = ProblemBody, description = "`too_many_sockets`"),
+    )
+)]
+pub(crate) async fn live(
+    State(state): State<routes::State>,
+    session: Session,
+    Query(query): Query<LiveQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade.map_err(|rejection| {
+        Problem::new(StatusCode::BAD_REQUEST, "websocket_expected", rejection.body_text())
+    })?;
+    let sockets = usize::try_from(state.app.metrics.sockets.get()).unwrap_or_default();
+    if sockets >= state.app.config.sockets_max {
+        return Err(Error::TooManySockets.into());
+    }
+    if let Some(show) = &query.show {
+        state.app.show(show).await?;
+    }
+    let session = whose(&session)?;
+    Ok(upgrade.max_message_size(socket::FRAME_BYTES_MAX).on_upgrade(move |socket| {
+        let drain = state.drain.clone();
+        let (ended, end) = tokio::sync::oneshot::channel::<()>();
+        // The drain waits for open sockets to be closed properly.
+        state.drain.spawn(async move { drop(end.await) });
+        async move {
+            socket::serve(socket, state.hub, session, query.show, drain).await;
+            drop(ended);
+        }
+    }))
+}

@@ -1,0 +1,47 @@
+//! `reservations.epochs`: how often a show's picture was begun anew, so that versions never go back.
+
+use deadpool_postgres::Transaction;
+use domain::id::ShowId;
+use service::postgres::Connection;
+
+use super::{Result, id};
+
+/// Changes that fit into one epoch. With 21 bits left for epochs a version stays exact in JSON (2^53).
+const EPOCH_BITS: u32 = 32;
+
+/// The first version of an epoch.
+pub fn first_version(epoch: i64) -> u64 {
+    epoch.unsigned_abs() << EPOCH_BITS
+}
+
+/// The epoch a version belongs to.
+pub fn epoch_of(version: u64) -> i64 {
+    (version >> EPOCH_BITS).cast_signed()
+}
+
+/// Begins the next epoch of a show.
+pub async fn next(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
+    let next = "INSERT INTO reservations.epochs AS e (show_id, epoch) VALUES ($1, 1)
+                ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1 RETURNING epoch";
+    Ok(transaction.query_one(&transaction.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
+}
+
+/// The epoch a show is in; 0 when it never had one.
+pub async fn current(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
+    let find = transaction.prepare_cached("SELECT epoch FROM reservations.epochs WHERE show_id = $1").await?;
+    Ok(transaction.query_opt(&find, &[&show.as_str()]).await?.map_or(0, |row| row.get(0)))
+}
+
+/// Says that Redis has an epoch.
+pub async fn set_mirrored(client: &Connection, show: &ShowId, epoch: i64) -> Result<()> {
+    let set = "UPDATE reservations.epochs SET mirrored = greatest(mirrored, $2) WHERE show_id = $1";
+    client.execute(&client.prepare_cached(set).await?, &[&show.as_str(), &epoch]).await?;
+    Ok(())
+}
+
+/// Shows that changed while Redis was away.
+pub async fn unmirrored(client: &Connection, limit: i64) -> Result<Vec<ShowId>> {
+    let list = "SELECT show_id FROM reservations.epochs WHERE epoch > mirrored LIMIT $1";
+    let rows = client.query(&client.prepare_cached(list).await?, &[&limit]).await?;
+    Ok(rows.iter().map(|row| id!(ShowId, row, "show_id")).collect())
+}

@@ -1,0 +1,33 @@
+//! `reservations.queues`: which shows have people waiting, as the waitlist last said.
+
+use deadpool_postgres::{GenericClient, Transaction};
+use domain::id::ShowId;
+use service::postgres::Connection;
+
+use super::Result;
+
+/// Says whether a show's queue is open; an older revision than the stored one changes nothing. Returns what holds now.
+pub async fn set(client: &Connection, show: &ShowId, open: bool, revision: i64) -> Result<bool> {
+    let set = "INSERT INTO reservations.queues AS q (show_id, open, revision) VALUES ($1, $2, $3)
+               ON CONFLICT (show_id) DO UPDATE
+               SET open = CASE WHEN q.revision < excluded.revision THEN excluded.open ELSE q.open END,
+                   revision = greatest(q.revision, excluded.revision)
+               RETURNING open";
+    let set = client.prepare_cached(set).await?;
+    Ok(client.query_one(&set, &[&show.as_str(), &open, &revision]).await?.get(0))
+}
+
+/// Whether people wait for a show.
+pub async fn open(client: &impl GenericClient, show: &ShowId) -> Result<bool> {
+    let row = client
+        .query_opt("SELECT open FROM reservations.queues WHERE show_id = $1", &[&show.as_str()])
+        .await?;
+    Ok(row.is_some_and(|row| row.get(0)))
+}
+
+/// As [`open`], and so until the transaction ends.
+pub async fn lock_open(transaction: &Transaction<'_>, show: &ShowId) -> Result<bool> {
+    let find = "SELECT open FROM reservations.queues WHERE show_id = $1 FOR SHARE";
+    let row = transaction.query_opt(&transaction.prepare_cached(find).await?, &[&show.as_str()]).await?;
+    Ok(row.is_some_and(|row| row.get(0)))
+}
