@@ -106,12 +106,13 @@ ready_seconds_max=90
 
 # await_fleet: until a visitor is served; ends the script with the last lines of what died, or what is still missing.
 await_fleet() {
-  local deadline name
+  local deadline name status
   now_ms
   deadline=$((REPLY + ready_seconds_max * 1000))
   while true; do
     http_status "$public_port" /healthz
-    if [[ $REPLY == 200 ]]; then return; fi
+    status=$REPLY
+    if [[ $status == 200 ]] && all_listen; then return; fi
     for name in "${services[@]}" balancer; do
       if ! running "$name"; then
         complain "$name ended while starting; its last lines ($run_dir/logs/$name.log):"
@@ -119,10 +120,19 @@ await_fleet() {
         exit 1
       fi
     done
-    if past "$deadline"; then die "not ready after $ready_seconds_max s: GET /healthz says ${REPLY:-nothing}; logs in $run_dir/logs"; fi
+    if past "$deadline"; then die "not ready after $ready_seconds_max s: GET /healthz says ${status:-nothing}; logs in $run_dir/logs"; fi
     sleep 0.1
   done
 } 2>>"$run_dir/logs/supervisor.log"
+
+# all_listen: also those that /healthz does not ask.
+all_listen() {
+  local name
+  for name in "${services[@]}" balancer admin; do
+    port_of "$name"
+    port_taken "$REPLY" || return 1
+  done
+}
 
 # write_fleet_env: where everything is, for tests and developers; `KEY=VALUE` lines that a shell can read too.
 write_fleet_env() {

@@ -9,6 +9,8 @@
 postgres_port_from=15400
 postgres_user=marquee
 postgres_bin=""
+# Settings on top of those in launch_postgres.
+postgres_extra=()
 
 # find_postgres: sets postgres_bin to the newest that is new enough, or to the one this data was made by.
 find_postgres() {
@@ -125,7 +127,7 @@ launch_postgres() {
   start_process postgres "${as_postgres[@]}" "$postgres_bin/postgres" -D "$dir" -p "$postgres_port" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 -c shared_buffers=256MB \
     -c fsync=on -c synchronous_commit=on -c max_wal_size=2GB -c jit=off -c timezone=UTC -c log_timezone=UTC \
-    -c logging_collector=off -c log_checkpoints=off -c cluster_name=marquee
+    -c logging_collector=off -c log_checkpoints=off -c cluster_name=marquee "${postgres_extra[@]}"
 }
 
 # start_postgres: the whole phase. Sets DATABASE_URL and postgres_port.

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# Running tests and counting them. A check that has no tests inside (a formatter, a compiler) counts when it fails.
+
+passed=0 failed=0
+failures=()
+
+# The longest that one test binary may run.
+test_seconds_max=600
+
+# count_failure WHAT: a thing that failed without naming a test.
+count_failure() {
+  failed=$((failed + 1))
+  failures+=("$1")
+}
+
+# read_counts LOG → counted_passed, counted_failed: from what cargo's tests, node (tap) and our shell tests print.
+read_counts() {
+  read -r counted_passed counted_failed < <(awk '
+    /^test result: / { passed += $4; failed += $6 }
+    /^# pass [0-9]+$/ { passed += $3 }
+    /^# fail [0-9]+$/ { failed += $3 }
+    /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+    END { print passed + 0, failed + 0 }' "$1")
+}
+
+# check NAME TEXT COMMAND…: a phase that is good or bad as a whole.
+check() {
+  local name=$1 text=$2 log=$run_dir/logs/$1.log
+  shift 2
+  phase "$name" "$text"
+  if attend "$@" >"$log" 2>&1; then
+    phase_end "good"
+  else
+    phase_end "FAILED"
+    tail -n 60 "$log" | indented
+    count_failure "$name"
+  fi
+}
+
+# tests NAME TEXT COMMAND…: a phase of tests, counted; what failed is shown.
+tests() {
+  local name=$1 text=$2 status=0 log=$run_dir/logs/${1//:/-}.log
+  shift 2
+  phase "${name%%:*}" "$text"
+  begin_step "$@" >"$log" 2>&1
+  await_step "$name" >>"$log"
+  end_step || status=$?
+  read_counts "$log"
+  passed=$((passed + counted_passed)) failed=$((failed + counted_failed))
+  if ((status == 0 && counted_failed == 0)); then
+    phase_end "$counted_passed passed"
+    return 0
+  fi
+  phase_end "$counted_passed passed, $counted_failed FAILED (exit code $status)"
+  show_failure "$log"
+  if ((counted_failed == 0)); then count_failure "$text"; else failures+=("$text"); fi
+}
+
+# await_step NAME: until the step ends or its time is over.
+await_step() {
+  local deadline
+  now_ms
+  deadline=$((REPLY + test_seconds_max * 1000))
+  while running "$step"; do
+    if past "$deadline"; then
+      printf '%s: stopped after %s s\n' "$1" "$test_seconds_max"
+      stop_step
+      return
+    fi
+    sleep 0.1
+  done
+}
+
+# show_failure LOG: from where the failures begin.
+show_failure() {
+  if grep -q '^failures:$' "$1"; then
+    sed -n '/^failures:$/,$p' "$1" | head -n 120 | indented
+  else
+    { grep '^not ok' "$1" || true; tail -n 40 "$1"; } | indented
+  fi
+  note "all of it: $1"
+}
+
+# test_binaries JSON → lines `package directory, kind, name, executable`, from cargo's messages: what it built to be run as
+# a test. They are run from here rather than by `cargo test -p`, which would choose features anew and compile half the
+# world again.
+test_binaries() {
+  sed -n -E 's/.*"manifest_path":"([^"]+)\/Cargo\.toml","target":\{"kind":\["([^"]+)".*"name":"([^"]+)".*"overflow_checks":[a-z]+,"test":true\}.*"executable":"([^"]+)".*/\1\t\2\t\3\t\4/p' "$1" | sort
+}
+
+# run_binaries PHASE drill|others: those of the package drill, which want a fleet, or all others; as cargo would, from the
+# package's directory.
+run_binaries() {
+  local dir kind name binary title
+  while IFS=$'\t' read -r -u 8 dir kind name binary; do
+    if [[ $dir == "$root/drill" ]]; then [[ $2 == drill ]] || continue; else [[ $2 == others ]] || continue; fi
+    # A program without tests of its own has nothing to tell.
+    [[ -n $("$binary" --list --format=terse) ]] || continue
+    title="${dir##*/} ($name)"
+    if [[ $kind != test ]]; then title="${dir##*/}"; fi
+    # shellcheck disable=SC2016 # that shell is to expand it
+    tests "$1:${dir##*/}-$name" "$title" sh -c 'cd "$0" && exec env CARGO_MANIFEST_DIR="$0" "$@"' "$dir" "$binary"
+  done 8< <(test_binaries "$run_dir/build.json")
+}
+
+# tell_total: the last line, and whether all is well.
+tell_total() {
+  local what
+  for what in "${failures[@]}"; do printf '  failed: %s\n' "$what"; done
+  printf '%d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0))
+}
