@@ -9,6 +9,7 @@ pub mod store;
 use std::time::Duration;
 
 use pingora::cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora::cache::predictor::Predictor;
 use pingora::cache::{CacheOptionOverrides, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -19,11 +20,17 @@ use crate::config;
 /// A fetch that takes longer than this no longer holds others back.
 const FETCH_AGE_MAX: Duration = Duration::from_secs(5);
 
+/// Shards of the memory of what cannot be stored, and keys in each.
+const UNCACHEABLE_SHARDS: usize = 16;
+const UNCACHEABLE_KEYS_PER_SHARD: usize = 1_024;
+
 /// The one cache of the process. Pingora asks for `'static` parts, so they live until its end.
 #[derive(Clone, Copy)]
 pub struct Cache {
     store: &'static Store,
     lock: &'static CacheKeyLockImpl,
+    /// What turned out not to be storable does not wait for the lock again.
+    uncacheable: &'static Predictor<UNCACHEABLE_SHARDS>,
     settings: config::Cache,
 }
 
@@ -33,6 +40,7 @@ impl Cache {
         Self {
             store: Box::leak(Box::new(Store::new(settings.bytes_max, settings.entries_max))),
             lock: Box::leak(CacheLock::new_boxed(FETCH_AGE_MAX)),
+            uncacheable: Box::leak(Box::new(Predictor::new(UNCACHEABLE_KEYS_PER_SHARD, None))),
             settings,
         }
     }
@@ -54,7 +62,7 @@ impl Cache {
         }
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(self.settings.lock_wait);
-        session.cache.enable(self.store, None, None, Some(self.lock), Some(overrides));
+        session.cache.enable(self.store, None, Some(self.uncacheable), Some(self.lock), Some(overrides));
         session.cache.set_max_file_size_bytes(self.settings.object_bytes_max);
     }
 

@@ -8,10 +8,11 @@ pub mod edge;
 pub mod request;
 pub mod retry;
 pub mod route;
+pub mod upgrade;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,6 +72,7 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
         deadline::lift();
+        upgrade::ignore_other_protocols(session.req_header_mut());
         request.in_flight = Some(self.drain.enter());
         request.identity = edge::identify(session, &self.config.edge);
         self.set_timeouts(session);
@@ -123,12 +125,14 @@ impl ProxyHttp for Gateway {
             self.budgets[route.pool].deposit();
         }
         request.begin_try(index, &pool);
-        let upgrade = session.is_upgrade_req();
-        if upgrade {
-            // Its reads have no timeout, so the answer to the handshake gets a deadline of its own.
+        let mut peer = peer(&pool, index, route.read);
+        if session.is_upgrade_req() {
+            upgrade::prepare(&mut peer, pool.settings.connect);
+            // Silence is no failure of a socket; only the answer to its handshake has a deadline.
+            peer.options.read_timeout = None;
             deadline::set(route.read);
         }
-        Ok(Box::new(peer(&pool, index, (!upgrade).then_some(route.read))))
+        Ok(Box::new(peer))
     }
 
     fn fail_to_connect(
@@ -142,7 +146,7 @@ impl ProxyHttp for Gateway {
             self.take_out(request);
         }
         // Nothing was sent, so this costs the pool nothing and needs no budget.
-        let again = request.tries.count < self.config.retry.attempts_max;
+        let again = request.tries.count < self.attempts_max(request);
         if again {
             self.count_retry(request, "connect");
         }
@@ -209,7 +213,7 @@ impl ProxyHttp for Gateway {
             attempts: request.tries.count,
         };
         let again = *error.esource() == ErrorSource::Upstream
-            && retry::may_send_again(failure, self.config.retry.attempts_max)
+            && retry::may_send_again(failure, self.attempts_max(request))
             && self.withdraw(request);
         if again {
             self.count_retry(request, "broken");
@@ -245,6 +249,15 @@ impl ProxyHttp for Gateway {
         _: &mut Request,
     ) -> Result<RespCacheable> {
         Ok(self.cache.admit(session.req_header(), response))
+    }
+
+    fn should_serve_stale(&self, session: &mut Session, _: &mut Request, error: Option<&Error>) -> bool {
+        let failed = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
+        if failed {
+            // Pingora closes the connection after such an answer, so the client must be told.
+            session.set_keepalive(None);
+        }
+        failed
     }
 
     /// Runs for stored answers too, after they were stored: what is added here is for this client alone.
@@ -344,6 +357,12 @@ impl Gateway {
 
     fn route(&self, request: &Request) -> Option<&Route> {
         request.route.map(|index| &self.config.routes[index])
+    }
+
+    /// No endpoint has a request twice, so there are never more tries than endpoints.
+    fn attempts_max(&self, request: &Request) -> usize {
+        let endpoints = request.pool.as_ref().map_or(0, |pool| pool.endpoints.len());
+        self.config.retry.attempts_max.min(endpoints)
     }
 
     fn take_out(&self, request: &Request) {
@@ -463,13 +482,13 @@ impl Request {
     }
 }
 
-/// How to reach an endpoint. `read` is none for upgrades, whose silence is no failure.
-fn peer(pool: &Pool, index: usize, read: Option<std::time::Duration>) -> HttpPeer {
+/// How to reach an endpoint.
+fn peer(pool: &Pool, index: usize, read: Duration) -> HttpPeer {
     let settings = &pool.settings;
     let mut peer = HttpPeer::new(pool.endpoints[index].address, false, String::new());
     peer.options.connection_timeout = Some(settings.connect);
     peer.options.total_connection_timeout = Some(settings.connect);
-    peer.options.read_timeout = read;
+    peer.options.read_timeout = Some(read);
     peer.options.write_timeout = Some(settings.write);
     peer.options.idle_timeout = Some(settings.idle);
     peer

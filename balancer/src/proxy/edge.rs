@@ -63,6 +63,10 @@ pub fn check(session: &Session, edge: &config::Edge) -> Result<(), Problem> {
     if request.headers.contains_key(header::TRANSFER_ENCODING) && raw_has_field(&raw, b"content-length") {
         return Err(Problem::bad_request("Content-Length and Transfer-Encoding must not come together"));
     }
+    let body = request.headers.contains_key(header::TRANSFER_ENCODING) || has_length(request);
+    if session.is_upgrade_req() && body {
+        return Err(Problem::bad_request("a request to upgrade must not have a body"));
+    }
     if request.headers.get_all(header::TRANSFER_ENCODING).iter().count() > 1
         || request.headers.get_all(header::HOST).iter().count() > 1
     {
@@ -80,6 +84,10 @@ pub fn check_length(request: &RequestHeader, bytes_max: usize) -> Result<(), Pro
         Some(Ok(bytes)) if bytes <= bytes_max => Ok(()),
         Some(_) => Err(Problem::body_too_large(bytes_max)),
     }
+}
+
+fn has_length(request: &RequestHeader) -> bool {
+    request.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
 }
 
 fn raw_has_field(raw: &[u8], name: &[u8]) -> bool {

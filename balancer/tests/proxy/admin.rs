@@ -1,0 +1,32 @@
+//! The admin listener, and that the public one does not show it.
+
+use crate::rig::{Rig, config};
+use crate::upstream::Upstream;
+
+#[tokio::test]
+async fn the_admin_listener_tells_how_it_goes() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    assert_eq!(rig.get("/x").await.status, 200);
+    assert_eq!(rig.get("/internal/x").await.status, 404);
+    assert_eq!(rig.admin("/livez").await.status, 200);
+    assert_eq!(rig.admin("/readyz").await.status, 200);
+    assert_eq!(rig.admin("/elsewhere").await.status, 404);
+
+    let status: serde_json::Value = serde_json::from_str(&rig.admin("/status").await.body).expect("JSON");
+    assert_eq!(status["draining"], false);
+    assert_eq!(status["pools"][0]["name"], "main");
+    assert_eq!(status["pools"][0]["endpoints"][0]["address"], up.address.to_string());
+    assert_eq!(status["pools"][0]["endpoints"][0]["state"], "healthy");
+
+    assert_eq!(rig.metric("balancer_requests_total{class=\"2xx\",pool=\"main\",route=\"/**\"}").await, 1);
+    assert_eq!(rig.metric("balancer_requests_total{class=\"4xx\",pool=\"none\",route=\"none\"}").await, 1);
+    assert_eq!(rig.metric("balancer_request_duration_seconds_count{route=\"/**\"}").await, 1);
+    let up_line = format!("balancer_endpoint_up{{endpoint=\"{}\",pool=\"main\"}}", up.address);
+    assert_eq!(rig.metric(&up_line).await, 1);
+    assert_eq!(rig.metric("balancer_access_log_dropped_total").await, 0);
+    let page = rig.admin("/metrics").await;
+    assert!(page.body.contains("balancer_build_info{version="));
+    assert!(page.body.contains("process_open_fds"));
+    assert_eq!(rig.get("/metrics").await.status, 404);
+}

@@ -1,0 +1,70 @@
+//! A client stays on its endpoint; when one leaves, only its clients move.
+
+use std::collections::HashMap;
+
+use crate::rig::{Rig, config};
+use crate::upstream::Upstream;
+
+const CLIENTS: usize = 150;
+
+async fn owner(rig: &Rig, cookie: &str) -> String {
+    let answer = rig.get_with("/who", "cookie", cookie).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.affinity_cookie(), None, "a known client got a new cookie");
+    answer.body.split(' ').next().expect("a name").to_owned()
+}
+
+#[tokio::test]
+async fn clients_stay_and_only_those_of_a_leaver_move() {
+    let ups = [Upstream::start("a").await, Upstream::start("b").await, Upstream::start("c").await];
+    let rig = Rig::start(&config(&[&ups[0], &ups[1], &ups[2]])).await;
+    let mut before = HashMap::new();
+    for _ in 0..CLIENTS {
+        let first = rig.get("/who").await;
+        let cookie = first.affinity_cookie().expect("a cookie for a new client");
+        let name = first.body.split(' ').next().expect("a name").to_owned();
+        assert_eq!(owner(&rig, &cookie).await, name, "the cookie leads back to the first endpoint");
+        before.insert(cookie, name);
+    }
+    for name in ["a", "b", "c"] {
+        let share = before.values().filter(|owner| *owner == name).count();
+        assert!((CLIENTS / 6..=CLIENTS / 2).contains(&share), "{name} has {share} of {CLIENTS}");
+    }
+
+    ups[1].set_ready(false);
+    rig.until_state(ups[1].address, "out").await;
+    let mut moved = 0;
+    for (cookie, name) in &before {
+        let now = owner(&rig, cookie).await;
+        if name == "b" {
+            assert_ne!(now, "b");
+            moved += 1;
+        } else {
+            assert_eq!(&now, name, "a client moved that did not have to");
+        }
+    }
+    assert!(moved > 0);
+
+    ups[1].set_ready(true);
+    rig.until_state(ups[1].address, "healthy").await;
+    for (cookie, name) in &before {
+        assert_eq!(&owner(&rig, cookie).await, name, "after its return everybody is back");
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_is_opaque_and_a_wrong_one_is_replaced() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let answer = rig.get("/who").await;
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/")
+    );
+    assert!(!cookie.contains("127"), "{cookie}");
+    for wrong in ["affinity=", "affinity=127.0.0.1:80", "affinity=ZZZZ", "affinity"] {
+        let answer = rig.get_with("/who", "cookie", wrong).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.affinity_cookie().is_some_and(|cookie| cookie != wrong), "{wrong}");
+    }
+}

@@ -1,0 +1,101 @@
+//! What is stored, what never is, and that nothing of one client reaches another.
+
+use tokio::task::JoinSet;
+
+use crate::rig::{Answer, Rig, config};
+use crate::upstream::Upstream;
+
+async fn start() -> (Upstream, Rig) {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    (up, rig)
+}
+
+#[tokio::test]
+async fn a_public_answer_is_fetched_once_and_each_client_gets_its_own_cookie() {
+    let (up, rig) = start().await;
+    let first = rig.get("/cached/public").await;
+    assert_eq!(first.header("cache-status"), "marquee; fwd=miss; stored");
+    let second = rig.get("/cached/public").await;
+    assert_eq!(second.header("cache-status"), "marquee; hit");
+    assert_eq!(second.header("age"), "0");
+    assert_eq!(second.body, first.body);
+    assert_eq!(up.seen().len(), 1);
+
+    let cookies = [first.affinity_cookie(), second.affinity_cookie()];
+    assert!(cookies.iter().all(Option::is_some) && cookies[0] != cookies[1], "{cookies:?}");
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+    let known = rig.get_with("/cached/public", "cookie", &cookies[0].clone().expect("cookie")).await;
+    assert_eq!(known.header("cache-status"), "marquee; hit");
+    assert!(known.headers.get("set-cookie").is_none());
+
+    assert_eq!(rig.get("/cached/public?page=2").await.header("cache-status"), "marquee; fwd=miss; stored");
+    assert_eq!(rig.metric("balancer_cache_requests_total{result=\"hit\"}").await, 2);
+    assert_eq!(rig.metric("balancer_cache_entries").await, 2);
+}
+
+#[tokio::test]
+async fn a_stored_validator_answers_304_and_head() {
+    let (up, rig) = start().await;
+    let full = rig.get("/cached/public").await;
+    let answer = rig.get_with("/cached/public", "if-none-match", "\"v1\"").await;
+    assert_eq!((answer.status, answer.body.as_str()), (304, ""));
+    assert_eq!(rig.get_with("/cached/public", "if-none-match", "\"v0\"").await.status, 200);
+    let head = Answer::of(rig.client.head(rig.url("/cached/public"))).await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(head.header("content-length"), full.body.len().to_string());
+    assert_eq!(up.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn what_belongs_to_one_client_is_never_stored() {
+    let (up, rig) = start().await;
+    for path in ["/cached/private", "/cached/cookie", "/cached/vary", "/cached/plain", "/cached/failing"] {
+        let (first, second) = (rig.get(path).await, rig.get(path).await);
+        assert_ne!(second.header("cache-status"), "marquee; hit", "{path}");
+        assert_eq!(first.header("age"), "", "{path}");
+    }
+    for _ in 0..2 {
+        let answer = rig.get_with("/cached/public", "authorization", "Bearer x").await;
+        assert_eq!(answer.header("cache-status"), "marquee; fwd=bypass");
+    }
+    let posted = Answer::of(rig.client.post(rig.url("/cached/public")).body("x")).await;
+    assert_eq!(posted.status, 200);
+    assert_eq!(up.seen().len(), 13);
+    assert_eq!(rig.metric("balancer_cache_entries").await, 0);
+    // A route without a cache stores nothing, whatever the answer says.
+    let (_, second) = (rig.get("/public").await, rig.get("/public").await);
+    assert!(second.headers.get("cache-status").is_none());
+    assert_eq!(up.seen().len(), 15);
+}
+
+#[tokio::test]
+async fn a_crowd_is_one_fetch() {
+    let (up, rig) = start().await;
+    let mut crowd = JoinSet::new();
+    for _ in 0..50 {
+        crowd.spawn(Answer::of(rig.client.get(rig.url("/cached/slow-public"))));
+    }
+    let bodies: Vec<String> = crowd.join_all().await.into_iter().map(|answer| answer.body).collect();
+    assert!(bodies.iter().all(|body| *body == bodies[0]));
+    assert_eq!(up.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_confirmed_or_stands_in_when_nobody_answers() {
+    let (up, rig) = start().await;
+    let first = rig.get("/cached/brief").await;
+    rig.until("it was asked again", || async { rig.get("/cached/brief").await.body != first.body }).await;
+    let revalidation = up.seen().pop().expect("asked again");
+    assert_eq!(revalidation.header("if-none-match"), "\"v1\"");
+
+    let last = rig.get("/cached/brief").await;
+    up.kill().await;
+    rig.until("it is stale", || async {
+        let answer = rig.get("/cached/brief").await;
+        assert_eq!((answer.status, &answer.body), (200, &last.body));
+        answer.header("cache-status") == "marquee; hit; detail=stale"
+    })
+    .await;
+    assert_eq!(rig.get("/cached/never-seen").await.status, 503);
+}

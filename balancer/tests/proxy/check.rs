@@ -1,0 +1,122 @@
+//! `--check`, and that a wrong configuration says where, what and the way out in one line.
+
+use std::process::{Command, Output};
+
+use crate::rig::directory;
+
+const ENDING: &str =
+    "[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[pools.main]\nendpoints = [\"127.0.0.1:1\"]\n";
+
+fn balancer(config: &str, environment: &[(&str, &str)], check: bool) -> Output {
+    let directory = directory();
+    let file = directory.join("balancer.toml");
+    std::fs::write(&file, config).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
+    command.envs(environment.iter().copied()).arg("--config").arg(&file);
+    if check {
+        command.arg("--check");
+    }
+    let output = command.output().expect("ran");
+    std::fs::remove_dir_all(&directory).expect("removed");
+    output
+}
+
+/// The one line of a failed check.
+fn complaint(config: &str, environment: &[(&str, &str)]) -> String {
+    let output = balancer(config, environment, true);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn the_shipped_configuration_is_valid() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/balancer.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_balancer")).args(["--check", "--config", shipped]).output();
+    let output = output.expect("ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_mistake_names_its_line_its_key_and_the_way_out() {
+    let cases = [
+        (
+            "colour = 1\n".to_owned() + ENDING,
+            "balancer.toml:1: key `colour`: unknown field",
+            "expected one of",
+        ),
+        (
+            ENDING.replace("[pools.main]", "[pools.main]\nendpoint = 1"),
+            ":5: key `pools.main.endpoint`",
+            "expected one of",
+        ),
+        (
+            ENDING.replace("= \"main\"", "= \"mian\""),
+            ":3: key `routes.0.pool`: `mian` is not a pool",
+            "use one of main",
+        ),
+        (ENDING.replace("[\"127.0.0.1:1\"]", "[]"), ":5: key `pools.main.endpoints`", "add one"),
+        (ENDING.replace("127.0.0.1:1", "localhost"), ":5: key `pools.main.endpoints.0`", "ip:port"),
+        (ENDING.replace("/**", "/a/**/b"), ":2: key `routes.0.match`", "may only end a pattern"),
+        (ENDING.to_owned() + "connect_ms = 0\n", ":6: key `pools.main.connect_ms`", "1 or more"),
+        (
+            ENDING.to_owned() + "read_ms = \"1s\"\n",
+            ":6: key `pools.main.read_ms`: invalid type: string",
+            "expected u64",
+        ),
+        (
+            ENDING.to_owned() + "[[routes]]\nmatch = \"/**\"\npool = \"main\"\n",
+            ":7: key `routes.1.match`",
+            "remove one",
+        ),
+        ("[listen]\npublic = \"8080\"\n".to_owned() + ENDING, ":2: key `listen.public`", "ip:port"),
+        ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
+        ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
+        (String::new(), "key `pools`", "add [pools.NAME]"),
+    ];
+    for (config, place, way_out) in cases {
+        let line = complaint(&config, &[]);
+        assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
+    }
+}
+
+#[test]
+fn the_environment_overrides_and_is_named_when_it_is_wrong() {
+    let good = [
+        (
+            "MARQUEE_BALANCER__POOLS__MAIN__ENDPOINTS",
+            "[\"127.0.0.1:7\", { address = \"127.0.0.1:8\", weight = 2 }]",
+        ),
+        ("MARQUEE_BALANCER__LISTEN__PUBLIC", "127.0.0.1:9"),
+        ("MARQUEE_BALANCER__EDGE__HEADER_SECONDS", "3"),
+        ("MARQUEE_BALANCER__ROUTES__0__CACHE", "true"),
+        ("MARQUEE_RESERVATIONS__HOLD_SECONDS", "5"),
+    ];
+    let output = balancer(ENDING, &good, true);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let wrong = [
+        ("MARQUEE_BALANCER__EDGE__HEADER_SECONDS", "soon", "invalid type: string"),
+        ("MARQUEE_BALANCER__EDGE__COLOUR", "1", "unknown field `colour`"),
+        ("MARQUEE_BALANCER__POOLS__MAIN__ENDPOINTS", "[\"nowhere\"]", "ip:port"),
+        ("MARQUEE_BALANCER__ROUTES__7__POOL", "main", "not an index below 1"),
+    ];
+    for (variable, value, why) in wrong {
+        let line = complaint(ENDING, &[(variable, value)]);
+        assert!(line.contains(&format!("environment variable {variable}")) && line.contains(why), "{line}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = taken.local_addr().expect("bound");
+    let output = balancer(&format!("[listen]\npublic = \"{address}\"\n{ENDING}"), &[], false);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains("listen.public") && text.contains(&address.to_string()) && text.contains("in use"),
+        "{text}"
+    );
+}

@@ -1,0 +1,131 @@
+//! Framing that could be read in two ways, and limits.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::rig::{Answer, Rig, config};
+use crate::upstream::Upstream;
+
+async fn start() -> (Upstream, Rig) {
+    let up = Upstream::start("a").await;
+    let rig =
+        Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nbody_bytes_max = 1000\nheader_seconds = 1"))
+            .await;
+    (up, rig)
+}
+
+#[tokio::test]
+async fn ambiguous_framing_is_400_and_reaches_nobody() {
+    let (up, rig) = start().await;
+    let heads = [
+        "content-length: 3\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\nContent-Length: 3",
+        "transfer-encoding: chunked\r\ncontent-length: 3\r\nconnection: content-length",
+        "content-length: 3\r\ncontent-length: 4",
+        "content-length: 3, 4",
+        "content-length: +3",
+        "content-length: -1",
+        "transfer-encoding: chunked, identity",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        "host: y",
+        "bad name: x",
+    ];
+    for head in heads {
+        let answer = rig.raw(&format!("POST /x HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head}: {answer}");
+    }
+    assert!(up.seen().is_empty(), "{:?}", up.seen());
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13";
+    let answer = rig
+        .raw(&format!("GET /socket HTTP/1.1\r\nhost: x\r\n{upgrade}\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n"))
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "an upgrade skipped the check: {answer}");
+}
+
+#[tokio::test]
+async fn a_smuggled_request_is_not_a_second_request() {
+    let (up, rig) = start().await;
+    let smuggled = "GET /internal/x HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = format!(
+        "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{smuggled}",
+        smuggled.len()
+    );
+    assert!(rig.raw(&request).await.starts_with("HTTP/1.1 200"));
+    let seen = up.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].body, smuggled);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413_announced_or_not() {
+    let (up, rig) = start().await;
+    let large = "x".repeat(1_001);
+    let answer = Answer::of(rig.client.post(rig.url("/echo")).body(large.clone())).await;
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.problem()["code"], "body_too_large");
+    assert!(up.seen().is_empty(), "it was announced, so nobody had to hear of it");
+
+    let chunked = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let answer = rig.raw(&format!("{chunked}{:x}\r\n{large}\r\n0\r\n\r\n", large.len())).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "{answer}");
+
+    let fits = "x".repeat(1_000);
+    assert_eq!(Answer::of(rig.client.post(rig.url("/echo")).body(fits.clone())).await.body, fits);
+}
+
+#[tokio::test]
+async fn a_route_may_have_its_own_body_limit() {
+    let up = Upstream::start("a").await;
+    let route = "[[routes]]\nmatch = \"/upload\"\npool = \"main\"\nbody_bytes_max = 200000\n";
+    let rig = Rig::start(&format!("{}{route}", config(&[&up]))).await;
+    let large = "x".repeat(200_000);
+    assert_eq!(Answer::of(rig.client.post(rig.url("/upload")).body(large.clone())).await.status, 200);
+    assert_eq!(Answer::of(rig.client.post(rig.url("/x")).body(large)).await.status, 413);
+    assert_eq!(up.seen()[0].body.len(), 200_000);
+}
+
+#[tokio::test]
+async fn too_large_a_header_is_431() {
+    let (up, rig) = start().await;
+    let answer = rig.get_with("/x", "x-large", &"x".repeat(20_000)).await;
+    assert_eq!(answer.status, 431);
+    assert_eq!(answer.problem()["code"], "headers_too_large");
+    let fields = "x-field: y\r\n".repeat(100);
+    let answer = rig.raw(&format!("GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    assert!(up.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_header_that_drips_is_cut_off_at_its_deadline() {
+    let (up, rig) = start().await;
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    stream.write_all(b"GET /x HTTP/1.1\r\nhost: x\r\nx-drip: ").await.expect("sent");
+    let (mut read, mut write) = stream.split();
+    // Each byte starts Pingora's own timeout again; only a deadline on the whole ends this.
+    let drip = async {
+        while write.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let mut rest = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        // An end or a reset: either way the balancer let go.
+        _ = read.read_to_end(&mut rest) => {}
+        () = tokio::time::sleep(std::time::Duration::from_secs(15)) => panic!("the header could drip for ever"),
+    }
+    assert!(up.seen().is_empty());
+}
+
+#[tokio::test]
+async fn connections_are_kept_between_requests() {
+    let (_up, rig) = start().await;
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    for _ in 0..3 {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut some = [0; 1024];
+        let length = stream.read(&mut some).await.expect("read");
+        assert!(some[..length].starts_with(b"HTTP/1.1 200"));
+    }
+}

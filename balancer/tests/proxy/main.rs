@@ -1,0 +1,15 @@
+//! The real balancer, as a process, between real sockets: one file per theme.
+
+mod admin;
+mod affinity;
+mod cache;
+mod check;
+mod edge;
+mod health;
+mod paths;
+mod retry;
+mod rig;
+mod routing;
+mod shutdown;
+mod socket;
+mod upstream;

@@ -1,0 +1,204 @@
+//! Starts the compiled balancer on free ports with a configuration of its own, and talks to it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::Future;
+use reqwest::header::{HeaderMap, SET_COOKIE};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::upstream::Upstream;
+
+/// A condition that does not come true within this fails the test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running balancer.
+pub(crate) struct Rig {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) client: reqwest::Client,
+    directory: PathBuf,
+    child: Child,
+}
+
+/// One pool `main` of these endpoints, checked often, that serves every path.
+pub(crate) fn config(upstreams: &[&Upstream]) -> String {
+    format!(
+        "{}\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[[routes]]\nmatch = \"/cached/**\"\npool = \"main\"\ncache = true\n{}",
+        "[edge]\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
+        pool("main", upstreams)
+    )
+}
+
+pub(crate) fn pool(name: &str, upstreams: &[&Upstream]) -> String {
+    let addresses: Vec<String> = upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
+    format!(
+        "[pools.{name}]\nendpoints = {addresses:?}\nread_ms = 2000\n\
+         [pools.{name}.health]\ninterval_ms = 50\ntimeout_ms = 1000\nrise = 2\nfall = 2\n"
+    )
+}
+
+impl Rig {
+    pub(crate) async fn start(config: &str) -> Self {
+        let directory = directory();
+        let (public, admin) = (free_address(), free_address());
+        let listen = format!(
+            "[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[access_log]\npath = \"{}\"\n",
+            directory.join("access.log").display()
+        );
+        let file = directory.join("balancer.toml");
+        std::fs::write(&file, format!("{listen}{config}")).expect("config written");
+        let child = Command::new(env!("CARGO_BIN_EXE_balancer"))
+            .arg("--config")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(directory.join("stderr.log")).expect("log"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("balancer starts");
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("client");
+        let rig = Self { public, admin, client, directory, child };
+        rig.until("the public listener is open", || async { TcpStream::connect(public).await.is_ok() }).await;
+        rig
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(self.url(path))).await
+    }
+
+    /// As [`Rig::get`], with one header.
+    pub(crate) async fn get_with(&self, path: &str, name: &str, value: &str) -> Answer {
+        Answer::of(self.client.get(self.url(path)).header(name, value)).await
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        Answer::of(self.client.get(format!("http://{}{path}", self.admin))).await
+    }
+
+    /// The value of one metric line; 0 when there is none yet.
+    pub(crate) async fn metric(&self, line: &str) -> u64 {
+        let page = self.admin("/metrics").await.body;
+        let found = page.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(' '));
+        found.map_or(0, |value| value.parse().expect("a number"))
+    }
+
+    /// Bytes in, bytes out until the balancer closes.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.public).await.expect("connect");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        read.expect("the balancer closes").expect("read");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Waits until a condition holds.
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, what: &str, mut condition: impl FnMut() -> F) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !condition().await {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "never came true: {what}\n{}", self.stderr());
+    }
+
+    /// Waits until the status page shows an endpoint in this state.
+    pub(crate) async fn until_state(&self, address: SocketAddr, state: &str) {
+        let wanted = format!("\"address\":\"{address}\",\"weight\":1,\"state\":\"{state}\"");
+        self.until(&wanted, || async { self.admin("/status").await.body.contains(&wanted) }).await;
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.directory.join("stderr.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn access_log(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.directory.join("access.log")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("running").to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        let exit = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        exit.expect("the balancer ends").expect("waited").code()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // What is left behind is a few small files in the system's own place for them.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A new directory for the files of one balancer.
+pub(crate) fn directory() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let directory = std::env::temp_dir().join(format!("balancer-test-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("directory");
+    directory
+}
+
+/// An address nobody listens on right now.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    listener.local_addr().expect("bound")
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
+        Self::try_of(request).await.expect("an answer")
+    }
+
+    pub(crate) async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Self { status, headers, body: response.text().await? })
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// The body of a problem; its members are checked for shape.
+    pub(crate) fn problem(&self) -> serde_json::Value {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for member in ["title", "detail", "code"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{problem}");
+        }
+        problem
+    }
+
+    /// The affinity cookie it sets, as `name=value`.
+    pub(crate) fn affinity_cookie(&self) -> Option<String> {
+        let cookies = self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().expect("text"));
+        let mut ours = cookies.filter(|cookie| cookie.starts_with("affinity="));
+        ours.next().and_then(|cookie| cookie.split(';').next()).map(str::to_owned)
+    }
+}

@@ -1,0 +1,104 @@
+//! A WebSocket through the balancer: many upgrades, long silence, and their counting.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::rig::{Rig, config};
+use crate::upstream::Upstream;
+
+/// Enough that an upgrade torn down by a fast answer (Pingora issue 946) would show.
+const UPGRADES: usize = 1_000;
+/// Opened at the same time.
+const AT_ONCE: usize = 20;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(address: std::net::SocketAddr) -> Socket {
+    let mut request = format!("ws://{address}/live/socket").into_client_request().expect("request");
+    request.headers_mut().insert("x-forwarded-for", "9.9.9.9".parse().expect("value"));
+    connect_async(request).await.expect("upgraded").0
+}
+
+async fn next(socket: &mut Socket) -> String {
+    socket.next().await.expect("open").expect("a frame").into_text().expect("text").to_string()
+}
+
+/// The greeting is sent with the 101, so it also shows that early bytes are not lost.
+async fn talk(address: std::net::SocketAddr) {
+    let mut socket = open(address).await;
+    assert_eq!(next(&mut socket).await, "a");
+    for text in ["one", "two"] {
+        socket.send(text.into()).await.expect("sent");
+        assert_eq!(next(&mut socket).await, text);
+    }
+    socket.close(None).await.expect("closed");
+}
+
+#[tokio::test]
+async fn many_upgrades_all_echo() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    for _ in 0..UPGRADES / AT_ONCE {
+        let mut talks = JoinSet::new();
+        for _ in 0..AT_ONCE {
+            talks.spawn(talk(rig.public));
+        }
+        talks.join_all().await;
+    }
+    assert_eq!(up.seen().len(), UPGRADES);
+    rig.until("all are closed", || async { rig.metric("balancer_upgrades_open").await == 0 }).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
+    let up = Upstream::start("a").await;
+    // Every timeout that could end a quiet socket is far shorter than the silence below.
+    let short = "[edge]\nheader_seconds = 1\nbody_idle_seconds = 1\nkeepalive_seconds = 1";
+    let config = config(&[&up]).replace("[edge]", short).replace("read_ms = 2000", "read_ms = 200");
+    let rig = Rig::start(&config).await;
+    let mut socket = open(rig.public).await;
+    assert_eq!(next(&mut socket).await, "a");
+    assert_eq!(up.seen()[0].header("x-forwarded-for"), "127.0.0.1");
+    assert_eq!(rig.metric("balancer_upgrades_open").await, 1);
+
+    let refused = connect_async(format!("ws://{}/internal/socket", rig.public)).await;
+    assert!(refused.is_err(), "an upgrade slipped past the list of paths never routed");
+
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    socket.send("still here".into()).await.expect("sent");
+    assert_eq!(next(&mut socket).await, "still here");
+}
+
+#[tokio::test]
+async fn an_upgrade_goes_to_another_endpoint_when_one_refuses() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&config(&[&a, &b]).replace("interval_ms = 50", "interval_ms = 3600000")).await;
+    b.kill().await;
+    for _ in 0..20 {
+        talk(rig.public).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_upgrade_is_an_ordinary_answer() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let error = connect_async(format!("ws://{}/x", rig.public)).await.expect_err("not a socket");
+    assert!(error.to_string().contains("200"), "{error}");
+    assert_eq!(rig.get("/x").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_offer_of_another_protocol_is_ignored() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let request = rig.client.post(rig.url("/echo")).header("connection", "Upgrade, HTTP2-Settings");
+    let request =
+        request.header("upgrade", "h2c").header("http2-settings", "AAMAAABkAAQCAAAAAAIAAAAA").body("body");
+    let answer = crate::rig::Answer::of(request).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "body"));
+    assert_eq!(up.seen()[0].header("upgrade"), "");
+}

@@ -1,0 +1,201 @@
+//! A service to stand behind the balancer: answers by path, remembers what it was asked, dies on request.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// One request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+/// A running service.
+pub(crate) struct Upstream {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    running: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    name: String,
+    unready: AtomicBool,
+    probes: AtomicUsize,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Upstream {
+    pub(crate) async fn start(name: &str) -> Self {
+        Self::start_on(name, "127.0.0.1:0".parse().expect("address")).await
+    }
+
+    pub(crate) async fn start_on(name: &str, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.expect("bind");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::new(Shared { name: name.to_owned(), ..Shared::default() });
+        let mut running = JoinSet::new();
+        running.spawn(accept(listener, shared.clone()));
+        Self { name: name.to_owned(), address, shared, running }
+    }
+
+    /// Dies as a process does under `kill -9`: every socket is reset, the port refuses.
+    pub(crate) async fn kill(mut self) -> SocketAddr {
+        self.running.shutdown().await;
+        self.address
+    }
+
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.shared.unready.store(!ready, Ordering::Relaxed);
+    }
+
+    pub(crate) fn probes(&self) -> usize {
+        self.shared.probes.load(Ordering::Relaxed)
+    }
+
+    /// What it was asked, probes apart.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().expect("lock").clone()
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        // So that dropping the connection is a reset, as when its process dies.
+        stream.set_zero_linger().expect("linger");
+        connections.spawn(serve(stream, shared.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(move |request| answer(request, shared.clone()));
+    // An error is how a connection ends here as often as not.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Full<Bytes>>, &'static str> {
+    let path = request.uri().path().to_owned();
+    if path == "/readyz" {
+        shared.probes.fetch_add(1, Ordering::Relaxed);
+        let ready = !shared.unready.load(Ordering::Relaxed);
+        return Ok(plain(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, ""));
+    }
+    if path.ends_with("/socket") {
+        remember(&shared, &request, Bytes::new());
+        return Ok(upgrade(request, &shared.name));
+    }
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| "body")?.to_bytes();
+    let request = Request::from_parts(parts, ());
+    remember(&shared, &request, body.clone());
+    by_path(&path, &shared, body).await
+}
+
+async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Full<Bytes>>, &'static str> {
+    let count = shared.seen.lock().expect("lock").len();
+    let text = format!("{} {path} {count}", shared.name);
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let with = |headers: &[(&str, &str)]| {
+        let mut response = plain(StatusCode::OK, &text);
+        for (name, value) in headers {
+            let name = HeaderName::try_from(*name).expect("name");
+            response.headers_mut().append(name, HeaderValue::from_str(value).expect("value"));
+        }
+        response
+    };
+    let public = ("cache-control", "public, max-age=60");
+    Ok(match last {
+        "public" => with(&[public, ("etag", "\"v1\""), ("x-request-id", "the upstream's own")]),
+        "brief" => with(&[("cache-control", "public, max-age=1"), ("etag", "\"v1\"")]),
+        "private" => with(&[("cache-control", "private, max-age=60")]),
+        "cookie" => with(&[public, ("set-cookie", "session=secret")]),
+        "vary" => with(&[public, ("vary", "Cookie")]),
+        "slow-public" => {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            with(&[public])
+        }
+        "slow" => {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            plain(StatusCode::OK, &text)
+        }
+        "silent" => std::future::pending().await,
+        "broken" => return Err("breaks off on purpose"),
+        "echo" => Response::new(Full::new(body)),
+        "failing" => plain(StatusCode::INTERNAL_SERVER_ERROR, "the service's own error"),
+        _ => plain(StatusCode::OK, &text),
+    })
+}
+
+fn remember<T>(shared: &Shared, request: &Request<T>, body: Bytes) {
+    shared.seen.lock().expect("lock").push(Seen {
+        method: request.method().to_string(),
+        path: request.uri().to_string(),
+        headers: request.headers().clone(),
+        body,
+    });
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+}
+
+/// Greets with its name and then echoes.
+fn upgrade(mut request: Request<Incoming>, name: &str) -> Response<Full<Bytes>> {
+    let key = request.headers().get("sec-websocket-key").map(|key| derive_accept_key(key.as_bytes()));
+    let Some(accept) = key else { return plain(StatusCode::BAD_REQUEST, "no key") };
+    let upgraded = hyper::upgrade::on(&mut request);
+    let name = name.to_owned();
+    tokio::spawn(async move {
+        let Ok(stream) = upgraded.await else { return };
+        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
+        let mut open = socket.send(name.into()).await.is_ok();
+        while open {
+            open = match socket.next().await {
+                Some(Ok(message)) if !message.is_close() => socket.send(message).await.is_ok(),
+                _ => false,
+            };
+        }
+    });
+    let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
+    for (name, value) in
+        [("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", &accept)]
+    {
+        response.headers_mut().insert(name, HeaderValue::from_str(value).expect("value"));
+    }
+    response
+}
