@@ -1,0 +1,168 @@
+//! Joining, the position, and every way to ask wrongly.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::world::{SHOW, Visitor, World};
+
+#[tokio::test]
+async fn who_joins_learns_their_place_and_finds_it_again() {
+    let (world, instance) = World::with_one().await;
+    let (ann, bob) = (Visitor::new("ann", instance), Visitor::new("bob", instance));
+    ann.join(2).await;
+    let answer = bob.try_join(SHOW, None, &json!({ "party": 1, "seats": ["B2", "A1"] })).await;
+    assert_eq!(answer.status, 201);
+    let id = answer.text("id");
+    assert_eq!(answer.headers["location"], format!("/api/waitlist/{id}"));
+    assert_eq!(answer.headers["cache-control"], "private, no-store");
+    let expected = json!({
+        "id": id, "show_id": SHOW, "party": 1, "seats": ["A1", "B2"], "status": "waiting",
+        "position": 2, "offer": null, "joined_at": answer.body["joined_at"],
+    });
+    assert_eq!(answer.body, expected);
+    assert_eq!(bob.entry(id).await, expected);
+    assert!(world.queue_open(SHOW).await, "reservations knows before bob does");
+
+    let mine = async |query: &str| bob.send(Method::GET, &format!("/api/waitlist{query}"), &[], None).await;
+    assert_eq!(mine(&format!("?show={SHOW}")).await.body, json!({ "entries": [expected] }));
+    assert_eq!(mine("").await.body, json!({ "entries": [expected] }));
+    assert_eq!(mine("?show=another").await.body, json!({ "entries": [] }));
+    assert_eq!(mine("?show=%20").await.body, json!({ "entries": [] }));
+}
+
+#[tokio::test]
+async fn a_new_visitor_gets_a_session() {
+    let (_world, instance) = World::with_one().await;
+    let client = testkit::client::Client::new(instance);
+    let joined = client.post(&format!("/api/shows/{SHOW}/waitlist"), &json!({ "party": 1 })).await;
+    assert!(joined.headers["set-cookie"].to_str().expect("it is text").starts_with("session="));
+    assert_eq!(client.get(&format!("/api/waitlist/{}", joined.text("id"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_its_code() {
+    let (world, instance) = World::with_one().await;
+    world.add_show("over", "-1 minute").await;
+    let ann = Visitor::new("ann", instance);
+    let many: Vec<_> = (0..51).map(|at| format!("S{at}")).collect();
+    for (show, wish, status, code) in [
+        ("nowhere", json!({ "party": 1 }), 404, "show_not_found"),
+        ("no%20where", json!({ "party": 1 }), 404, "show_not_found"),
+        ("over", json!({ "party": 1 }), 410, "show_started"),
+        (SHOW, json!({ "party": 0 }), 422, "invalid_party"),
+        (SHOW, json!({ "party": -1 }), 422, "invalid_party"),
+        (SHOW, json!({ "party": 11 }), 422, "invalid_party"),
+        (SHOW, json!({ "party": 1, "seats": ["Z9"] }), 422, "unknown_seat"),
+        (SHOW, json!({ "party": 1, "seats": ["A 1"] }), 422, "unknown_seat"),
+        (SHOW, json!({ "party": 1, "seats": ["A1", "A1"] }), 422, "duplicate_seat"),
+        (SHOW, json!({ "party": 2, "seats": ["A1"] }), 422, "too_few_seats"),
+        (SHOW, json!({ "party": 1, "seats": [] }), 422, "too_few_seats"),
+        (SHOW, json!({ "party": 1, "seats": many }), 422, "too_many_seats"),
+        (SHOW, json!({ "party": "two" }), 422, "invalid_body"),
+        (SHOW, json!({ "seats": ["A1"] }), 422, "invalid_body"),
+        (SHOW, json!({ "party": 1, "seat": "A1" }), 422, "invalid_body"),
+    ] {
+        let answer = ann.try_join(show, None, &wish).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{show} {wish}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+    }
+    assert!(!world.queue_open(SHOW).await, "nobody waits");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_with_its_code() {
+    let (_world, instance) = World::with_one().await;
+    let http = reqwest::Client::new();
+    let url = format!("http://{instance}/api/shows/{SHOW}/waitlist");
+    let ask = async |content: &str, body: String| {
+        let request = http.post(&url).header("content-type", content).body(body);
+        let answer = request.send().await.expect("it answers");
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.expect("a problem is JSON")["code"].clone())
+    };
+    assert_eq!(ask("application/json", "{".to_owned()).await, (400, json!("malformed_json")));
+    assert_eq!(ask("text/plain", "{}".to_owned()).await, (415, json!("unsupported_media_type")));
+    assert_eq!(ask("application/json", " ".repeat(17_000)).await, (413, json!("body_too_large")));
+    let ann = Visitor::new("ann", instance);
+    for (method, path, status, code) in [
+        (Method::GET, format!("/api/shows/{SHOW}/waitlist"), 405, "method_not_allowed"),
+        (Method::PUT, "/api/waitlist/x".to_owned(), 405, "method_not_allowed"),
+        (Method::GET, "/api/waitlist/unknown".to_owned(), 404, "entry_not_found"),
+        (Method::GET, "/api/waitlist/un%20known".to_owned(), 404, "entry_not_found"),
+        (Method::DELETE, "/api/waitlist/unknown".to_owned(), 404, "entry_not_found"),
+        (Method::GET, "/api/waitlist?shw=x".to_owned(), 400, "invalid_query"),
+        (Method::GET, "/api/nothing".to_owned(), 404, "not_found"),
+    ] {
+        let answer = ann.send(method.clone(), &path, &[], None).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_stands_once_in_a_line_and_in_few_lines() {
+    let mut world = World::fresh().await;
+    world.config.session_entries_max = 2;
+    world.config.line_entries_max = 3;
+    let instance = world.start().await;
+    world.add_show("second", "1 day").await;
+    world.add_show("third", "1 day").await;
+    let ann = Visitor::new("ann", instance);
+    let id = ann.join(1).await;
+    let again = ann.try_join(SHOW, None, &json!({ "party": 2 })).await;
+    assert_eq!((again.status.as_u16(), again.code()), (409, "already_waiting"));
+    assert_eq!(again.text("entry_id"), id);
+
+    assert_eq!(ann.try_join("second", None, &json!({ "party": 1 })).await.status, 201);
+    let third = ann.try_join("third", None, &json!({ "party": 1 })).await;
+    assert_eq!((third.status.as_u16(), third.code()), (429, "too_many_entries"));
+    assert!(third.headers.contains_key("retry-after"));
+    ann.leave(&id).await;
+    assert_eq!(ann.try_join("third", None, &json!({ "party": 1 })).await.status, 201);
+
+    for name in ["bob", "cid", "dan"] {
+        Visitor::new(name, instance).join(1).await;
+    }
+    let full = Visitor::new("eve", instance).try_join(SHOW, None, &json!({ "party": 1 })).await;
+    assert_eq!((full.status.as_u16(), full.code()), (409, "line_full"));
+}
+
+#[tokio::test]
+async fn one_key_has_one_effect_and_one_answer_on_every_instance() {
+    let mut world = World::fresh().await;
+    let here = Visitor::new("ann", world.start().await);
+    let there = Visitor::new("ann", world.start().await);
+    let wish = json!({ "party": 1, "seats": ["A1", "A2"] });
+    let first = here.try_join(SHOW, Some("k"), &wish).await;
+    assert_eq!(first.status, 201);
+    let id = first.text("id");
+
+    let same_in_other_words = json!({ "seats": ["A2", "A1"], "party": 1 });
+    let again = there.try_join(SHOW, Some("k"), &same_in_other_words).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.headers["location"], first.headers["location"]);
+    here.leave(id).await;
+    assert!(!world.queue_open(SHOW).await);
+    let after_the_end = there.try_join(SHOW, Some("k"), &wish).await;
+    assert_eq!((after_the_end.status, &after_the_end.body), (first.status, &first.body));
+    assert!(!world.queue_open(SHOW).await, "a repeated answer has no second effect");
+
+    let other = there.try_join(SHOW, Some("k"), &json!({ "party": 2 })).await;
+    assert_eq!((other.status.as_u16(), other.code()), (422, "idempotency_key_reused"));
+    let somebody_else = Visitor::new("bob", world.start().await);
+    let theirs = somebody_else.try_join(SHOW, Some("k"), &wish).await;
+    assert_eq!(theirs.status, 201);
+    assert_ne!(theirs.text("id"), id);
+    for bad in ["", &"x".repeat(129)] {
+        let refused = here.try_join(SHOW, Some(bad), &wish).await;
+        assert_eq!((refused.status.as_u16(), refused.code()), (400, "invalid_idempotency_key"), "{bad:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_calls_are_described() {
+    let (_world, instance) = World::with_one().await;
+    let document = testkit::client::Client::new(instance).get("/openapi.json").await.body;
+    let mut paths: Vec<_> = document["paths"].as_object().expect("it has paths").keys().collect();
+    paths.sort();
+    assert_eq!(paths, ["/api/shows/{id}/waitlist", "/api/waitlist", "/api/waitlist/{id}"]);
+}

@@ -1,0 +1,11 @@
+//! The waitlist from outside: real Postgres and Redis, its own HTTP, and a stand-in for reservations.
+
+mod reservations;
+mod world;
+
+mod joining;
+mod leaving;
+mod races;
+mod serving;
+mod telling;
+mod trouble;

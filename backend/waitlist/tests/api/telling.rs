@@ -1,0 +1,58 @@
+//! Telling those who waited in vain.
+
+use domain::event::{Event, SeatsBooked};
+use domain::id::{BookingId, HoldId, SeatId, SessionId, ShowId};
+use serde_json::{Value, json};
+use testkit::wait;
+
+use crate::world::{SHOW, Visitor, World};
+
+fn sale(booking: &str, buyer: &str, seat: &str) -> Event {
+    Event::SeatsBooked(SeatsBooked {
+        booking_id: BookingId::parse(booking).expect("an id"),
+        hold_id: HoldId::parse(booking).expect("an id"),
+        show_id: ShowId::parse(SHOW).expect("an id"),
+        session_id: SessionId::parse(buyer).expect("an id"),
+        seats: vec![SeatId::parse(seat).expect("an id")],
+        entry_id: None,
+    })
+}
+
+/// What the waitlist has told so far.
+async fn told(world: &World) -> Vec<Value> {
+    let redis = world.stores.redis();
+    let client = redis::Client::open(redis.url.as_str()).expect("the URL is good");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
+    let mut range = redis::cmd("XRANGE");
+    range.arg(service::stream::key(&redis.prefix, "waitlist")).arg("-").arg("+");
+    let entries: Vec<(String, Vec<String>)> = range.query_async(&mut connection).await.expect("a stream");
+    entries.iter().map(|(_, fields)| serde_json::from_str(&fields[1]).expect("an event is JSON")).collect()
+}
+
+#[tokio::test]
+async fn a_sale_is_told_once_to_those_who_hoped_for_it() {
+    let mut world = World::fresh().await;
+    let (here, there) = (world.start().await, world.start().await);
+    Visitor::new("any", here).join(1).await;
+    for (name, seat) in [("hit", "A1"), ("miss", "B1")] {
+        let wish = json!({ "party": 1, "seats": [seat, "B2"] });
+        assert_eq!(Visitor::new(name, there).try_join(SHOW, None, &wish).await.status, 201);
+    }
+    Visitor::new("buyer", here).join(1).await;
+    let gone = Visitor::new("gone", here);
+    gone.leave(&gone.join(1).await).await;
+    world.tell(&[sale("one", "buyer", "A1"), sale("one", "buyer", "A1")]).await;
+    world.tell(&[sale("one", "buyer", "A1"), sale("two", "buyer", "B1")]).await;
+    let told = wait::until("both sales to be told", async || {
+        let told = told(&world).await;
+        told.iter().any(|event| event["seats"] == json!(["B1"])).then_some(told)
+    })
+    .await;
+    let of = |seat: &str| told.iter().filter(|event| event["seats"] == json!([seat])).collect::<Vec<_>>();
+    assert_eq!(
+        of("A1"),
+        [&json!({ "type": "waiters_told", "show_id": SHOW, "seats": ["A1"], "session_ids": ["any", "hit"] })]
+    );
+    assert_eq!(of("B1")[0]["session_ids"], json!(["any", "miss"]));
+    assert_eq!(told.len(), 2);
+}
