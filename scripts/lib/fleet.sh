@@ -53,7 +53,7 @@ own_environment() {
       settings+=("${prefix}__RESERVATIONS=$(endpoints http:// reservations-1 reservations-2)") ;;
     balancer)
       port_of admin
-      settings+=("${prefix}__ADMIN_LISTEN=127.0.0.1:$REPLY")
+      settings=("${prefix}__LISTEN__PUBLIC=127.0.0.1:$public_port" "${prefix}__LISTEN__ADMIN=127.0.0.1:$REPLY")
       for pool in catalog reservations waitlist; do
         settings+=("${prefix}__POOLS__${pool^^}__ENDPOINTS=$(endpoints "" "$pool-1" "$pool-2")")
       done ;;

@@ -40,7 +40,7 @@ in_own_session() {
 start_process() {
   starting=$1
   shift
-  in_own_session "$@" </dev/null >>"$run_dir/logs/$starting.log" 2>&1 3>&- &
+  in_own_session "$@" </dev/null >>"$run_dir/logs/$starting.log" 2>&1 3>&- 4>&- &
   record "$starting" "$!"
   starting=""
 }
@@ -71,7 +71,7 @@ step=step
 # begin_step COMMAND…: in the background, so that a signal to us is heard at once; stdout and stderr stay ours.
 begin_step() {
   starting=$step
-  in_own_session "$@" </dev/null 3>&- &
+  in_own_session "$@" </dev/null 3>&- 4>&- &
   step_pid=$!
   record "$step" "$step_pid"
   starting=""

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Telling the person what is happening: one line a phase, with how long it took; one line for what went wrong.
 #
-# Words go to descriptor 1, complaints to descriptor 3 (the script's own stderr), so that bash's remarks about killed
-# jobs can be sent to a log without silencing us. `script_name` is set by the script.
+# Words go to descriptor 4 and complaints to 3, the script's own stdout and stderr: a signal's handler runs with whatever
+# redirection is in force just then, and bash's remarks about killed jobs go to a log. `script_name` is set by the script.
 
-exec 3>&2
+exec 3>&2 4>&1
 # Output of tools is read by us, and a decimal point must be a point.
 export LC_ALL=C
 
@@ -30,7 +30,7 @@ phase() {
   now_ms
   phase_started=$REPLY phase_name=$1 phase_open=true
   shift
-  printf '  %-12s %s …' "$phase_name" "$*"
+  printf '  %-12s %s …' "$phase_name" "$*" >&4
 }
 
 # phase_end [TEXT]: ends the phase with how long it took.
@@ -39,9 +39,9 @@ phase_end() {
   now_ms
   took $((REPLY - phase_started))
   if $phase_open; then
-    printf ' %s%s\n' "${1:+$1, }" "$REPLY"
+    printf ' %s%s\n' "${1:+$1, }" "$REPLY" >&4
   else
-    printf '  %-12s %s, %s\n' "$phase_name" "$text" "$REPLY"
+    printf '  %-12s %s, %s\n' "$phase_name" "$text" "$REPLY" >&4
   fi
   phase_open=false phase_name=""
 }
@@ -49,7 +49,7 @@ phase_end() {
 # close_line: a line of somebody else follows.
 close_line() {
   if $phase_open; then
-    printf '\n'
+    printf '\n' >&4
     phase_open=false
   fi
 }
@@ -57,7 +57,7 @@ close_line() {
 # note TEXT…: a line inside a phase, or about something that happened.
 note() {
   close_line
-  printf '  %-12s %s\n' "" "$*"
+  printf '  %-12s %s\n' "" "$*" >&4
 }
 
 # event NAME TEXT…: something happened to a process.
@@ -65,7 +65,7 @@ event() {
   local name=$1
   shift
   close_line
-  printf '  %(%H:%M:%S)T  %s %s\n' -1 "$name" "$*"
+  printf '  %(%H:%M:%S)T  %s %s\n' -1 "$name" "$*" >&4
 }
 
 # indented: stdin, moved right, so that a quotation is seen to be one.

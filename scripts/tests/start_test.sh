@@ -4,11 +4,12 @@
 test_a_port_in_use_is_one_line_naming_port_and_holder() {
   without_servers
   MARQUEE_CATALOG__LISTEN=127.0.0.1:$((base + 202)) "$scratch/bin/catalog" >/dev/null 2>&1 &
-  runs+=("$!")
+  local holder=$!
+  runs+=("$holder")
   wait_for port_taken $((base + 202))
   run_to_end
   expect_failure
-  expect_one_complaint "port $((base + 202)) (reservations-2's) is in use by .* (pid $!); .*--service-ports"
+  expect_one_complaint "port $((base + 202)) (reservations-2's) is in use by .* (pid $holder); .*--service-ports"
   [[ ! -e $run_dir/pids/catalog-1.pid ]] || fail "something was started"
 }
 
@@ -100,11 +101,11 @@ test_programs_that_are_not_there_are_named() {
 test_a_second_run_in_the_same_place_is_refused() {
   without_servers
   start_run
-  local first=$out
+  local first=$out first_pid=$run_pid
   out=$dir/out-second
   run_to_end
   expect_failure
-  expect_one_complaint "already running in $run_dir (pid $run_pid)"
+  expect_one_complaint "already running in $run_dir (pid $first_pid)"
   out=$first
   pid_of catalog-1
 }

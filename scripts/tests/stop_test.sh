@@ -27,6 +27,19 @@ test_stopping_while_it_starts_leaves_nothing() {
   expect_nothing_left
 }
 
+test_stopping_in_the_middle_of_a_step_ends_it_and_says_so() {
+  without_servers
+  export STAND_IN_HANGS='catalog migrate'
+  MARQUEE_RUN_DIR=$run_dir "$root/scripts/run" --port "$port" --service-ports "$base" >"$out" 2>&1 </dev/null &
+  run_pid=$!
+  runs+=("$run_pid")
+  wait_for grep -q 'catalog migrate' "$calls"
+  stop_run TERM
+  expect_status 130
+  expect_said '^  stop  '
+  expect_nothing_left
+}
+
 test_a_process_that_does_not_stop_is_killed() {
   without_servers
   export STAND_IN_STUBBORN=waitlist MARQUEE_STOP_SECONDS=1
