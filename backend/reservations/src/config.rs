@@ -87,3 +87,26 @@ impl Validate for Config {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_good() {
+        let path = std::path::Path::new("configs/reservations.toml");
+        let text = include_str!("../../../configs/reservations.toml");
+        let config: Config = service::config::parse("reservations", path, text, []).unwrap();
+        assert_eq!(config.hold(), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn what_breaks_a_promise_is_refused() {
+        let path = std::path::Path::new("x.toml");
+        for line in ["hold_seconds = 0", "escrow_seconds = 0", "sweep_interval_ms = 5000"] {
+            let text = format!("listen = \"127.0.0.1:0\"\n{line}\n");
+            let refused = service::config::parse::<Config>("reservations", path, &text, []);
+            assert!(refused.unwrap_err().to_string().contains(&line[..12]), "{line}");
+        }
+    }
+}

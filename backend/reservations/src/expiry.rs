@@ -17,7 +17,7 @@ use crate::{freeing, mirror, placing};
 /// Holds or escrows ended in one transaction.
 const BATCH_MAX: i64 = 200;
 /// Between two rounds of dropping old answers to idempotency keys.
-const IDEMPOTENCY_SWEEP: Duration = Duration::from_secs(600);
+const IDEMPOTENCY_SWEEP: Duration = Duration::from_mins(10);
 
 /// Sweeps until drained.
 pub async fn sweep(app: &App, drain: Drain) {

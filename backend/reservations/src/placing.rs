@@ -203,16 +203,16 @@ async fn commit(
         expires_at: now + app.config.hold(),
         lapsed: false,
     };
-    let taken = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
-    if taken.len() < seats.len() {
+    let claimed = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
+    if claimed.len() < seats.len() {
         let lost =
-            seats.iter().filter(|seat| !taken.iter().any(|claim| claim.seat == **seat)).cloned().collect();
+            seats.iter().filter(|seat| !claimed.iter().any(|claim| claim.seat == **seat)).cloned().collect();
         return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
     }
     holds::insert(&transaction, &hold).await?;
     without_gate(app, &transaction, &wish.show).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
-    Ok((hold, taken))
+    Ok((hold, claimed))
 }
 
 /// A change that Redis will not carry begins a new epoch, so that every view learns of it.

@@ -71,7 +71,7 @@ impl MirrorSeat {
             ClaimStatus::Escrow => Kind::Escrow,
             ClaimStatus::Booked => Kind::Booked,
         };
-        let deadline_ms = claim.expires_at.map_or(0, |at| at.as_millisecond());
+        let deadline_ms = claim.expires_at.map_or(0, jiff::Timestamp::as_millisecond);
         Self { kind, token: claim.token, deadline_ms, owner: claim.owner.clone().unwrap_or_default() }
     }
 

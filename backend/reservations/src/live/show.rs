@@ -18,7 +18,7 @@ use crate::mirror::{self, Picture};
 /// Messages that wait for one show; what does not fit is found missing by its version.
 pub const MESSAGES_MAX: usize = 1_024;
 /// Between two looks at Postgres while Redis is away, and two attempts to get a first picture.
-const LOOK_PAUSE: Duration = Duration::from_millis(1_000);
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a show's task is told.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ const WATCHED_MAX: usize = 8;
 const FRAMES_PER_INTERVAL_MAX: u32 = 100;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A client that was silent for this long, pings included, is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// A client that does not take a frame in this time is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,0 +1,194 @@
+//! The live socket: snapshot first, then every step, on every instance, through every loss.
+
+use domain::live::ServerFrame;
+use domain::status::SeatStatus;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use testkit::client::Client;
+use testkit::wait::until;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::world::{SHOW, World, hold, payment};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(world: &World, at: usize, query: &str, cookie: Option<&str>) -> Socket {
+    let url = format!("ws://{}/api/live{query}", world.instance(at).address);
+    let mut request = url.into_client_request().unwrap();
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert("cookie", cookie.parse().unwrap());
+    }
+    connect_async(request).await.unwrap().0
+}
+
+async fn watch(world: &World, at: usize) -> Socket {
+    connect(world, at, &format!("?show={SHOW}"), None).await
+}
+
+/// The next frame of ours.
+async fn next(socket: &mut Socket) -> ServerFrame {
+    loop {
+        match socket.next().await.expect("the socket is open").unwrap() {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn snapshot(socket: &mut Socket) -> (u64, domain::live::Seats) {
+    match next(socket).await {
+        ServerFrame::Snapshot { version, seats, .. } => (version, seats),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Reads until the seat has a status, checking that versions only grow; returns the last version.
+async fn sees(socket: &mut Socket, mut version: u64, seat: &str, wanted: SeatStatus) -> u64 {
+    loop {
+        let (new, seats) = match next(socket).await {
+            ServerFrame::Seats { version, changes, .. } => (version, changes),
+            ServerFrame::Snapshot { version, seats, .. } => (version, seats),
+            _ => continue,
+        };
+        assert!(new > version, "{new} after {version}");
+        version = new;
+        let status = seats.iter().find(|(id, _)| id.as_str() == seat).map(|(_, status)| *status);
+        if status == Some(wanted) {
+            return version;
+        }
+    }
+}
+
+/// A visitor and the cookie the first answer gave.
+async fn known(world: &World) -> (Client, String) {
+    let client = world.visitor();
+    let answer = client.get("/api/bookings").await;
+    let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    (client, cookie)
+}
+
+#[tokio::test]
+async fn a_watcher_on_another_instance_sees_every_step() {
+    let world = World::start(2).await;
+    let mut socket = watch(&world, 1).await;
+    let (version, seats) = snapshot(&mut socket).await;
+    assert!(seats.is_empty());
+    let buyer = world.visitor_of(0);
+    let held = hold(&buyer, &["A1"]).await;
+    let version = sees(&mut socket, version, "A1", SeatStatus::Held).await;
+    buyer.post_keyed(&format!("/api/holds/{held}/confirm"), "k", &payment("ok")).await;
+    let version = sees(&mut socket, version, "A1", SeatStatus::Booked).await;
+    let other = hold(&buyer, &["A2"]).await;
+    let version = sees(&mut socket, version, "A2", SeatStatus::Held).await;
+    buyer.delete(&format!("/api/holds/{other}")).await;
+    sees(&mut socket, version, "A2", SeatStatus::Free).await;
+
+    let mut late = watch(&world, 0).await;
+    let (_, seats) = snapshot(&mut late).await;
+    assert_eq!(json!(seats), json!({ "A1": "booked" }));
+}
+
+#[tokio::test]
+async fn a_lapse_is_seen_by_all_and_told_to_its_buyer_only() {
+    let world = World::with(2, |config| config.hold_seconds = 1).await;
+    let (buyer, cookie) = known(&world).await;
+    let mut own = connect(&world, 1, "", Some(&cookie)).await;
+    let mut other = watch(&world, 0).await;
+    let (version, _) = snapshot(&mut other).await;
+    let held = hold(&buyer, &["A1"]).await;
+    match next(&mut own).await {
+        ServerFrame::HoldExpired { hold_id, seats, .. } => {
+            assert_eq!((hold_id.as_str(), json!(seats)), (held.as_str(), json!(["A1"])));
+        }
+        frame => panic!("{frame:?}"),
+    }
+    sees(&mut other, version, "A1", SeatStatus::Free).await;
+}
+
+#[tokio::test]
+async fn a_lost_message_and_a_reloaded_mirror_are_repaired() {
+    let world = World::start(1).await;
+    let mut socket = watch(&world, 0).await;
+    let (version, _) = snapshot(&mut socket).await;
+    hold(&world.visitor(), &["A1"]).await;
+    let version = sees(&mut socket, version, "A1", SeatStatus::Held).await;
+
+    // A change whose message is lost, and nothing after it.
+    let config = world.stores.redis();
+    let mut redis =
+        redis::Client::open(config.url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let key = format!("{}:show:{{{SHOW}}}", config.prefix);
+    let silent = "redis.call('HSET', KEYS[1], 's:B1', 'b:9:0:x') redis.call('HINCRBY', KEYS[1], 'v', 1)";
+    let () = redis::Script::new(silent).key(&key).invoke_async(&mut redis).await.unwrap();
+    let version = sees(&mut socket, version, "B1", SeatStatus::Booked).await;
+
+    // The mirror vanishes; the picture is taken from Postgres in a later epoch.
+    let () = redis::cmd("DEL").arg(&key).query_async(&mut redis).await.unwrap();
+    sees(&mut socket, version, "A1", SeatStatus::Held).await;
+}
+
+#[tokio::test]
+async fn without_redis_watchers_learn_from_postgres() {
+    let world = World::with(2, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    let mut socket = watch(&world, 1).await;
+    let (version, _) = snapshot(&mut socket).await;
+    hold(&world.visitor_of(0), &["A1"]).await;
+    sees(&mut socket, version, "A1", SeatStatus::Held).await;
+}
+
+#[tokio::test]
+async fn frames_are_followed_ignored_or_refused() {
+    let world = World::start(1).await;
+    let mut socket = connect(&world, 0, "", None).await;
+    let mut say = async |text: &str| socket.send(Message::text(text)).await.unwrap();
+    say(r#"{"type":"of_a_newer_protocol"}"#).await;
+    say("not json").await;
+    say(r#"{"type":"watch","show_id":"no_such_show"}"#).await;
+    say(&json!({ "type": "watch", "show_id": SHOW }).to_string()).await;
+    let code = |frame| match frame {
+        ServerFrame::Error { code, .. } => code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(next(&mut socket).await), "malformed_frame");
+    assert_eq!(code(next(&mut socket).await), "show_not_found");
+    snapshot(&mut socket).await;
+
+    socket.send(Message::text(json!({ "type": "unwatch", "show_id": SHOW }).to_string())).await.unwrap();
+    socket.send(Message::text("still there?")).await.unwrap();
+    assert_eq!(code(next(&mut socket).await), "malformed_frame");
+    until("the show to be forgotten", async || {
+        let metrics = world.visitor().get("/metrics").await.body.to_string();
+        metrics.contains("marquee_reservations_shows_watched 0").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_says_so() {
+    let world = World::start(1).await;
+    let mut socket = watch(&world, 0).await;
+    snapshot(&mut socket).await;
+    world.instance(0).drain.stop();
+    let close = loop {
+        match socket.next().await.expect("a close frame comes").unwrap() {
+            Message::Close(Some(frame)) => break frame,
+            _ => {}
+        }
+    };
+    assert_eq!(close.code, CloseCode::Restart);
+}
+
+#[tokio::test]
+async fn sockets_are_bounded() {
+    let world = World::with(1, |config| config.sockets_max = 1).await;
+    let mut first = watch(&world, 0).await;
+    snapshot(&mut first).await;
+    let url = format!("ws://{}/api/live", world.instance(0).address);
+    let refused = connect_async(url).await.expect_err("the second is refused").to_string();
+    assert!(refused.contains("503"), "{refused}");
+}

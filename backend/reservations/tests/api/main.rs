@@ -1,0 +1,11 @@
+//! Reservations as its callers meet it: real Postgres, real Redis, real sockets.
+
+mod bad_input;
+mod bookings;
+mod expiry;
+mod holds;
+mod live;
+mod queue;
+mod races;
+mod stores;
+mod world;

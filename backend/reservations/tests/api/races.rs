@@ -1,0 +1,66 @@
+//! Crowds: whatever the interleaving, one seat has one owner, and what was taken adds up.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::world::{CAPACITY, SHOW, World, holds, payment, seats};
+
+#[tokio::test]
+async fn of_a_crowd_on_two_instances_one_gets_the_seat() {
+    let world = World::start(2).await;
+    let body = json!({ "seats": ["B3", "B4"] });
+    let visitors: Vec<_> = (0..40).map(|at| world.visitor_of(at % 2)).collect();
+    let path = holds(SHOW);
+    let answers = join_all(visitors.iter().map(|visitor| visitor.post(&path, &body))).await;
+    let won = answers.iter().filter(|answer| answer.status == 201).count();
+    let lost = answers.iter().filter(|answer| answer.code() == "seats_unavailable").count();
+    assert_eq!((won, lost), (1, 39));
+}
+
+/// Half of the instances do not see Redis: the gate lets through what Postgres must refuse.
+#[tokio::test]
+async fn without_a_common_gate_postgres_decides() {
+    let mut world = World::start(1).await;
+    let mut blind = world.config();
+    blind.redis.url = "redis://127.0.0.1:1".to_owned();
+    world.add(blind).await;
+    let body = json!({ "seats": ["B3", "B4"] });
+    let visitors: Vec<_> = (0..30).map(|at| world.visitor_of(at % 2)).collect();
+    let path = holds(SHOW);
+    let answers = join_all(visitors.iter().map(|visitor| visitor.post(&path, &body))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    assert!(answers.iter().all(|answer| answer.status == 201 || answer.code() == "seats_unavailable"));
+}
+
+#[tokio::test]
+async fn a_sell_out_by_overlapping_parties_sells_every_seat_once() {
+    let world = World::start(2).await;
+    let sales = join_all((0..60).map(async |at: usize| {
+        let visitor = world.visitor_of(at % 2);
+        let wish = if at % 3 == 0 { json!({ "best": 1 + at % 3 }) } else {
+            json!({ "seats": [format!("{}{}", ["A", "B", "C"][at % 3], 1 + at % 6), format!("{}{}", ["A", "B", "C"][at % 3], 1 + (at + 1) % 6)] })
+        };
+        let held = visitor.post(&holds(SHOW), &wish).await;
+        if held.status != 201 {
+            assert!(held.status == 409 || held.status == 422, "{}", held.body);
+            return Vec::new();
+        }
+        let path = format!("/api/holds/{}/confirm", held.text("id"));
+        let booked = visitor.post_keyed(&path, "k", &payment("ok")).await;
+        assert_eq!(booked.status, 201, "{}", booked.body);
+        booked.body["seats"].as_array().unwrap().clone()
+    }))
+    .await;
+    let mut sold: Vec<String> =
+        sales.iter().flatten().map(|seat| seat.as_str().unwrap().to_owned()).collect();
+    sold.sort();
+    let distinct = {
+        let mut seats = sold.clone();
+        seats.dedup();
+        seats
+    };
+    assert_eq!(sold, distinct);
+    let seen = world.visitor().get(&seats(SHOW)).await.body["seats"].as_object().unwrap().clone();
+    assert_eq!(seen.keys().cloned().collect::<Vec<_>>(), sold);
+    assert!(seen.values().all(|status| status == "booked") && sold.len() <= CAPACITY);
+}

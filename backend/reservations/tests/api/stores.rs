@@ -1,0 +1,80 @@
+//! Redis emptied, Redis never there, Redis wrong: selling goes on, and the picture mends itself.
+
+use serde_json::json;
+use testkit::wait::until;
+
+use crate::world::{SHOW, World, hold, payment, seats};
+
+/// A connection to the test's Redis, and the mirror's key.
+async fn mirror(world: &World) -> (redis::aio::MultiplexedConnection, String) {
+    let config = world.stores.redis();
+    let client = redis::Client::open(config.url).unwrap();
+    (client.get_multiplexed_async_connection().await.unwrap(), format!("{}:show:{{{SHOW}}}", config.prefix))
+}
+
+#[tokio::test]
+async fn an_emptied_redis_fills_itself_and_versions_go_on() {
+    let world = World::start(2).await;
+    let buyer = world.visitor();
+    let held = hold(&buyer, &["A1"]).await;
+    let before = buyer.get(&seats(SHOW)).await;
+    let (mut redis, key) = mirror(&world).await;
+    let dropped: i64 = redis::cmd("DEL").arg(&key).query_async(&mut redis).await.unwrap();
+    assert_eq!(dropped, 1);
+    let after = world.visitor_of(1).get(&seats(SHOW)).await;
+    assert_eq!(after.body["seats"], before.body["seats"]);
+    assert!(after.body["version"].as_u64() > before.body["version"].as_u64());
+    let path = format!("/api/holds/{held}/confirm");
+    assert_eq!(buyer.post_keyed(&path, "k", &payment("ok")).await.status, 201);
+}
+
+#[tokio::test]
+async fn without_redis_everything_works_on_postgres() {
+    let world = World::with(2, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    let (buyer, other) = (world.visitor_of(0), world.visitor_of(1));
+    let empty = other.get(&seats(SHOW)).await;
+    let held = hold(&buyer, &["A1", "A2"]).await;
+    let seen = other.get(&seats(SHOW)).await;
+    assert_eq!(seen.body["seats"], json!({ "A1": "held", "A2": "held" }));
+    assert!(seen.body["version"].as_u64() > empty.body["version"].as_u64());
+    let path = format!("/api/holds/{held}/confirm");
+    assert_eq!(buyer.post_keyed(&path, "k", &payment("ok")).await.status, 201);
+    assert_eq!(other.get(&seats(SHOW)).await.body["seats"], json!({ "A1": "booked", "A2": "booked" }));
+}
+
+#[tokio::test]
+async fn a_mirror_that_drifted_is_mended_and_counted() {
+    let world = World::start(1).await;
+    let visitor = world.visitor();
+    hold(&visitor, &["A1"]).await;
+    let (mut redis, key) = mirror(&world).await;
+    // The mirror forgets a hold and invents a sale: neither is what Postgres says.
+    let () = redis::cmd("HDEL").arg(&key).arg("s:A1").query_async(&mut redis).await.unwrap();
+    let () =
+        redis::cmd("HSET").arg(&key).arg("s:C6").arg("b:1:0:nobody").query_async(&mut redis).await.unwrap();
+    until("the mirror to be mended", async || {
+        let seen = visitor.get(&seats(SHOW)).await;
+        (seen.body["seats"] == json!({ "A1": "held" })).then_some(())
+    })
+    .await;
+    let metrics = visitor.get("/metrics").await.body.to_string();
+    assert!(metrics.contains("marquee_reservations_mirror_drift_total 2"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_claim_whose_process_died_before_postgres_goes_away_by_itself() {
+    let world = World::start(1).await;
+    let visitor = world.visitor();
+    hold(&visitor, &["A1"]).await;
+    let (mut redis, key) = mirror(&world).await;
+    let soon = "redis.call('HSET', KEYS[1], 's:A2', 'p:0:' .. (redis.call('TIME')[1] * 1000 + 1) .. ':dead')";
+    let () = redis::Script::new(soon).key(&key).invoke_async(&mut redis).await.unwrap();
+    until("the seat to be free for everybody", async || {
+        let value: Option<String> =
+            redis::cmd("HGET").arg(&key).arg("s:A2").query_async(&mut redis.clone()).await.unwrap();
+        visitor.get(&seats(SHOW)).await;
+        (value.as_deref() == Some("f:0:0:")).then_some(())
+    })
+    .await;
+    hold(&visitor, &["A2"]).await;
+}
