@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::ShowId;
-use domain::status::{EntryStatus, HoldStatus};
+use domain::status::EntryStatus;
 use service::postgres;
 
 use crate::flag::Untold;
 use crate::leaving::Unreturned;
+use crate::settling::Ending;
 use crate::store::{entries, escrows, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
@@ -74,13 +75,8 @@ async fn tell_flags(waitlist: &Waitlist) -> Result<(), postgres::Error> {
 async fn settle_offers(waitlist: &Waitlist) -> Result<(), postgres::Error> {
     let ended = published::ended_holds(&waitlist.connection().await?, ROWS_MAX).await?;
     for hold in ended {
-        let status = match hold.status {
-            HoldStatus::OnHold => continue,
-            HoldStatus::Booked => EntryStatus::Fulfilled,
-            HoldStatus::Released => EntryStatus::Left,
-            HoldStatus::Expired => EntryStatus::Closed,
-        };
-        settling::settle(waitlist, &hold.entry_id, &hold.hold_id, status).await?;
+        let Some(ending) = Ending::of(hold.status) else { continue };
+        settling::settle(waitlist, &hold.entry_id, &hold.hold_id, ending).await?;
     }
     Ok(())
 }

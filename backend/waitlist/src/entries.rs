@@ -100,6 +100,7 @@ impl From<Entry> for EntryBody {
 #[utoipa::path(
     post,
     path = "/api/shows/{id}/waitlist",
+    operation_id = "join_waitlist",
     tag = "waitlist",
     params(
         ("id" = String, Path, description = "The show."),
@@ -129,8 +130,7 @@ pub(crate) async fn join(
     let show_id = ShowId::parse(show).map_err(|_| Error::ShowNotFound)?;
     let joining = Joining { show_id, session_id: session_id(&session), wish, key };
     let joined = joining::join(&waitlist, &joining).await;
-    let outcome = if joined.is_ok() { "joined" } else { "refused" };
-    waitlist.metrics.joins.with_label_values(&[outcome]).inc();
+    waitlist.metrics.joined(joined.is_ok());
     let entry = joined?;
     let location = [(header::LOCATION, format!("/api/waitlist/{}", entry.id))];
     Ok((StatusCode::CREATED, location, axum::Json(EntryBody::from(entry))).into_response())
@@ -140,6 +140,7 @@ pub(crate) async fn join(
 #[utoipa::path(
     get,
     path = "/api/waitlist",
+    operation_id = "my_waitlist_entries",
     tag = "waitlist",
     params(("show" = Option<String>, Query, description = "Only in this show's line.")),
     responses((status = 200, description = "Mine, oldest first.", body = EntriesBody)),
@@ -165,6 +166,7 @@ pub(crate) async fn mine(
 #[utoipa::path(
     get,
     path = "/api/waitlist/{id}",
+    operation_id = "waitlist_entry",
     tag = "waitlist",
     params(("id" = String, Path, description = "The entry.")),
     responses(
@@ -199,6 +201,7 @@ async fn as_placed(connection: &Connection, entry: Entry) -> Result<Entry, Error
 #[utoipa::path(
     delete,
     path = "/api/waitlist/{id}",
+    operation_id = "leave_waitlist",
     tag = "waitlist",
     params(("id" = String, Path, description = "The entry.")),
     responses(

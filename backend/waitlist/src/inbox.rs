@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::event::{Event, HoldEnded, SeatsBooked};
-use domain::status::EntryStatus;
 
+use crate::settling::Ending;
 use crate::store::published::Escrow;
 use crate::{Waitlist, notify, serving, settling};
 
@@ -25,24 +25,24 @@ pub(crate) async fn take(waitlist: Arc<Waitlist>, text: String) -> anyhow::Resul
             };
             serving::begin(&waitlist, escrow);
         }
-        Event::HoldExpired(ended) => offer_ended(&waitlist, &ended, EntryStatus::Closed).await?,
-        Event::HoldReleased(ended) => offer_ended(&waitlist, &ended, EntryStatus::Left).await?,
+        Event::HoldExpired(ended) => offer_ended(&waitlist, &ended, Ending::Expired).await?,
+        Event::HoldReleased(ended) => offer_ended(&waitlist, &ended, Ending::Released).await?,
         Event::SeatsBooked(sale) => sold(&waitlist, &sale).await?,
         Event::BookingCancelled(_) | Event::SeatsOffered(_) | Event::WaitersTold(_) => {}
     }
     Ok(())
 }
 
-async fn offer_ended(waitlist: &Waitlist, ended: &HoldEnded, status: EntryStatus) -> anyhow::Result<()> {
+async fn offer_ended(waitlist: &Waitlist, ended: &HoldEnded, ending: Ending) -> anyhow::Result<()> {
     if let Some(entry_id) = &ended.entry_id {
-        settling::settle(waitlist, entry_id, &ended.hold_id, status).await?;
+        settling::settle(waitlist, entry_id, &ended.hold_id, ending).await?;
     }
     Ok(())
 }
 
 async fn sold(waitlist: &Waitlist, sale: &SeatsBooked) -> anyhow::Result<()> {
     if let Some(entry_id) = &sale.entry_id {
-        settling::settle(waitlist, entry_id, &sale.hold_id, EntryStatus::Fulfilled).await?;
+        settling::settle(waitlist, entry_id, &sale.hold_id, Ending::Booked).await?;
     }
     notify::tell_waiters(waitlist, sale).await?;
     Ok(())

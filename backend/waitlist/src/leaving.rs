@@ -5,8 +5,9 @@ use domain::status::EntryStatus;
 use service::postgres;
 
 use crate::error::Error;
+use crate::metrics::Outcome;
 use crate::reservations_client::{self, GivenBack};
-use crate::settling;
+use crate::settling::{self, Ending};
 use crate::store::{entries, offers, shows};
 use crate::{Waitlist, flag};
 
@@ -38,7 +39,7 @@ pub(crate) async fn leave(waitlist: &Waitlist, id: &EntryId, session_id: &Sessio
     drop(connection);
     flag::tell_or_leave(waitlist, &flag).await;
     if let Some(hold_id) = hold_id {
-        waitlist.metrics.offers.with_label_values(&["left"]).inc();
+        waitlist.metrics.offer(Outcome::Left);
         give_back_or_leave(waitlist, id, &hold_id).await;
     }
     Ok(())
@@ -55,7 +56,7 @@ pub(crate) async fn give_back_or_leave(waitlist: &Waitlist, id: &EntryId, hold_i
 pub(crate) async fn give_back(waitlist: &Waitlist, id: &EntryId, hold_id: &HoldId) -> Result<(), Unreturned> {
     match waitlist.reservations.give_back(hold_id).await? {
         GivenBack::Released => offers::returned(&waitlist.connection().await?, hold_id).await?,
-        GivenBack::AlreadyBooked => settling::settle(waitlist, id, hold_id, EntryStatus::Fulfilled).await?,
+        GivenBack::AlreadyBooked => settling::settle(waitlist, id, hold_id, Ending::Booked).await?,
     }
     Ok(())
 }

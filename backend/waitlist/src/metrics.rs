@@ -3,15 +3,47 @@
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 use service::metrics::register;
 
+const JOINED: &str = "joined";
+const REFUSED: &str = "refused";
+
+/// What became of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The hold was placed.
+    Made,
+    /// The seats were gone before that.
+    Gone,
+    /// Its owner bought.
+    Fulfilled,
+    /// Its owner left, or gave the hold back.
+    Left,
+    /// It lapsed.
+    Lapsed,
+}
+
+impl Outcome {
+    const ALL: [Self; 5] = [Self::Made, Self::Gone, Self::Fulfilled, Self::Left, Self::Lapsed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Gone => "gone",
+            Self::Fulfilled => "fulfilled",
+            Self::Left => "left",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
 /// Registered once per process.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     /// Live entries everywhere, by status; every instance counts the same table.
     pub(crate) entries: IntGaugeVec,
     /// Attempts to join, by outcome.
-    pub(crate) joins: IntCounterVec,
+    joins: IntCounterVec,
     /// Offers by what became of them.
-    pub(crate) offers: IntCounterVec,
+    offers: IntCounterVec,
     /// Escrows this process finished with.
     pub(crate) escrows_served: IntCounter,
     /// Rounds of serving an escrow that could not be finished and are tried again.
@@ -23,8 +55,29 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers them all.
+    /// Registers them all, and shows every outcome from the first scrape on.
     pub(crate) fn new(registry: &Registry) -> Self {
+        let metrics = Self::register(registry);
+        for outcome in [JOINED, REFUSED] {
+            metrics.joins.with_label_values(&[outcome]);
+        }
+        for outcome in Outcome::ALL {
+            metrics.offers.with_label_values(&[outcome.as_str()]);
+        }
+        metrics
+    }
+
+    /// Somebody tried to join.
+    pub(crate) fn joined(&self, success: bool) {
+        self.joins.with_label_values(&[if success { JOINED } else { REFUSED }]).inc();
+    }
+
+    /// Something became of an offer.
+    pub(crate) fn offer(&self, outcome: Outcome) {
+        self.offers.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    fn register(registry: &Registry) -> Self {
         let counter = |name: &str, help: &str| register(registry, IntCounter::new(name, help));
         let by = |name: &str, help: &str, label: &str| {
             register(registry, IntCounterVec::new(Opts::new(name, help), &[label]))
@@ -40,7 +93,7 @@ impl Metrics {
             joins: by("marquee_waitlist_joins_total", "Attempts to join a line, by outcome.", "outcome"),
             offers: by(
                 "marquee_waitlist_offers_total",
-                "Offers: made, gone before they were made, then fulfilled, left or closed.",
+                "Offers: made, or gone before that; then fulfilled, left or lapsed.",
                 "outcome",
             ),
             escrows_served: counter("marquee_waitlist_escrows_served_total", "Escrows finished with."),

@@ -14,6 +14,7 @@ use domain::queue::{Assignment, assign};
 use service::postgres;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::metrics::Outcome;
 use crate::reservations_client::{self, Placed};
 use crate::store::entries::{self, Offer};
 use crate::store::escrows::{self, Progress};
@@ -160,7 +161,6 @@ async fn walk_the_line(
 
 async fn offer_all(waitlist: &Waitlist, escrow: &Escrow, pending: &[Pending]) -> Result<(), Interrupted> {
     for offer in pending {
-        // From the connection's return until the answer, no connection is kept.
         if !offers::ask(&waitlist.connection().await?, &escrow.id, &offer.entry_id).await? {
             continue;
         }
@@ -192,7 +192,7 @@ async fn note_placed(
     offers::made(&transaction, &escrow.id, &offer.entry_id, &hold_id, wanted).await?;
     transaction.commit().await?;
     drop(connection);
-    waitlist.metrics.offers.with_label_values(&["made"]).inc();
+    waitlist.metrics.offer(Outcome::Made);
     tracing::info!(entry_id = %offer.entry_id, escrow_id = %escrow.id, %hold_id, wanted, "an offer is made");
     if !wanted {
         leaving::give_back_or_leave(waitlist, &offer.entry_id, &hold_id).await;
@@ -210,7 +210,7 @@ async fn note_gone(waitlist: &Waitlist, escrow: &Escrow, offer: &Pending) -> Res
     }
     entries::back_in_line(&transaction, &offer.entry_id, &escrow.id).await?;
     transaction.commit().await?;
-    waitlist.metrics.offers.with_label_values(&["gone"]).inc();
+    waitlist.metrics.offer(Outcome::Gone);
     tracing::info!(entry_id = %offer.entry_id, escrow_id = %escrow.id, "the seats of an offer were gone");
     Ok(())
 }

@@ -8,6 +8,7 @@ use domain::queue::{Waiter, assign};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::reservations::Mood;
 use crate::world::{SHOW, Visitor, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,4 +129,28 @@ async fn instances_that_serve_the_same_seats_offer_each_once_and_by_the_rule() {
         assert!(rest.iter().all(|seat| deeds.on_sale.contains(&seat.to_string())), "{escrow}");
         line.retain(|waiter| !given.iter().any(|each| each.waiter == *waiter));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seats_that_come_free_together_go_to_different_people() {
+    let mut world = World::fresh().await;
+    let instances = [world.start().await, world.start().await];
+    let (ann, bob) = (Visitor::new("ann", instances[0]), Visitor::new("bob", instances[1]));
+    let (first, second) = (ann.join(1).await, bob.join(1).await);
+    // While nobody can be asked, all decisions stand side by side.
+    world.reservations.be(Mood::NoOffers);
+    for (escrow, seat) in [("e", "A1"), ("f", "A2"), ("g", "A3")] {
+        world.reservations.escrow(escrow, SHOW, &[seat], 60).await;
+    }
+    world.served_or_decided(3).await;
+    world.reservations.be(Mood::Well);
+    ann.until(&first, "offered").await;
+    bob.until(&second, "offered").await;
+    for escrow in ["e", "f", "g"] {
+        world.served(escrow).await;
+    }
+    let deeds = world.reservations.deeds().await;
+    let offered: BTreeSet<_> = deeds.offered.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!((deeds.offered.len(), offered), (2, BTreeSet::from([first, second])));
+    assert_eq!(deeds.on_sale.len(), 1);
 }

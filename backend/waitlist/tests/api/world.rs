@@ -141,6 +141,16 @@ impl World {
         .await;
     }
 
+    /// Waits until so many escrows are taken up.
+    pub(crate) async fn served_or_decided(&self, escrows: i64) {
+        let client = self.pool.get().await.expect("the test database answers");
+        wait::until("the escrows to be taken up", async || {
+            let count = client.query_one("SELECT count(*) FROM waitlist.escrows", &[]).await;
+            (count.expect("the query is good").get::<_, i64>(0) == escrows).then_some(())
+        })
+        .await;
+    }
+
     /// Whether reservations keeps free seats for the show's line.
     pub(crate) async fn queue_open(&self, show: &str) -> bool {
         self.reservations.deeds().await.queues.get(show).is_some_and(|queue| queue.0)
