@@ -37,8 +37,9 @@ pub(crate) async fn join(waitlist: &Waitlist, joining: &Joining) -> Result<Entry
         Some(known) => known,
         None => enter(waitlist, joining, &id).await?,
     };
-    // An entry that is over has nothing to be told for, and its repeated answer must not depend on reservations.
-    if matches!(entry.status, EntryStatus::Waiting | EntryStatus::Offered) {
+    // Who has been offered something, or is out, was acknowledged or needs it no more: a repeated answer of theirs does
+    // not depend on reservations.
+    if entry.status == EntryStatus::Waiting && flag.open {
         flag::tell(waitlist, &flag).await.map_err(|error| match error {
             Untold::Reservations(error) => Error::Unsynced(error),
             Untold::Postgres(error) => Error::Postgres(error),

@@ -106,7 +106,13 @@ impl ReservationsClient {
                 let unreadable = |_| answer.unexpected();
                 serde_json::from_value(answer.body.clone()).map(Some).map_err(unreadable)
             }
-            StatusCode::GONE | StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::GONE => Ok(None),
+            // Refused for good: whoever kept asking would keep the waiter from every other seat.
+            status if status.is_client_error() => {
+                let error = answer.unexpected();
+                tracing::error!(%escrow_id, entry_id, %error, "an offer is refused");
+                Ok(None)
+            }
             _ => Err(answer.unexpected()),
         }
     }

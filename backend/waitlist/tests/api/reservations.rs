@@ -33,6 +33,8 @@ pub(crate) enum Mood {
     Away,
     /// Offers are answered 503, and nothing is done.
     NoOffers,
+    /// Offers are refused for a reason that was not agreed.
+    Refusing,
     /// Offers are made, but the answer is lost.
     AnswersLost,
 }
@@ -141,6 +143,9 @@ async fn offer(
 ) -> Response {
     if me.is(Mood::Away) || me.is(Mood::NoOffers) {
         return away();
+    }
+    if me.is(Mood::Refusing) {
+        return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "code": "unheard_of" }))).into_response();
     }
     let mut deeds = me.deeds().await;
     let member = |name: &str| body[name].as_str().expect("the member is agreed").to_owned();

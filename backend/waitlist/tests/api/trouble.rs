@@ -31,8 +31,12 @@ async fn a_join_is_acknowledged_only_when_reservations_knows() {
 }
 
 #[tokio::test]
-async fn another_instance_of_reservations_answers_when_one_is_gone() {
+async fn another_instance_of_reservations_answers_when_one_is_gone_or_frozen() {
     let mut world = World::fresh().await;
+    // The kernel takes its connections; nobody ever answers them.
+    let frozen = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    world.config.reservations.insert(0, format!("http://{}", frozen.local_addr().expect("it is bound")));
+    world.config.reservations_timeout_ms = 300;
     let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     world.config.reservations.insert(0, format!("http://{}", nobody.local_addr().expect("it is bound")));
     drop(nobody);
@@ -80,6 +84,20 @@ async fn an_escrow_that_passed_while_reservations_was_away_costs_nobody_their_pl
     world.served("e").await;
     assert_eq!(ann.entry(&id).await["status"], "waiting");
     world.reservations.escrow("f", SHOW, &["A1"], 60).await;
+    ann.until(&id, "offered").await;
+}
+
+#[tokio::test]
+async fn an_offer_that_is_refused_for_good_does_not_keep_the_waiter_from_other_seats() {
+    let (world, instance) = World::with_one().await;
+    let ann = Visitor::new("ann", instance);
+    let id = ann.join(1).await;
+    world.reservations.be(Mood::Refusing);
+    world.reservations.escrow("e", SHOW, &["A1"], 60).await;
+    world.served("e").await;
+    assert_eq!(ann.entry(&id).await["status"], "waiting");
+    world.reservations.be(Mood::Well);
+    world.reservations.escrow("f", SHOW, &["A2"], 60).await;
     ann.until(&id, "offered").await;
 }
 
