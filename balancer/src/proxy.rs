@@ -5,6 +5,8 @@ pub mod affinity;
 pub mod answer;
 pub mod deadline;
 pub mod edge;
+mod failure;
+mod report;
 pub mod request;
 pub mod retry;
 pub mod route;
@@ -12,7 +14,7 @@ pub mod upgrade;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,13 +30,13 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use self::affinity::Affinity;
 use self::answer::Problem;
 use self::request::{OpenUpgrade, Request};
-use self::retry::{Budget, Failure};
+use self::retry::Budget;
 use crate::cache::status::Outcome;
 use crate::cache::{Cache, key};
 use crate::config::{Config, Route};
 use crate::fleet::Fleet;
 use crate::fleet::pool::Pool;
-use crate::operate::access_log::{AccessLog, Line};
+use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
 use crate::operate::metrics::Metrics;
 use crate::operate::status;
@@ -206,15 +208,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
-        let failure = Failure {
-            repeatable: retry::repeatable(session.req_header()) && !session.is_upgrade_req(),
-            answer_begun: request.tries.answer_begun || session.response_written().is_some(),
-            body_kept: !session.as_ref().retry_buffer_truncated(),
-            attempts: request.tries.count,
-        };
-        let again = *error.esource() == ErrorSource::Upstream
-            && retry::may_send_again(failure, self.attempts_max(request))
-            && self.withdraw(request);
+        let again = self.may_send_again(session, &error, request);
         if again {
             self.count_retry(request, "broken");
         }
@@ -359,126 +353,8 @@ impl Gateway {
         request.route.map(|index| &self.config.routes[index])
     }
 
-    /// No endpoint has a request twice, so there are never more tries than endpoints.
-    fn attempts_max(&self, request: &Request) -> usize {
-        let endpoints = request.pool.as_ref().map_or(0, |pool| pool.endpoints.len());
-        self.config.retry.attempts_max.min(endpoints)
-    }
-
-    fn take_out(&self, request: &Request) {
-        let (Some(pool), Some(endpoint)) = (&request.pool, &request.tries.endpoint) else { return };
-        if let Some(state) = endpoint.record_refusal() {
-            self.metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
-            tracing::warn!(
-                pool = pool.settings.name,
-                endpoint = endpoint.name,
-                "endpoint refused a connection"
-            );
-        }
-    }
-
-    fn withdraw(&self, request: &Request) -> bool {
-        let Some(route) = self.route(request) else { return false };
-        let granted = self.budgets[route.pool].withdraw();
-        if !granted {
-            self.metrics.retries_refused.with_label_values(&[self.pool_name(request)]).inc();
-        }
-        granted
-    }
-
-    fn count_retry(&self, request: &Request, reason: &str) {
-        self.metrics.retries.with_label_values(&[self.pool_name(request), reason]).inc();
-    }
-
     fn pool_name(&self, request: &Request) -> &str {
         self.route(request).map_or(NO_ROUTE, |route| self.config.pools[route.pool].name.as_str())
-    }
-
-    /// The answer an error amounts to; none when the client is gone or already has an answer.
-    fn problem_of(&self, session: &Session, error: &Error, request: &Request) -> Option<Problem> {
-        if session.response_written().is_some_and(|response| !response.status.is_informational()) {
-            return None;
-        }
-        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
-        Some(match (error.etype(), error.esource()) {
-            (ErrorType::HTTPStatus(413), _) => {
-                Problem::body_too_large(self.route(request).map_or(0, |route| route.body_bytes_max))
-            }
-            (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
-            (
-                ErrorType::ReadError
-                | ErrorType::WriteError
-                | ErrorType::WriteTimedout
-                | ErrorType::ConnectionClosed,
-                ErrorSource::Downstream,
-            ) => return None,
-            (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
-            (_, ErrorSource::Upstream) if timed_out && request.tries.sent => Problem::upstream_timeout(),
-            (_, ErrorSource::Upstream) if !request.tries.sent || retry::repeatable(session.req_header()) => {
-                Problem::upstream_unavailable()
-            }
-            (_, ErrorSource::Upstream) => Problem::upstream_failed(),
-            (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
-        })
-    }
-
-    fn observe(&self, session: &Session, request: &Request) {
-        let route = self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str());
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let class = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(status / 100).min(5)];
-        self.metrics.requests.with_label_values(&[route, self.pool_name(request), class]).inc();
-        // An upgraded connection lives as long as its user; its time says nothing about us.
-        if request.upgrade.is_none() {
-            let seconds = request.started.elapsed().as_secs_f64();
-            self.metrics.request_seconds.with_label_values(&[route]).observe(seconds);
-        }
-        if let Some(outcome) = request.cache {
-            self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
-        }
-    }
-
-    fn line<'a>(&'a self, session: &'a Session, error: Option<&Error>, request: &'a Request) -> Line<'a> {
-        let header = session.req_header();
-        let duration = request.started.elapsed();
-        let began =
-            jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
-        Line {
-            time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
-            request_id: &request.identity.request_id,
-            trace_id: &request.identity.trace.trace_id,
-            client: request.identity.client.to_string(),
-            method: header.method.as_str(),
-            path: header.uri.path(),
-            route: self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str()),
-            pool: self.pool_name(request),
-            endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
-            status: session.response_written().map_or(0, |response| response.status.as_u16()),
-            bytes: session.body_bytes_sent(),
-            duration_ms: duration.as_secs_f64() * 1e3,
-            upstream_ms: request.tries.first_byte_ms,
-            retries: request.tries.count.saturating_sub(1),
-            cache: request.cache.map(Outcome::name),
-            error: error.map(ToString::to_string),
-        }
-    }
-}
-
-impl Request {
-    fn begin_try(&mut self, index: usize, pool: &Pool) {
-        self.tries.tried = self.tries.tried.with(index);
-        self.tries.count += 1;
-        self.tries.endpoint = Some(pool.endpoints[index].enter());
-        self.tries.started = Some(Instant::now());
-        self.tries.first_byte_ms = None;
-        self.body_bytes = 0;
-    }
-
-    fn answer_begun(&mut self) {
-        self.tries.answer_begun = true;
-        if self.tries.first_byte_ms.is_none() {
-            self.tries.first_byte_ms =
-                self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
-        }
     }
 }
 

@@ -73,6 +73,27 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The request goes to this endpoint now.
+    pub fn begin_try(&mut self, index: usize, pool: &Pool) {
+        self.tries.tried = self.tries.tried.with(index);
+        self.tries.count += 1;
+        self.tries.endpoint = Some(pool.endpoints[index].enter());
+        self.tries.started = Some(Instant::now());
+        self.tries.first_byte_ms = None;
+        self.body_bytes = 0;
+    }
+
+    /// An answer has begun, whatever becomes of it.
+    pub fn answer_begun(&mut self) {
+        self.tries.answer_begun = true;
+        if self.tries.first_byte_ms.is_none() {
+            self.tries.first_byte_ms =
+                self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+}
+
 impl Default for Request {
     fn default() -> Self {
         Self::new()

@@ -30,3 +30,19 @@ async fn the_admin_listener_tells_how_it_goes() {
     assert!(page.body.contains("process_open_fds"));
     assert_eq!(rig.get("/metrics").await.status, 404);
 }
+
+/// More lines than the pipe, the writer and the queue hold.
+const REQUESTS: usize = 600;
+
+#[tokio::test]
+async fn a_blocked_access_log_costs_lines_and_no_request() {
+    let up = Upstream::start("a").await;
+    let config = config(&[&up]);
+    let mut rig = Rig::start_with_log(&config, "path = \"-\"\nqueue_lines_max = 16").await;
+    for _ in 0..REQUESTS {
+        assert_eq!(rig.get("/x").await.status, 200);
+    }
+    assert!(rig.metric("balancer_access_log_dropped_total").await > 0);
+    rig.signal("TERM");
+    assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
+}

@@ -129,3 +129,11 @@ async fn connections_are_kept_between_requests() {
         assert!(some[..length].starts_with(b"HTTP/1.1 200"));
     }
 }
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_408() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nbody_idle_seconds = 1")).await;
+    let answer = rig.raw("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
+}

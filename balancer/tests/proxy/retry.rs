@@ -1,9 +1,10 @@
 //! A request goes to another endpoint when that cannot change what it does, and only then.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -91,15 +92,23 @@ async fn the_budget_bounds_second_sends() {
     assert_eq!(rig.metric("balancer_retries_refused_total{pool=\"main\"}").await, 7);
 }
 
-/// Reads a request and resets the connection, however often it is tried.
-async fn resetting() -> std::net::SocketAddr {
+/// Passes its checks, and resets the connection of every request, which it counts.
+async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             stream.set_zero_linger().expect("linger");
-            let mut some = [0; 16];
-            let _ = stream.read(&mut some).await;
+            let mut start = [0; 11];
+            let read = stream.read_exact(&mut start).await;
+            if read.is_ok() && start == *b"GET /readyz" {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("answered");
+                // Until the other side has read it and closed.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            } else {
+                resets.fetch_add(1, Ordering::Relaxed);
+            }
         }
     });
     address
@@ -108,12 +117,13 @@ async fn resetting() -> std::net::SocketAddr {
 #[tokio::test]
 async fn a_reset_before_the_first_byte_goes_elsewhere() {
     let b = Upstream::start("b").await;
-    let config =
-        unchecked(&[&b]).replace("endpoints = [", &format!("endpoints = [\"{}\", ", resetting().await));
-    let rig = Rig::start(&config).await;
+    let resets = Arc::new(AtomicUsize::new(0));
+    let endpoint = format!("endpoints = [\"{}\", ", resetting(resets.clone()).await);
+    let rig = Rig::start(&unchecked(&[&b]).replace("endpoints = [", &endpoint)).await;
     for _ in 0..40 {
         assert_eq!(rig.get("/x").await.status, 200);
     }
+    assert!(resets.load(Ordering::Relaxed) > 0, "the resetting endpoint was never picked");
 }
 
 /// Load from many clients while endpoints are killed and come back: nobody sees it.

@@ -46,17 +46,25 @@ pub(crate) fn pool(name: &str, upstreams: &[&Upstream]) -> String {
 impl Rig {
     pub(crate) async fn start(config: &str) -> Self {
         let directory = directory();
+        let log = format!("path = \"{}\"", directory.join("access.log").display());
+        Self::start_in(directory, config, &log).await
+    }
+
+    /// With these keys for the access log; nobody reads the balancer's stdout.
+    pub(crate) async fn start_with_log(config: &str, access_log: &str) -> Self {
+        Self::start_in(directory(), config, access_log).await
+    }
+
+    async fn start_in(directory: PathBuf, config: &str, access_log: &str) -> Self {
         let (public, admin) = (free_address(), free_address());
-        let listen = format!(
-            "[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[access_log]\npath = \"{}\"\n",
-            directory.join("access.log").display()
-        );
+        let listen =
+            format!("[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[access_log]\n{access_log}\n");
         let file = directory.join("balancer.toml");
         std::fs::write(&file, format!("{listen}{config}")).expect("config written");
         let child = Command::new(env!("CARGO_BIN_EXE_balancer"))
             .arg("--config")
             .arg(&file)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.join("stderr.log")).expect("log"))
             .kill_on_drop(true)
             .spawn()

@@ -27,3 +27,13 @@ async fn a_request_in_flight_is_answered_first() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "a /slow 1"));
     assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
 }
+
+#[tokio::test]
+async fn an_open_socket_is_not_waited_for() {
+    let up = Upstream::start("a").await;
+    let mut rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\ndrain_seconds = 3600")).await;
+    let url = format!("ws://{}/socket", rig.public);
+    let _socket = tokio_tungstenite::connect_async(url).await.expect("upgraded");
+    rig.signal("TERM");
+    assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
+}

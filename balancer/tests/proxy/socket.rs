@@ -102,3 +102,14 @@ async fn an_offer_of_another_protocol_is_ignored() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "body"));
     assert_eq!(up.seen()[0].header("upgrade"), "");
 }
+
+#[tokio::test]
+async fn an_upgrade_without_an_answer_is_cut_off() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("read_ms = 2000", "read_ms = 100")).await;
+    assert!(connect_async(format!("ws://{}/silent", rig.public)).await.is_err());
+    rig.until("nothing is in flight", || async {
+        rig.admin("/status").await.body.contains("\"requests_in_flight\":0")
+    })
+    .await;
+}

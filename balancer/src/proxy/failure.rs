@@ -1,0 +1,86 @@
+//! What follows from a try that failed: an endpoint goes out, another one is tried, or the client gets a problem.
+//! The rule of what may be sent twice is [`super::retry`]'s.
+
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::Gateway;
+use super::answer::Problem;
+use super::request::Request;
+use super::retry::{self, Failure};
+
+impl Gateway {
+    /// Whether a request that was sent and got no answer goes to another endpoint.
+    pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
+        let failure = Failure {
+            repeatable: retry::repeatable(session.req_header()) && !session.is_upgrade_req(),
+            answer_begun: request.tries.answer_begun || session.response_written().is_some(),
+            body_kept: !session.as_ref().retry_buffer_truncated(),
+            attempts: request.tries.count,
+        };
+        *error.esource() == ErrorSource::Upstream
+            && retry::may_send_again(failure, self.attempts_max(request))
+            && self.withdraw(request)
+    }
+
+    /// No endpoint has a request twice, so there are never more tries than endpoints.
+    pub(super) fn attempts_max(&self, request: &Request) -> usize {
+        let endpoints = request.pool.as_ref().map_or(0, |pool| pool.endpoints.len());
+        self.config.retry.attempts_max.min(endpoints)
+    }
+
+    /// A refused connect takes its endpoint out at once.
+    pub(super) fn take_out(&self, request: &Request) {
+        let (Some(pool), Some(endpoint)) = (&request.pool, &request.tries.endpoint) else { return };
+        if let Some(state) = endpoint.record_refusal() {
+            self.metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
+            tracing::warn!(
+                pool = pool.settings.name,
+                endpoint = endpoint.name,
+                "endpoint refused a connection"
+            );
+        }
+    }
+
+    fn withdraw(&self, request: &Request) -> bool {
+        let Some(route) = self.route(request) else { return false };
+        let granted = self.budgets[route.pool].withdraw();
+        if !granted {
+            self.metrics.retries_refused.with_label_values(&[self.pool_name(request)]).inc();
+        }
+        granted
+    }
+
+    /// Counts a try on another endpoint.
+    pub(super) fn count_retry(&self, request: &Request, reason: &str) {
+        self.metrics.retries.with_label_values(&[self.pool_name(request), reason]).inc();
+    }
+
+    /// The answer an error amounts to; none when the client is gone or already has an answer.
+    pub(super) fn problem_of(&self, session: &Session, error: &Error, request: &Request) -> Option<Problem> {
+        if session.response_written().is_some_and(|response| !response.status.is_informational()) {
+            return None;
+        }
+        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        Some(match (error.etype(), error.esource()) {
+            (ErrorType::HTTPStatus(413), _) => {
+                Problem::body_too_large(self.route(request).map_or(0, |route| route.body_bytes_max))
+            }
+            (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
+            (
+                ErrorType::ReadError
+                | ErrorType::WriteError
+                | ErrorType::WriteTimedout
+                | ErrorType::ConnectionClosed,
+                ErrorSource::Downstream,
+            ) => return None,
+            (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
+            (_, ErrorSource::Upstream) if timed_out && request.tries.sent => Problem::upstream_timeout(),
+            (_, ErrorSource::Upstream) if !request.tries.sent || retry::repeatable(session.req_header()) => {
+                Problem::upstream_unavailable()
+            }
+            (_, ErrorSource::Upstream) => Problem::upstream_failed(),
+            (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! What is said about a request when it is over: counts and a line. It must not change anything.
+
+use pingora::Error;
+use pingora::proxy::Session;
+
+use super::request::Request;
+use super::{Gateway, NO_ROUTE};
+use crate::cache::status::Outcome;
+use crate::operate::access_log::Line;
+
+impl Gateway {
+    /// Counts it.
+    pub(super) fn observe(&self, session: &Session, request: &Request) {
+        let route = self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str());
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let class = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(status / 100).min(5)];
+        self.metrics.requests.with_label_values(&[route, self.pool_name(request), class]).inc();
+        // An upgraded connection lives as long as its user; its time says nothing about us.
+        if request.upgrade.is_none() {
+            let seconds = request.started.elapsed().as_secs_f64();
+            self.metrics.request_seconds.with_label_values(&[route]).observe(seconds);
+        }
+        if let Some(outcome) = request.cache {
+            self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
+        }
+    }
+
+    /// Describes it.
+    pub(super) fn line<'a>(
+        &'a self,
+        session: &'a Session,
+        error: Option<&Error>,
+        request: &'a Request,
+    ) -> Line<'a> {
+        let header = session.req_header();
+        let duration = request.started.elapsed();
+        let began =
+            jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
+        Line {
+            time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
+            request_id: &request.identity.request_id,
+            trace_id: &request.identity.trace.trace_id,
+            client: request.identity.client.to_string(),
+            method: header.method.as_str(),
+            path: header.uri.path(),
+            route: self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str()),
+            pool: self.pool_name(request),
+            endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
+            status: session.response_written().map_or(0, |response| response.status.as_u16()),
+            bytes: session.body_bytes_sent(),
+            duration_ms: duration.as_secs_f64() * 1e3,
+            upstream_ms: request.tries.first_byte_ms,
+            retries: request.tries.count.saturating_sub(1),
+            cache: request.cache.map(Outcome::name),
+            error: error.map(ToString::to_string),
+        }
+    }
+}
