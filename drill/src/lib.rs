@@ -1,1 +1,8 @@
-//! Drives real traffic through the balancer and checks what came back.
+//! Drives real traffic through the balancer, as buyers do, and checks what came back.
+//!
+//! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
+
+pub mod buyer;
+pub mod fleet;
+pub mod live;
+pub mod walk;

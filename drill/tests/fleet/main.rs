@@ -1,0 +1,8 @@
+//! The whole path through the balancer, over two instances of everything. Needs a fleet: see `drill::fleet`.
+
+mod answers;
+mod bad_input;
+mod buying;
+mod catalogue;
+mod queue;
+mod shows;
