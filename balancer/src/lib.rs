@@ -13,7 +13,7 @@ pub mod fleet;
 pub mod operate;
 pub mod proxy;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,6 +22,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
+use tokio::net::TcpSocket;
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -45,6 +46,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     for (key, address) in [("listen.public", config.public), ("listen.admin", config.admin)] {
         probe(key, address)?;
     }
+    raise_open_files();
     let config = Arc::new(config);
     let parts = Parts::new(config.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
@@ -123,9 +125,23 @@ impl Parts {
     }
 }
 
-/// Pingora would panic on an address it cannot bind, so it is tried first.
+/// An upgraded connection holds two files; many systems start a process with room for 1,024.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(open_files_max) => tracing::info!(open_files_max, "limit of open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+/// Pingora would panic on an address it cannot bind, so it is tried first; without listening, so that no client
+/// connects to a listener that is about to go away.
 fn probe(key: &str, address: SocketAddr) -> anyhow::Result<()> {
-    TcpListener::bind(address).map(drop).with_context(|| {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    };
+    bind().with_context(|| {
         format!("key `{key}`: cannot listen on {address}; stop what uses it or choose another")
     })
 }

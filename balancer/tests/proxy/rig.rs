@@ -162,10 +162,20 @@ pub(crate) fn directory() -> PathBuf {
     directory
 }
 
-/// An address nobody listens on right now.
+/// An address nobody listens on right now. Its port lies below those the system hands out by itself, because a
+/// connect that waits for such a port to open can end up connected to itself, and then keeps it taken.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
-    listener.local_addr().expect("bound")
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 18_000;
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) as u32;
+        let port = FIRST + (std::process::id().wrapping_mul(97) + number) % COUNT;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).expect("in range")));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// An answer, read to its end.
