@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::buyer::Buyer;
 
 /// How long anything may take to come true before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One fleet.
@@ -40,7 +40,13 @@ impl Drop for Down {
 impl Fleet {
     /// As `fleet.env` of a run says, through the environment.
     pub fn from_environment() -> Result<Self> {
-        let variable = |name| std::env::var(name).with_context(|| format!("{name} is not set; run this through scripts/test, or read fleet.env of a scripts/run"));
+        let variable = |name| {
+            std::env::var(name).with_context(|| {
+                format!(
+                    "{name} is not set; run this through scripts/test, or read fleet.env of a scripts/run"
+                )
+            })
+        };
         Ok(Self {
             url: variable("MARQUEE_URL")?,
             admin_url: variable("MARQUEE_ADMIN_URL")?,
@@ -118,8 +124,10 @@ impl Fleet {
         let admin = Buyer::new(&self.admin_url)?;
         until("every endpoint to be up", async || {
             let metrics = admin.get("/metrics").await?.body.to_string();
-            let mut ups = metrics.split("\\n").filter(|line| line.starts_with("marquee_balancer_endpoint_up{"));
-            Ok((metrics.contains("marquee_balancer_endpoint_up{") && ups.all(|line| line.ends_with(" 1"))).then_some(()))
+            let mut ups =
+                metrics.split("\\n").filter(|line| line.starts_with("marquee_balancer_endpoint_up{"));
+            Ok((metrics.contains("marquee_balancer_endpoint_up{") && ups.all(|line| line.ends_with(" 1")))
+                .then_some(()))
         })
         .await
     }

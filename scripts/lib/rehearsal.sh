@@ -21,6 +21,9 @@ service_ports_free() {
   done
 }
 
+# Deadlines that a test can wait for, and a browser can keep.
+rehearsal_settings=(MARQUEE_RESERVATIONS__HOLD_SECONDS=15 MARQUEE_WAITLIST__OFFER_SECONDS=15)
+
 # start_rehearsal: the phase; fails when the fleet does not come up. What it printed is in logs/run.log.
 start_rehearsal() {
   local deadline
@@ -28,7 +31,7 @@ start_rehearsal() {
   phase fleet "scripts/run --fresh --port $public_port --service-ports $service_base"
   new_log run
   rm -rf "$run_dir/fleet/logs" "$run_dir/fleet/fleet.env"
-  start_process run env MARQUEE_RUN_DIR="$run_dir/fleet" MARQUEE_BIN_DIR="$binaries" \
+  start_process run env MARQUEE_RUN_DIR="$run_dir/fleet" MARQUEE_BIN_DIR="$binaries" "${rehearsal_settings[@]}" \
     "$root/scripts/run" --fresh --port "$public_port" --service-ports "$service_base"
   now_ms
   deadline=$((REPLY + rehearsal_ready_seconds_max * 1000))

@@ -97,7 +97,7 @@ mod tests {
         let path = std::path::Path::new("configs/reservations.toml");
         let text = include_str!("../../../configs/reservations.toml");
         let config: Config = service::config::parse("reservations", path, text, []).unwrap();
-        assert_eq!(config.hold(), Duration::from_secs(300));
+        assert_eq!(config.hold(), Duration::from_mins(5));
     }
 
     #[test]

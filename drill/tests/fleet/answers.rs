@@ -7,7 +7,15 @@ use drill::fleet::Fleet;
 async fn every_process_has_metrics_and_is_alive() {
     let fleet = Fleet::from_environment().unwrap();
     let mut urls = vec![fleet.admin_url.clone()];
-    for name in ["catalog-1", "catalog-2", "reservations-1", "reservations-2", "waitlist-1", "waitlist-2", "cache-warmer"] {
+    for name in [
+        "catalog-1",
+        "catalog-2",
+        "reservations-1",
+        "reservations-2",
+        "waitlist-1",
+        "waitlist-2",
+        "cache-warmer",
+    ] {
         urls.push(fleet.instance_url(name).unwrap());
     }
     for url in urls {
@@ -32,8 +40,15 @@ async fn what_is_public_is_cached_and_what_is_private_is_not() {
     assert!(again.headers.contains_key("age"));
     for _ in 0..2 {
         let private = buyer.get("/api/bookings").await.unwrap();
-        let status = private.headers.get("cache-status").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        assert!(!status.contains("hit") && private.headers["cache-control"] == "private, no-store", "{status}");
+        let status = private
+            .headers
+            .get("cache-status")
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default();
+        assert!(
+            !status.contains("hit") && private.headers["cache-control"] == "private, no-store",
+            "{status}"
+        );
     }
 }
 
@@ -69,7 +84,12 @@ async fn the_first_page_comes_with_its_modules_and_a_session() {
     let buyer = fleet.buyer().unwrap();
     let page = buyer.get("/").await.unwrap();
     assert_eq!(page.status, 200);
-    assert!(page.headers.get_all("set-cookie").iter().any(|cookie| cookie.to_str().unwrap().starts_with("session=")));
+    assert!(
+        page.headers
+            .get_all("set-cookie")
+            .iter()
+            .any(|cookie| cookie.to_str().unwrap().starts_with("session="))
+    );
     let html = page.body.as_str().unwrap();
     for asset in html.split('"').filter(|part| part.starts_with("/assets/")) {
         let answer = buyer.get(asset).await.unwrap();

@@ -24,9 +24,19 @@ async fn each_mistake_has_its_status_and_code() {
         let answer = buyer.post(path, &body).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{}", answer.body);
         assert_eq!(answer.headers["content-type"], "application/problem+json");
-        assert_eq!(answer.headers["x-request-id"], answer.text("request_id").unwrap(), "one id from edge to answer");
+        assert_eq!(
+            answer.headers["x-request-id"],
+            answer.text("request_id").unwrap(),
+            "one id from edge to answer"
+        );
     }
-    for path in ["/api/shows/no_such_show", "/api/shows/no_such_show/seats", "/api/movies/no_such_movie", "/api/holds/none", "/api/waitlist/none"] {
+    for path in [
+        "/api/shows/no_such_show",
+        "/api/shows/no_such_show/seats",
+        "/api/movies/no_such_movie",
+        "/api/holds/none",
+        "/api/waitlist/none",
+    ] {
         assert_eq!(buyer.get(path).await.unwrap().status, 404, "{path}");
     }
     let put = buyer.send(Method::PUT, &holds, &[], Some(&json!({}))).await.unwrap();
@@ -85,7 +95,8 @@ async fn what_is_internal_stays_inside() {
         format!("/%69nternal/shows/{show}/queue"),
         format!("//internal/shows/{show}/queue"),
     ] {
-        let answer = buyer.send(Method::PUT, &path, &[], Some(&json!({ "open": true, "revision": 1 }))).await.unwrap();
+        let answer =
+            buyer.send(Method::PUT, &path, &[], Some(&json!({ "open": true, "revision": 1 }))).await.unwrap();
         assert!([400, 404].contains(&answer.status.as_u16()), "{path}: {}", answer.status);
     }
 }

@@ -24,7 +24,11 @@ async fn a_hold_on_one_server_is_seen_at_once_on_the_other() {
     let seat = rows[0][0].as_str();
     // One watcher on each instance, and one through the balancer.
     let mut watchers = Vec::new();
-    for url in [fleet.instance_url("reservations-1").unwrap(), fleet.instance_url("reservations-2").unwrap(), fleet.url.clone()] {
+    for url in [
+        fleet.instance_url("reservations-1").unwrap(),
+        fleet.instance_url("reservations-2").unwrap(),
+        fleet.url.clone(),
+    ] {
         watchers.push(Buyer::new(&url).unwrap().live(Some(&show)).await.unwrap());
     }
     for watcher in &mut watchers {
@@ -69,8 +73,16 @@ async fn a_visitor_stays_on_one_server_and_visitors_spread_over_both() {
     for _ in 0..8 {
         let buyer = fleet.buyer().unwrap();
         let first = buyer.get("/api/bookings").await.unwrap();
-        let set: Vec<_> = first.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect();
-        assert!(set.iter().any(|cookie| cookie.starts_with("session=") && cookie.contains("HttpOnly")), "{set:?}");
+        let set: Vec<_> = first
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect();
+        assert!(
+            set.iter().any(|cookie| cookie.starts_with("session=") && cookie.contains("HttpOnly")),
+            "{set:?}"
+        );
         assert_eq!(set.len(), 2, "the session and the balancer's affinity: {set:?}");
         cookies.extend(set);
         let second = buyer.get("/api/bookings").await.unwrap();

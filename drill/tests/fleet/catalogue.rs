@@ -28,7 +28,15 @@ async fn there_are_films_cities_and_a_popular_list_in_order() {
     assert!(popular.body["as_of"].is_string());
 
     let title = list[0]["title"].as_str().unwrap();
-    let found = buyer.send(reqwest::Method::GET, &format!("/api/movies?q={}", title.replace(' ', "%20").replace('&', "%26")), &[], None).await.unwrap();
+    let found = buyer
+        .send(
+            reqwest::Method::GET,
+            &format!("/api/movies?q={}", title.replace(' ', "%20").replace('&', "%26")),
+            &[],
+            None,
+        )
+        .await
+        .unwrap();
     assert!(found.list("movies").unwrap().iter().any(|movie| movie["title"] == title), "{}", found.body);
 }
 
@@ -39,8 +47,13 @@ async fn every_day_of_the_week_has_shows_in_three_cities() {
     let popular = buyer.get("/api/movies/popular?limit=20").await.unwrap();
     let mut cities = HashSet::new();
     for movie in popular.list("movies").unwrap() {
-        let shows = buyer.get(&format!("/api/movies/{}/shows?limit=100", movie["id"].as_str().unwrap())).await.unwrap();
-        cities.extend(shows.list("shows").unwrap().iter().map(|show: &Value| show["theater"]["city"].to_string()));
+        let shows = buyer
+            .get(&format!("/api/movies/{}/shows?limit=100", movie["id"].as_str().unwrap()))
+            .await
+            .unwrap();
+        cities.extend(
+            shows.list("shows").unwrap().iter().map(|show: &Value| show["theater"]["city"].to_string()),
+        );
     }
     assert_eq!(cities.len(), 3, "{cities:?}");
 }

@@ -16,7 +16,8 @@ pub(crate) async fn own_show(fleet: &Fleet) -> (String, Vec<Vec<String>>) {
     let movies = buyer.get("/api/movies/popular?limit=20").await.unwrap();
     for movie in movies.list("movies").unwrap() {
         for show in upcoming(&buyer, movie["id"].as_str().unwrap()).await.unwrap() {
-            let untouched = buyer.seats(&show).await.unwrap().body["seats"] == Value::Object(serde_json::Map::new());
+            let untouched =
+                buyer.seats(&show).await.unwrap().body["seats"] == Value::Object(serde_json::Map::new());
             if untouched && TAKEN.lock().unwrap().get_or_insert_default().insert(show.clone()) {
                 let rows = rows(&buyer, &show).await;
                 return (show, rows);

@@ -99,7 +99,9 @@ impl Hub {
         for (session, frame) in notices(event) {
             if let Some(outlets) = self.sessions().get(&session) {
                 let frame = text(&frame);
-                outlets.iter().for_each(|outlet| outlet.send(frame.clone()));
+                for outlet in outlets {
+                    outlet.send(frame.clone());
+                }
             }
         }
     }

@@ -175,9 +175,8 @@ async fn a_server_that_goes_away_says_so() {
     snapshot(&mut socket).await;
     world.instance(0).drain.stop();
     let close = loop {
-        match socket.next().await.expect("a close frame comes").unwrap() {
-            Message::Close(Some(frame)) => break frame,
-            _ => {}
+        if let Message::Close(Some(frame)) = socket.next().await.expect("a close frame comes").unwrap() {
+            break frame;
         }
     };
     assert_eq!(close.code, CloseCode::Restart);

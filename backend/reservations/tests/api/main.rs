@@ -1,5 +1,7 @@
 //! Reservations as its callers meet it: real Postgres, real Redis, real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod bad_input;
 mod bookings;
 mod expiry;

@@ -37,8 +37,10 @@ async fn a_sell_out_by_overlapping_parties_sells_every_seat_once() {
     let world = World::start(2).await;
     let sales = join_all((0..60).map(async |at: usize| {
         let visitor = world.visitor_of(at % 2);
-        let wish = if at % 3 == 0 { json!({ "best": 1 + at % 3 }) } else {
-            json!({ "seats": [format!("{}{}", ["A", "B", "C"][at % 3], 1 + at % 6), format!("{}{}", ["A", "B", "C"][at % 3], 1 + (at + 1) % 6)] })
+        let seat = |column: usize| format!("{}{}", ["A", "B", "C"][at % 3], 1 + column % 6);
+        let wish = match at % 3 {
+            0 => json!({ "best": 1 + at % 2 }),
+            _ => json!({ "seats": [seat(at), seat(at + 1)] }),
         };
         let held = visitor.post(&holds(SHOW), &wish).await;
         if held.status != 201 {
