@@ -90,9 +90,11 @@ pub async fn serve(
     let hub = Hub::new(Arc::clone(&app), wanted.clone());
     start_loops(&app, &redis, &hub, wanted, &drain);
     let routes = routes::routes(routes::State { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
-    http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await?;
+    let served =
+        http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await;
+    drain.stop();
     drain.finish().await;
-    Ok(())
+    served
 }
 
 fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: &Drain) {

@@ -94,7 +94,9 @@ pub async fn serve(
         config,
     });
     drain.spawn(outbox::relay(store::SCHEMA, pool, redis.clone(), waitlist.bell.clone(), drain.clone()));
-    drain.spawn(listen(redis, Arc::clone(&waitlist)));
+    // The same instance is the same consumer after a restart, and takes up what it had not acknowledged.
+    let consumer = listener.local_addr()?.to_string();
+    drain.spawn(listen(redis, Arc::clone(&waitlist), consumer));
     drain.spawn(backstop::run(Arc::clone(&waitlist)));
     let routes = routes::all(waitlist, keys);
     let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;
@@ -103,8 +105,7 @@ pub async fn serve(
     served
 }
 
-async fn listen(redis: Redis, waitlist: Arc<Waitlist>) {
-    let consumer = uuid::Uuid::new_v4().simple().to_string();
+async fn listen(redis: Redis, waitlist: Arc<Waitlist>, consumer: String) {
     let subscription = Subscription { owner: "reservations", group: "waitlist", consumer };
     let drain = waitlist.drain.clone();
     stream::consume(redis, subscription, drain, |event| inbox::take(Arc::clone(&waitlist), event)).await;

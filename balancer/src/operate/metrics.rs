@@ -44,7 +44,7 @@ pub struct Metrics {
 impl Metrics {
     /// All metrics at zero, in a registry of their own.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new_custom(Some("balancer".into()), None)?;
+        let registry = Registry::new_custom(Some("marquee_balancer".into()), None)?;
         let metrics = Self {
             requests: counters(
                 &registry,

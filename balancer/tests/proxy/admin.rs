@@ -19,14 +19,20 @@ async fn the_admin_listener_tells_how_it_goes() {
     assert_eq!(status["pools"][0]["endpoints"][0]["address"], up.address.to_string());
     assert_eq!(status["pools"][0]["endpoints"][0]["state"], "healthy");
 
-    assert_eq!(rig.metric("balancer_requests_total{class=\"2xx\",pool=\"main\",route=\"/**\"}").await, 1);
-    assert_eq!(rig.metric("balancer_requests_total{class=\"4xx\",pool=\"none\",route=\"none\"}").await, 1);
-    assert_eq!(rig.metric("balancer_request_duration_seconds_count{route=\"/**\"}").await, 1);
-    let up_line = format!("balancer_endpoint_up{{endpoint=\"{}\",pool=\"main\"}}", up.address);
+    assert_eq!(
+        rig.metric("marquee_balancer_requests_total{class=\"2xx\",pool=\"main\",route=\"/**\"}").await,
+        1
+    );
+    assert_eq!(
+        rig.metric("marquee_balancer_requests_total{class=\"4xx\",pool=\"none\",route=\"none\"}").await,
+        1
+    );
+    assert_eq!(rig.metric("marquee_balancer_request_duration_seconds_count{route=\"/**\"}").await, 1);
+    let up_line = format!("marquee_balancer_endpoint_up{{endpoint=\"{}\",pool=\"main\"}}", up.address);
     assert_eq!(rig.metric(&up_line).await, 1);
-    assert_eq!(rig.metric("balancer_access_log_dropped_total").await, 0);
+    assert_eq!(rig.metric("marquee_balancer_access_log_dropped_total").await, 0);
     let page = rig.admin("/metrics").await;
-    assert!(page.body.contains("balancer_build_info{version="));
+    assert!(page.body.contains("marquee_balancer_build_info{version="));
     assert!(page.body.contains("process_open_fds"));
     assert_eq!(rig.get("/metrics").await.status, 404);
 }
@@ -42,7 +48,7 @@ async fn a_blocked_access_log_costs_lines_and_no_request() {
     for _ in 0..REQUESTS {
         assert_eq!(rig.get("/x").await.status, 200);
     }
-    assert!(rig.metric("balancer_access_log_dropped_total").await > 0);
+    assert!(rig.metric("marquee_balancer_access_log_dropped_total").await > 0);
     rig.signal("TERM");
     assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
 }

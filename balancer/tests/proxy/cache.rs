@@ -30,8 +30,8 @@ async fn a_public_answer_is_fetched_once_and_each_client_gets_its_own_cookie() {
     assert!(known.headers.get("set-cookie").is_none());
 
     assert_eq!(rig.get("/cached/public?page=2").await.header("cache-status"), "marquee; fwd=miss; stored");
-    assert_eq!(rig.metric("balancer_cache_requests_total{result=\"hit\"}").await, 2);
-    assert_eq!(rig.metric("balancer_cache_entries").await, 2);
+    assert_eq!(rig.metric("marquee_balancer_cache_requests_total{result=\"hit\"}").await, 2);
+    assert_eq!(rig.metric("marquee_balancer_cache_entries").await, 2);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn what_belongs_to_one_client_is_never_stored() {
     let posted = Answer::of(rig.client.post(rig.url("/cached/public")).body("x")).await;
     assert_eq!(posted.status, 200);
     assert_eq!(up.seen().len(), 13);
-    assert_eq!(rig.metric("balancer_cache_entries").await, 0);
+    assert_eq!(rig.metric("marquee_balancer_cache_entries").await, 0);
     // A route without a cache stores nothing, whatever the answer says.
     let (_, second) = (rig.get("/public").await, rig.get("/public").await);
     assert!(second.headers.get("cache-status").is_none());

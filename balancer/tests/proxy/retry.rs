@@ -31,7 +31,7 @@ async fn a_refused_connect_goes_elsewhere_whatever_the_method() {
     }
     assert_eq!(asked(&[&b], "/echo"), 20);
     rig.until_state(address, "out").await;
-    assert_eq!(rig.metric("balancer_retries_total{pool=\"main\",reason=\"connect\"}").await, 1);
+    assert_eq!(rig.metric("marquee_balancer_retries_total{pool=\"main\",reason=\"connect\"}").await, 1);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn the_budget_bounds_second_sends() {
         assert_eq!(rig.get("/broken").await.status, 503);
     }
     assert_eq!(asked(&[&a, &b], "/broken"), 13);
-    assert_eq!(rig.metric("balancer_retries_refused_total{pool=\"main\"}").await, 7);
+    assert_eq!(rig.metric("marquee_balancer_retries_refused_total{pool=\"main\"}").await, 7);
 }
 
 /// Passes its checks, and resets the connection of every request, which it counts.
@@ -160,8 +160,8 @@ async fn killing_one_of_two_under_load_shows_no_client_an_error() {
     stop.store(true, Ordering::Relaxed);
     clients.join_all().await;
     assert!(!a.seen().is_empty(), "the returned endpoint takes part again");
-    let retried = rig.metric("balancer_retries_total{pool=\"main\",reason=\"connect\"}").await
-        + rig.metric("balancer_retries_total{pool=\"main\",reason=\"broken\"}").await;
+    let retried = rig.metric("marquee_balancer_retries_total{pool=\"main\",reason=\"connect\"}").await
+        + rig.metric("marquee_balancer_retries_total{pool=\"main\",reason=\"broken\"}").await;
     assert!(retried > 0, "the kills were never met");
 }
 

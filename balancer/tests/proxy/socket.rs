@@ -49,7 +49,7 @@ async fn many_upgrades_all_echo() {
         talks.join_all().await;
     }
     assert_eq!(up.seen().len(), UPGRADES);
-    rig.until("all are closed", || async { rig.metric("balancer_upgrades_open").await == 0 }).await;
+    rig.until("all are closed", || async { rig.metric("marquee_balancer_upgrades_open").await == 0 }).await;
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
     let mut socket = open(rig.public).await;
     assert_eq!(next(&mut socket).await, "a");
     assert_eq!(up.seen()[0].header("x-forwarded-for"), "127.0.0.1");
-    assert_eq!(rig.metric("balancer_upgrades_open").await, 1);
+    assert_eq!(rig.metric("marquee_balancer_upgrades_open").await, 1);
 
     let refused = connect_async(format!("ws://{}/internal/socket", rig.public)).await;
     assert!(refused.is_err(), "an upgrade slipped past the list of paths never routed");
