@@ -64,7 +64,9 @@ impl Validate for Config {
             reqwest::Url::parse(source).is_ok_and(|url| url.scheme() == "http" && url.has_host())
         };
         if let Some(bad) = self.openapi_sources.iter().find(|source| !usable(source)) {
-            return Err(format!("`openapi_sources`: {bad:?} is not an address such as `http://127.0.0.1:7201`"));
+            return Err(format!(
+                "`openapi_sources`: {bad:?} is not an address such as `http://127.0.0.1:7201`"
+            ));
         }
         self.popular.validate().map_err(|message| format!("`popular`: {message}"))
     }

@@ -1,58 +1,89 @@
-//! `catalog.cities`: where people live, imported.
+//! `catalog.cities`: where theaters can be. Those that have one are what visitors choose from.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
+use serde::{Deserialize, Serialize};
+use service::postgres::Error;
+use tokio_postgres::types::Json;
+use utoipa::ToSchema;
 
-use super::Result;
-use super::movies::Upserted;
+use crate::names::{derived, folded};
 
-/// A city as the importer writes it. Its natural key is name, state and place (two may share a name).
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewCity {
-    /// Its name.
-    pub name: String,
+/// A city with theaters.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct City {
+    /// Opaque.
+    pub(crate) id: String,
+    /// What people call it.
+    pub(crate) name: String,
     /// Two letters.
-    pub state: String,
-    /// Degrees north.
-    pub latitude: f64,
-    /// Degrees east.
-    pub longitude: f64,
-    /// People.
-    pub population: i64,
-    /// An IANA time zone.
-    pub timezone: String,
+    pub(crate) state: String,
+    /// IANA, such as `America/Chicago`.
+    pub(crate) timezone: String,
+    /// How many theaters it has here.
+    pub(crate) theaters: i64,
 }
 
-impl NewCity {
-    /// From the natural key; the place to a hundredth of a degree, about a kilometre.
-    pub fn id(&self) -> String {
-        let place = format!("{:.2},{:.2}", self.latitude, self.longitude);
-        crate::names::id("city", &[&crate::names::title_key(&self.name), &self.state, &place])
+/// A city as a source describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
+    pub(crate) population: i64,
+    pub(crate) timezone: String,
+}
+
+impl Place {
+    /// Two towns of a state may share a name; they never share a tenth of a degree.
+    pub(crate) fn id(&self) -> String {
+        let degrees = |value: f64| format!("{value:.1}");
+        derived(
+            "city",
+            &[&folded(&self.name), &self.state, &degrees(self.latitude), &degrees(self.longitude)],
+        )
     }
 }
 
-/// Writes a city.
-pub async fn upsert(transaction: &Transaction<'_>, city: &NewCity) -> Result<Upserted> {
-    let upsert = transaction
-        .prepare_cached(
-            "INSERT INTO catalog.cities AS c (id, name, state, latitude, longitude, population, timezone)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (id) DO UPDATE SET population = excluded.population, timezone = excluded.timezone
-             WHERE (c.population, c.timezone) IS DISTINCT FROM (excluded.population, excluded.timezone)",
-        )
-        .await?;
-    let rows = transaction
-        .execute(
-            &upsert,
-            &[
-                &city.id(),
-                &city.name,
-                &city.state,
-                &city.latitude,
-                &city.longitude,
-                &city.population,
-                &city.timezone,
-            ],
-        )
-        .await?;
-    Ok(if rows == 0 { Upserted::Unchanged } else { Upserted::Written })
+/// Cities that have theaters, by name.
+pub(crate) async fn with_theaters(client: &impl GenericClient) -> Result<Vec<City>, Error> {
+    let list = "SELECT c.id, c.name, c.state, c.timezone, count(*) AS theaters
+                FROM catalog.cities c JOIN catalog.theaters t ON t.city_id = c.id
+                GROUP BY c.id ORDER BY c.name_key, c.id";
+    let list = client.prepare_cached(list).await?;
+    let city = |row: &tokio_postgres::Row| City {
+        id: row.get("id"),
+        name: row.get("name"),
+        state: row.get("state"),
+        timezone: row.get("timezone"),
+        theaters: row.get("theaters"),
+    };
+    Ok(client.query(&list, &[]).await?.iter().map(city).collect())
+}
+
+/// Writes cities, new ones and changed ones; says the ids of those that were not so before. No two may be one city.
+pub(crate) async fn write(client: &impl GenericClient, places: &[Place]) -> Result<Vec<String>, Error> {
+    #[derive(Debug, Serialize)]
+    struct Entry<'a> {
+        id: String,
+        name_key: String,
+        #[serde(flatten)]
+        place: &'a Place,
+    }
+    let upsert = "INSERT INTO catalog.cities AS old (id, name, state, name_key, latitude, longitude, population, timezone)
+                  SELECT * FROM jsonb_to_recordset($1) AS entry (id text, name text, state text, name_key text,
+                      latitude double precision, longitude double precision, population bigint, timezone text)
+                  ON CONFLICT (id) DO UPDATE SET name = excluded.name, latitude = excluded.latitude,
+                      longitude = excluded.longitude, population = excluded.population, timezone = excluded.timezone
+                  WHERE (old.name, old.latitude, old.longitude, old.population, old.timezone) IS DISTINCT FROM
+                      (excluded.name, excluded.latitude, excluded.longitude, excluded.population, excluded.timezone)
+                  RETURNING id";
+    let upsert = client.prepare_cached(upsert).await?;
+    let entry = |place| {
+        let place: &Place = place;
+        Entry { id: place.id(), name_key: folded(&place.name), place }
+    };
+    let entries: Vec<Entry<'_>> = places.iter().map(entry).collect();
+    Ok(client.query(&upsert, &[&Json(&entries)]).await?.iter().map(|row| row.get(0)).collect())
 }
