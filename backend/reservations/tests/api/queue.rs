@@ -72,6 +72,29 @@ async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
     assert!(second != first && kept == ["A1"]);
 }
 
+/// The rule is Postgres' too: without Redis and before any sweeper, a lapsed hold is the queue's.
+#[tokio::test]
+async fn without_a_gate_a_lapsed_hold_is_the_queues_as_well() {
+    let world = World::with(1, |config| {
+        config.redis.url = "redis://127.0.0.1:1".to_owned();
+        config.hold_seconds = 1;
+        config.sweep_interval_ms = 3_600_000;
+    })
+    .await;
+    let client = world.visitor();
+    let held = hold(&client, &["A1"]).await;
+    set_queue(&client, true, 1).await;
+    until("the deadline to pass", async || {
+        (client.get(&format!("/api/holds/{held}")).await.body["status"] == "expired").then_some(())
+    })
+    .await;
+    let street = async || world.visitor().post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
+    assert_eq!(street().await.code(), "seats_unavailable");
+    assert_eq!(client.get(&seats(SHOW)).await.body["seats"], json!({ "A1": "held" }));
+    set_queue(&client, false, 2).await;
+    assert_eq!(street().await.status, 201);
+}
+
 #[tokio::test]
 async fn what_the_queue_does_not_take_in_time_goes_on_open_sale() {
     let world = World::with(1, |config| config.escrow_seconds = 1).await;

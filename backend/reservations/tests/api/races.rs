@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::world::{CAPACITY, SHOW, World, holds, payment, seats};
+use crate::world::{CAPACITY, SHOW, World, hold, holds, payment, seats};
 
 #[tokio::test]
 async fn of_a_crowd_on_two_instances_one_gets_the_seat() {
@@ -30,6 +30,30 @@ async fn without_a_common_gate_postgres_decides() {
     let answers = join_all(visitors.iter().map(|visitor| visitor.post(&path, &body))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert!(answers.iter().all(|answer| answer.status == 201 || answer.code() == "seats_unavailable"));
+}
+
+/// Nobody sees Redis: what Postgres has in part is not taken in part.
+#[tokio::test]
+async fn without_a_gate_a_hold_is_all_or_nothing_too() {
+    let world = World::with(1, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    hold(&world.visitor(), &["A2"]).await;
+    let late = world.visitor().post(&holds(SHOW), &json!({ "seats": ["A1", "A2"] })).await;
+    assert_eq!((late.code(), &late.body["unavailable"]), ("seats_unavailable", &json!(["A2"])));
+    assert_eq!(world.visitor().get(&seats(SHOW)).await.body["seats"], json!({ "A2": "held" }));
+    hold(&world.visitor(), &["A1"]).await;
+}
+
+/// A hold whose claim somebody else has by now, whatever led to it: its token is old.
+#[tokio::test]
+async fn a_hold_without_its_claims_cannot_be_booked() {
+    let world = World::start(1).await;
+    let buyer = world.visitor();
+    let held = hold(&buyer, &["A1", "A2"]).await;
+    let taken = "UPDATE reservations.claims SET owner = 'another', token = token + 1 WHERE seat_id = 'A2'";
+    assert_eq!(world.database().await.execute(taken, &[]).await.unwrap(), 1);
+    let late = buyer.post_keyed(&format!("/api/holds/{held}/confirm"), "k", &payment("ok")).await;
+    assert_eq!((late.status.as_u16(), late.code()), (410, "hold_expired"));
+    assert_eq!(buyer.get("/api/bookings").await.body["bookings"], json!([]));
 }
 
 #[tokio::test]
