@@ -24,6 +24,7 @@ mod listing;
 mod names;
 
 pub mod demo;
+pub mod import;
 mod merging;
 pub mod popular;
 

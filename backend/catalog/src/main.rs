@@ -16,8 +16,11 @@ fn main() -> ExitCode {
             }
             "migrate" => catalog::migrate(&config).await,
             "demo" => catalog::demo::load(&config).await,
+            "import" => catalog::import::run(&config, &command.args).await,
             other => {
-                anyhow::bail!("unknown command `{other}`; there are `serve`, `migrate` and `demo`")
+                anyhow::bail!(
+                    "unknown command `{other}`; there are `serve`, `migrate`, `demo` and `import FILE…`"
+                )
             }
         }
     })

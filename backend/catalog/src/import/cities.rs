@@ -1,0 +1,69 @@
+//! Cities as comma-separated values: where they lie, how many live there, which clock they go by.
+
+use jiff::tz::TimeZone;
+
+use super::sheet::Header;
+use crate::store::cities::Place;
+
+/// What a file must have to be one of these.
+pub(super) const COLUMNS: &[&str] = &["name", "state", "latitude", "longitude", "population", "timezone"];
+const NAME_CHARACTERS_MAX: usize = 100;
+const POPULATION_MAX: i64 = 100_000_000;
+
+/// Reads a row.
+pub(super) fn parse(header: &Header, text: &str) -> Result<Place, String> {
+    let row = header.row(text)?;
+    let missing = |column: &str| format!("`{column}` is missing");
+    let name = row.required("name")?;
+    if name.chars().count() > NAME_CHARACTERS_MAX {
+        return Err(format!("`name` is longer than {NAME_CHARACTERS_MAX} characters"));
+    }
+    let state = row.required("state")?;
+    if state.len() != 2 || !state.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        return Err(format!("`state` is not two capital letters: {state:?}"));
+    }
+    let timezone = row.required("timezone")?;
+    if TimeZone::get(&timezone).is_err() {
+        return Err(format!("`timezone` is none: {timezone:?}"));
+    }
+    Ok(Place {
+        name,
+        state,
+        latitude: row.number("latitude", -90.0, 90.0)?.ok_or_else(|| missing("latitude"))?,
+        longitude: row.number("longitude", -180.0, 180.0)?.ok_or_else(|| missing("longitude"))?,
+        population: row.number("population", 0, POPULATION_MAX)?.ok_or_else(|| missing("population"))?,
+        timezone,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_or_refused_with_the_reason() {
+        let header = Header::read(&COLUMNS.join(",")).expect("a header");
+        let place = parse(&header, "Cañon City,CO,38.44,-105.24,16400,America/Denver").expect("a city");
+        assert_eq!((place.name.as_str(), place.population), ("Cañon City", 16_400));
+        for (text, reason) in [
+            (",CO,38,-105,1,America/Denver", "`name` is missing"),
+            ("X,Colorado,38,-105,1,America/Denver", "`state` is not two capital letters: \"Colorado\""),
+            ("X,CO,,-105,1,America/Denver", "`latitude` is missing"),
+            ("X,CO,38,-190,1,America/Denver", "`longitude` is -190, not from -180 to 180"),
+            ("X,CO,38,-105,many,America/Denver", "`population` is not a number: \"many\""),
+            ("X,CO,38,-105,1,America/Nowhere", "`timezone` is none: \"America/Nowhere\""),
+        ] {
+            assert_eq!(parse(&header, text), Err(reason.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn two_towns_of_one_name_are_two() {
+        let header = Header::read(&COLUMNS.join(",")).expect("a header");
+        let north =
+            parse(&header, "Brentwood,CA,37.93187,-121.69579,58968,America/Los_Angeles").expect("a city");
+        let south =
+            parse(&header, "Brentwood,CA,34.05195,-118.47397,33312,America/Los_Angeles").expect("a city");
+        assert_ne!(north.id(), south.id());
+    }
+}
