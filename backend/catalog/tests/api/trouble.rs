@@ -1,0 +1,28 @@
+//! What visitors see while Postgres is away.
+
+use testkit::client::Client;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn without_postgres_the_answer_is_503_with_a_time_and_pages_still_come() {
+    let mut world = World::empty().await;
+    world.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
+    let visitor = Client::new(world.start().await);
+    for path in [
+        "/api/movies",
+        "/api/movies/popular",
+        "/api/movies/x",
+        "/api/movies/x/shows",
+        "/api/shows/x",
+        "/api/cities",
+    ] {
+        let answer = visitor.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (503, "unavailable"), "{path}");
+        assert!(answer.headers.contains_key("retry-after"), "{path}");
+        assert_eq!(answer.headers["cache-control"], "no-store", "{path}");
+    }
+    for path in ["/", "/assets/app.js", "/livez", "/readyz"] {
+        assert_eq!(visitor.get(path).await.status, 200, "{path}");
+    }
+}

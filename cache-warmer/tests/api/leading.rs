@@ -1,0 +1,69 @@
+//! One leader, its list, and the next leader.
+
+use testkit::wait;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_list_is_written_and_written_again() {
+    let world = World::fresh().await;
+    let warmer = world.start().await;
+    let first = world.newer(None).await;
+    assert!(world.films().await >= 30);
+    world.newer(Some(&first)).await;
+    wait::until("readiness", async || (warmer.probe.get("/readyz").await.status == 200).then_some(())).await;
+    assert!(warmer.metric("marquee_cache_warmer_last_success_timestamp_seconds").await > 0.0);
+    assert!(warmer.metric("marquee_cache_warmer_movies").await >= 30.0);
+    world.delete(&["popular", "popular:movies", "popular:as_of"]).await;
+    world.newer(None).await;
+    assert!(world.films().await >= 30);
+    warmer.stop().await;
+}
+
+#[tokio::test]
+async fn one_instance_leads_at_a_time_and_another_takes_over_when_it_goes() {
+    let world = World::fresh().await;
+    let (one, two) = (world.start().await, world.start().await);
+    world.newer(None).await;
+    let (leader, other) = wait::until("one leader", async || {
+        match (one.rounds("refreshed").await > 0.0, two.rounds("refreshed").await > 0.0) {
+            (true, false) => Some((0, 1)),
+            (false, true) => Some((1, 0)),
+            (true, true) => panic!("two leaders"),
+            (false, false) => None,
+        }
+    })
+    .await;
+    let mut warmers = [Some(one), Some(two)];
+    let leader = warmers[leader].take().expect("it runs");
+    let other = warmers[other].take().expect("it runs");
+    for _ in 0..5 {
+        other.another("stood_by").await;
+        leader.another("refreshed").await;
+    }
+    assert_eq!(other.rounds("refreshed").await.to_bits(), 0.0_f64.to_bits());
+    assert_eq!(other.probe.get("/readyz").await.status, 200);
+    // The lease lasts far longer than this test: only a leader that gives it back can be followed.
+    let held = world.text("cache-warmer:lease").await;
+    leader.stop().await;
+    other.another("refreshed").await;
+    assert_ne!(world.text("cache-warmer:lease").await, held);
+    other.stop().await;
+    assert_eq!(world.text("cache-warmer:lease").await, None);
+}
+
+#[tokio::test]
+async fn a_leader_whose_lease_is_somebody_elses_stands_by_and_does_not_give_it_back() {
+    let world = World::fresh().await;
+    let warmer = world.start().await;
+    world.newer(None).await;
+    let mut steal = redis::cmd("SET");
+    steal.arg(world.key("cache-warmer:lease")).arg("thief");
+    world.redis.run::<()>(&steal).await.expect("redis answers");
+    warmer.another("stood_by").await;
+    let before = world.text("popular:as_of").await;
+    warmer.another("stood_by").await;
+    assert_eq!(world.text("popular:as_of").await, before);
+    warmer.stop().await;
+    assert_eq!(world.text("cache-warmer:lease").await.as_deref(), Some("thief"));
+}

@@ -1,0 +1,6 @@
+//! The warmer from outside: real Postgres and Redis, its probes, and the catalog's answer to visitors.
+
+mod world;
+
+mod leading;
+mod trouble;
