@@ -68,14 +68,14 @@ async fn book_past(transaction: &Transaction<'_>, show: &Show) -> anyhow::Result
 const HOLDS: &str = "INSERT INTO reservations.holds
         (id, show_id, session_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at)
     SELECT hold, $6, 'demo', seats::text[], nextval('reservations.fence'), 'booked', price, $7, booking,
-           $8 - hours * interval '1 hour', $8 - hours * interval '1 hour' + interval '5 minutes'
+           $8::timestamptz - hours * interval '1 hour', $8::timestamptz - hours * interval '1 hour' + interval '5 minutes'
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[]) AS past (hold, booking, seats, price, hours)";
 
 const BOOKINGS: &str = "INSERT INTO reservations.bookings
         (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference,
          idempotency_key, booked_at, captured_at)
     SELECT booking, hold, $6, 'demo', 'demo@marquee.example', seats::text[], 'booked', price, $7, 'demo_' || hold,
-           'demo', $8 - hours * interval '1 hour', $8
+           'demo', $8::timestamptz - hours * interval '1 hour', $8
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::float8[]) AS past (hold, booking, seats, price, hours)";
 
 const BOOKING_SEATS: &str = "INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)

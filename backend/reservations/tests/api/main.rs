@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bookings;
+mod demo;
 mod expiry;
 mod holds;
 mod live;

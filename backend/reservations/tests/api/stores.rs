@@ -1,5 +1,6 @@
 //! Redis emptied, Redis never there, Redis wrong: selling goes on, and the picture mends itself.
 
+use reservations::store::claims::{Claim, ClaimStatus};
 use serde_json::json;
 use testkit::wait::until;
 
@@ -77,4 +78,40 @@ async fn a_claim_whose_process_died_before_postgres_goes_away_by_itself() {
     })
     .await;
     hold(&visitor, &["A2"]).await;
+}
+
+#[tokio::test]
+async fn old_news_does_not_overwrite_a_later_claim() {
+    let world = World::start(1).await;
+    let visitor = world.visitor();
+    visitor.get(&seats(SHOW)).await;
+    let redis =
+        service::redis::Redis::start(&world.stores.redis(), &service::drain::Drain::default()).await.unwrap();
+    let gate = reservations::gate::Gate::new(redis);
+    let show = domain::id::ShowId::parse(SHOW).unwrap();
+    let claim = |status, token| Claim {
+        seat: domain::id::SeatId::parse("B6").unwrap(),
+        status,
+        owner: (status != ClaimStatus::Free).then(|| "somebody".to_owned()),
+        token,
+        expires_at: None,
+    };
+    for (status, token, seen) in [
+        (ClaimStatus::Booked, 7, json!({ "B6": "booked" })),
+        (ClaimStatus::Free, 6, json!({ "B6": "booked" })),
+        (ClaimStatus::Held, 7, json!({ "B6": "booked" })),
+        (ClaimStatus::Free, 7, json!({})),
+        (ClaimStatus::Booked, 7, json!({})),
+        (ClaimStatus::Booked, 8, json!({ "B6": "booked" })),
+    ] {
+        gate.apply(&show, &[claim(status, token)]).await.unwrap();
+        let picture = gate.read(&show).await.unwrap().unwrap();
+        let shown: std::collections::BTreeMap<_, _> = picture
+            .seats
+            .iter()
+            .map(|(id, seat)| (id.as_str(), seat.status(picture.now_ms, false).as_str()))
+            .filter(|(_, status)| *status != "free")
+            .collect();
+        assert_eq!(json!(shown), seen, "{status:?} {token}");
+    }
 }
