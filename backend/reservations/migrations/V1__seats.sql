@@ -72,6 +72,7 @@ CREATE TABLE reservations.idempotency (
     status      int,
     body        jsonb,
     lease_until timestamptz NOT NULL,
+    lease       text NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (session_id, key)
 );

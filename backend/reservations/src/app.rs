@@ -7,6 +7,7 @@ use domain::id::ShowId;
 use quick_cache::sync::Cache;
 use service::outbox::Bell;
 use service::postgres::{self, Connection, Pool};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -35,6 +36,8 @@ pub struct App {
     pub payment: Box<dyn PaymentProvider>,
     /// The metrics.
     pub metrics: Metrics,
+    /// Places for live sockets.
+    pub sockets: Arc<Semaphore>,
     /// Shows whose mirrors are checked.
     pub in_use: InUse,
     /// Held by whoever fills a missing mirror, so that a crowd at an emptied Redis loads it once.
@@ -52,6 +55,7 @@ impl App {
         metrics: Metrics,
     ) -> Self {
         Self {
+            sockets: Arc::new(Semaphore::new(config.sockets_max.min(Semaphore::MAX_PERMITS))),
             config,
             pool,
             gate,
@@ -69,14 +73,20 @@ impl App {
         Ok(self.pool.get().await?)
     }
 
-    /// A show, from memory or the catalog's view.
+    /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.
     pub async fn show(&self, id: &ShowId) -> Result<Arc<Show>, Error> {
-        if let Some((since, show)) = self.shows.get(id)
+        let known = self.shows.get(id);
+        if let Some((since, show)) = &known
             && since.elapsed() < SHOW_AGE_MAX
         {
-            return Ok(show);
+            return Ok(Arc::clone(show));
         }
-        let show = Arc::new(shows::find(&self.connection().await?, id).await?.ok_or(Error::ShowNotFound)?);
+        let found = async { shows::find(&self.connection().await?, id).await }.await;
+        let show = match (found, known) {
+            (Ok(found), _) => Arc::new(found.ok_or(Error::ShowNotFound)?),
+            (Err(postgres::Error::Away(_)), Some((_, show))) => return Ok(show),
+            (Err(error), _) => return Err(error.into()),
+        };
         self.shows.insert(id.clone(), (Instant::now(), Arc::clone(&show)));
         Ok(show)
     }

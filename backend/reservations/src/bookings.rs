@@ -95,6 +95,8 @@ pub(crate) async fn cancel(
     Path(id): Path<BookingId>,
 ) -> Result<Response, Problem> {
     let session = whose(&session)?;
-    let booking = detached(async move { cancelling::cancel(&state.app, &session, &id).await }).await??;
+    let booking =
+        detached(state.drain.clone(), async move { cancelling::cancel(&state.app, &session, &id).await })
+            .await??;
     Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(BookingBody::of(&booking))).into_response())
 }

@@ -73,11 +73,14 @@ impl Config {
 
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
-        if self.hold_seconds == 0 {
-            return Err("`hold_seconds` must be at least 1".to_owned());
+        if !(1..=86_400).contains(&self.hold_seconds) {
+            return Err("`hold_seconds` must be 1 to 86400".to_owned());
         }
-        if self.escrow_seconds == 0 {
-            return Err("`escrow_seconds` must be at least 1".to_owned());
+        if !(1..=3_600).contains(&self.escrow_seconds) {
+            return Err("`escrow_seconds` must be 1 to 3600".to_owned());
+        }
+        if self.holds_per_session_max == 0 {
+            return Err("`holds_per_session_max` must be at least 1: with 0 nobody can buy".to_owned());
         }
         if !(10..=1_000).contains(&self.sweep_interval_ms) {
             return Err(

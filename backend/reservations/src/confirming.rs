@@ -21,7 +21,7 @@ use crate::store::SCHEMA;
 use crate::store::bookings::{self, Booking};
 use crate::store::claims::{self, Claim};
 use crate::store::holds::{self, Hold};
-use crate::store::idempotency::{self, Known};
+use crate::store::idempotency::{self, Known, Lease};
 use crate::{mirror, names, placing};
 
 /// How long one attempt may take before another one with the same key thinks it dead.
@@ -63,9 +63,10 @@ pub struct Kept {
 /// Confirms a hold, or repeats what was answered before.
 pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Error> {
     let Confirmation { session, key, .. } = confirmation;
-    if let Some(kept) = known(app, confirmation).await? {
-        return Ok(kept);
-    }
+    let lease = match known(app, confirmation).await? {
+        Begun::First(lease) => lease,
+        Begun::Repeated(kept) => return Ok(kept),
+    };
     match book(app, confirmation).await {
         Ok(booking) => Ok(answer_of(&booking)),
         Err(error) if final_for_key(&error) => {
@@ -76,25 +77,31 @@ pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Err
             Ok(kept)
         }
         Err(error) => {
-            idempotency::forget(&app.connection().await?, session, key).await?;
+            idempotency::forget(&app.connection().await?, session, key, &lease).await?;
             Err(error)
         }
     }
 }
 
+/// Whether a request is the first with its key.
+enum Begun {
+    First(Lease),
+    Repeated(Kept),
+}
+
 /// What is kept for the key, once no other attempt is at it.
-async fn known(app: &App, confirmation: &Confirmation) -> Result<Option<Kept>, Error> {
+async fn known(app: &App, confirmation: &Confirmation) -> Result<Begun, Error> {
     let deadline = Instant::now() + WAIT;
     let fingerprint = confirmation.fingerprint();
     loop {
         let client = app.connection().await?;
         let Confirmation { session, key, .. } = confirmation;
         match idempotency::begin(&client, session, key, &fingerprint, LEASE).await? {
-            Known::Fresh => return Ok(None),
+            Known::Fresh(lease) => return Ok(Begun::First(lease)),
             Known::Different => return Err(Error::KeyReused),
             Known::Answered(status, body) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return Ok(Some(Kept { status, body }));
+                return Ok(Begun::Repeated(Kept { status, body }));
             }
             Known::UnderWay if Instant::now() >= deadline => return Err(Error::KeyUnderWay),
             Known::UnderWay => drop(client),
@@ -113,7 +120,8 @@ fn final_for_key(error: &Error) -> bool {
 
 async fn book(app: &App, confirmation: &Confirmation) -> Result<Booking, Error> {
     let hold = placing::find(app, &confirmation.session, &confirmation.hold).await?;
-    if let Some(booking) = booked_before(&app.connection().await?, &hold, confirmation).await? {
+    let before = booked_before(&app.connection().await?, &hold, confirmation).await?;
+    if let Some(booking) = before {
         return Ok(booking);
     }
     let order =
@@ -127,7 +135,8 @@ async fn book(app: &App, confirmation: &Confirmation) -> Result<Booking, Error> 
             capture(app, &booking, &authorisation).await;
             Ok(booking)
         }
-        // The commit may have happened although its answer was lost: the money stays set aside, the key finds out.
+        // The commit may have happened although its answer was lost: the money stays set aside, and the same key, sent
+        // again, finds the booking or books.
         Err(Error::Store(error)) => Err(Error::Store(error)),
         Err(error) => {
             app.metrics.confirms.with_label_values(&["late"]).inc();
@@ -185,6 +194,7 @@ async fn commit(
     if let Some(booking) = booked_before(&transaction, &locked, confirmation).await? {
         return Ok((booking, Vec::new()));
     }
+    claims::lock(&transaction, &[hold.show.as_str()], &[hold.id.as_str()]).await?;
     let claims = claims::book(&transaction, &hold.show, hold.id.as_str(), hold.token).await?;
     if claims.len() < hold.seats.len() {
         return Err(Error::HoldExpired);

@@ -59,10 +59,15 @@ async fn sweep_once(app: &App) -> Option<bool> {
 async fn expire_holds(app: &App) -> Result<u64, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
-    let due = holds::lock_due(&transaction, BATCH_MAX).await?;
+    let mut due = holds::lock_due(&transaction, BATCH_MAX).await?;
     if due.is_empty() {
         return Ok(0);
     }
+    // Claims first and all at once, then show by show: two sweepers, or a sweeper and a buyer, never wait in a circle.
+    due.sort_by(|a, b| a.show.cmp(&b.show));
+    let shows: Vec<_> = due.iter().map(|hold| hold.show.as_str()).collect();
+    let owners: Vec<_> = due.iter().map(|hold| hold.id.as_str()).collect();
+    claims::lock(&transaction, &shows, &owners).await?;
     let mut freed = Freed::default();
     for hold in &due {
         freed.add(&hold.show, freeing::end(app, &transaction, hold, HoldStatus::Expired).await?);
@@ -78,10 +83,14 @@ async fn expire_holds(app: &App) -> Result<u64, Error> {
 async fn lapse_escrows(app: &App) -> Result<u64, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
-    let due = escrows::lock_due(&transaction, BATCH_MAX).await?;
+    let mut due = escrows::lock_due(&transaction, BATCH_MAX).await?;
     if due.is_empty() {
         return Ok(0);
     }
+    due.sort_by(|a, b| a.show.cmp(&b.show));
+    let shows: Vec<_> = due.iter().map(|escrow| escrow.show.as_str()).collect();
+    let owners: Vec<_> = due.iter().map(|escrow| escrow.id.as_str()).collect();
+    claims::lock(&transaction, &shows, &owners).await?;
     let mut freed = Freed::default();
     for escrow in &due {
         escrows::close(&transaction, &escrow.id).await?;

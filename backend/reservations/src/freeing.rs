@@ -21,6 +21,7 @@ pub async fn free(
     show: &ShowId,
     owner: &str,
 ) -> Result<Vec<Claim>, Error> {
+    claims::lock(transaction, &[show.as_str()], &[owner]).await?;
     let claims = if queues::lock_open(transaction, show).await? {
         escrow(app, transaction, show, owner).await?
     } else {

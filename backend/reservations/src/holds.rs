@@ -88,7 +88,8 @@ pub(crate) async fn place(
 ) -> Result<Response, Problem> {
     let selection = Selection::parse(body.seats.as_deref(), body.best).map_err(Error::from)?;
     let wish = Wish { session: whose(&session)?, show, selection, key: key(&headers)? };
-    let hold = detached(async move { placing::place(&state.app, &wish).await }).await??;
+    let hold =
+        detached(state.drain.clone(), async move { placing::place(&state.app, &wish).await }).await??;
     let location =
         HeaderValue::from_str(&format!("/api/holds/{}", hold.id)).map_err(|_| Problem::internal())?;
     let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, PRIVATE)];
@@ -120,7 +121,7 @@ pub(crate) async fn release(
     Path(id): Path<HoldId>,
 ) -> Result<StatusCode, Problem> {
     let session = whose(&session)?;
-    detached(async move {
+    detached(state.drain.clone(), async move {
         let hold = placing::find(&state.app, &session, &id).await?;
         freeing::release(&state.app, &hold.id).await
     })
@@ -173,7 +174,8 @@ pub(crate) async fn confirm(
     let session = whose(&session)?;
     let confirmation = Confirmation { session, hold, key, email, token: body.payment.token };
     let Kept { status, body } =
-        detached(async move { confirming::confirm(&state.app, &confirmation).await }).await??;
+        detached(state.drain.clone(), async move { confirming::confirm(&state.app, &confirmation).await })
+            .await??;
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, PRIVATE)];
     Ok((status, headers, body.to_string()).into_response())

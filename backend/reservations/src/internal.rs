@@ -74,7 +74,8 @@ async fn offer(
     seats.sort();
     let lasts = Duration::from_secs(body.seconds.clamp(1, OFFER_SECONDS_MAX));
     let offer = Offer { escrow, entry: body.entry_id, session: body.session_id, seats, lasts };
-    let hold = detached(async move { offering::offer(&state.app, &offer).await }).await??;
+    let hold =
+        detached(state.drain.clone(), async move { offering::offer(&state.app, &offer).await }).await??;
     let body = OfferedBody { hold_id: hold.id, expires_at: hold.expires_at };
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
@@ -83,7 +84,7 @@ async fn close_escrow(
     State(state): State<routes::State>,
     Path(escrow): Path<EscrowId>,
 ) -> Result<StatusCode, Problem> {
-    detached(async move { offering::close(&state.app, &escrow).await }).await??;
+    detached(state.drain.clone(), async move { offering::close(&state.app, &escrow).await }).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -91,6 +92,6 @@ async fn give_back(
     State(state): State<routes::State>,
     Path(hold): Path<HoldId>,
 ) -> Result<StatusCode, Problem> {
-    detached(async move { freeing::release(&state.app, &hold).await }).await??;
+    detached(state.drain.clone(), async move { freeing::release(&state.app, &hold).await }).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use service::metrics::register;
 /// One of each.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Requests for a hold by outcome: `placed`, `repeated`, `lost_at_gate`, `lost_at_postgres`, `failed`.
+    /// Requests for a hold by outcome: `placed` (repetitions included), `lost`, `failed`.
     pub holds: IntCounterVec,
     /// Confirmations by outcome: `booked`, `declined`, `late`, `payment_away`.
     pub confirms: IntCounterVec,

@@ -1,6 +1,6 @@
 //! Keeping Redis' picture of a show equal to Postgres': filling it, reading it, mending it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use domain::id::{SeatId, ShowId};
 use domain::live::Seats;
 use domain::status::SeatStatus;
 use service::drain::Drain;
+use tokio_postgres::IsolationLevel;
 
 use crate::app::App;
 use crate::error::Error;
@@ -20,6 +21,8 @@ use crate::store::{epochs, queues};
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Shows looked at in one round; more are looked at in the next.
 const SHOWS_PER_LOOK_MAX: usize = 200;
+/// Shows that wait for their turn.
+const SHOWS_WAITING_MAX: usize = 20_000;
 /// Shows that changed while Redis was away, refilled in one round.
 const REFILLS_PER_LOOK_MAX: i64 = 500;
 
@@ -79,14 +82,13 @@ fn of_mirror(mirror: &Mirror) -> Picture {
     }
 }
 
-/// The version is the show's epoch, which every change without Redis moves on.
+/// The version is the show's epoch, which every change without Redis moves on. An epoch that a mirror has counted up in is
+/// left first, so that nobody is shown a lower version than before.
 async fn of_postgres(app: &App, show: &ShowId) -> Result<Picture, Error> {
     let mut client = app.connection().await?;
-    let transaction = client
-        .build_transaction()
-        .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
-        .start()
-        .await?;
+    epochs::leave_mirrored(&client, show).await?;
+    let isolation = IsolationLevel::RepeatableRead;
+    let transaction = client.build_transaction().isolation_level(isolation).start().await?;
     let epoch = epochs::current(&transaction, show).await?;
     let rows = transaction
         .query(
@@ -106,33 +108,51 @@ async fn of_postgres(app: &App, show: &ShowId) -> Result<Picture, Error> {
 
 /// Tells the mirror what Postgres committed. Where that fails, the reconciler will.
 pub async fn follow(app: &App, show: &ShowId, claims: &[Claim]) {
+    app.in_use.note(show);
     if let Err(error) = app.gate.apply(show, claims).await {
         tracing::debug!(%show, %error, "the mirror was not told");
     }
 }
 
-/// Makes the mirror agree with Postgres about seats that Postgres refused.
-pub async fn mend(app: &App, show: &ShowId) -> Result<(), Error> {
-    let claims = claims::of_show(&app.connection().await?, show).await?;
-    follow(app, show, &claims).await;
+/// Makes the mirror agree with Postgres about seats it was wrong about.
+pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) -> Result<(), Error> {
+    let Ok(Some(mirror)) = app.gate.read(show).await else { return Ok(()) };
+    let mut drifts = compare(&mirror, &claims::of_show(&app.connection().await?, show).await?);
+    drifts.retain(|drift| seats.contains(&drift.seat));
+    if !drifts.is_empty()
+        && let Err(error) = app.gate.mend(show, &drifts).await
+    {
+        tracing::debug!(%show, %error, "the mirror was not mended");
+    }
     Ok(())
 }
 
-/// The shows somebody looked at or bought from lately: those whose mirrors are checked.
+/// The shows somebody looked at or bought from lately, in the order in which their mirrors are checked.
 #[derive(Debug, Default)]
-pub struct InUse(Mutex<HashSet<ShowId>>);
+pub struct InUse(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    order: VecDeque<ShowId>,
+    known: HashSet<ShowId>,
+}
 
 impl InUse {
-    /// This show was touched.
+    /// This show was touched; it is checked when its turn comes.
     pub fn note(&self, show: &ShowId) {
-        let mut shows = self.0.lock().expect("no holder of this lock panics");
-        if shows.len() < SHOWS_PER_LOOK_MAX {
-            shows.insert(show.clone());
+        let mut waiting = self.0.lock().expect("no holder of this lock panics");
+        if waiting.order.len() < SHOWS_WAITING_MAX && waiting.known.insert(show.clone()) {
+            waiting.order.push_back(show.clone());
         }
     }
 
+    /// The next ones.
     fn take(&self) -> HashSet<ShowId> {
-        std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"))
+        let mut waiting = self.0.lock().expect("no holder of this lock panics");
+        let count = waiting.order.len().min(SHOWS_PER_LOOK_MAX);
+        let taken: HashSet<_> = waiting.order.drain(..count).collect();
+        waiting.known.retain(|show| !taken.contains(show));
+        taken
     }
 }
 
@@ -150,8 +170,10 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         if let Err(error) = refill(app).await {
             tracing::debug!(%error, "mirrors were not refilled");
         }
+        for show in watched() {
+            app.in_use.note(&show);
+        }
         let mut shows = app.in_use.take();
-        shows.extend(watched().into_iter().take(SHOWS_PER_LOOK_MAX));
         shows.extend(suspicions.keys().cloned());
         let mut seen = Suspicions::new();
         for show in shows {
@@ -177,8 +199,14 @@ async fn refill(app: &App) -> Result<(), Error> {
 /// Compares one mirror with Postgres. What differs as it did before is mended; what is new is returned.
 async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<Vec<Drift>, Error> {
     let Ok(Some(mirror)) = app.gate.read(show).await else { return Ok(Vec::new()) };
-    let claims = claims::of_show(&app.connection().await?, show).await?;
-    let drifts = compare(&mirror, &claims);
+    let client = app.connection().await?;
+    let queue_open = queues::open(&client, show).await?;
+    if queue_open != mirror.queue_open
+        && let Err(error) = app.gate.set_queue(show, queue_open).await
+    {
+        tracing::debug!(%show, %error, "the mirror has not learned of the queue");
+    }
+    let drifts = compare(&mirror, &claims::of_show(&client, show).await?);
     let (again, fresh): (Vec<_>, Vec<_>) =
         drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
     if !again.is_empty() {

@@ -41,7 +41,8 @@ impl Offer {
 /// Places a hold for somebody who waits.
 pub async fn offer(app: &App, offer: &Offer) -> Result<Hold, Error> {
     let id = offer.hold_id();
-    if let Some(hold) = holds::find(&app.connection().await?, &id).await? {
+    let made = holds::find(&app.connection().await?, &id).await?;
+    if let Some(hold) = made {
         return Ok(hold);
     }
     match commit(app, offer, &id).await {
@@ -58,15 +59,16 @@ pub async fn offer(app: &App, offer: &Offer) -> Result<Hold, Error> {
 }
 
 async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Claim>), Error> {
-    let mut client = app.connection().await?;
-    let show = escrows::show_of(&client, &offer.escrow).await?.ok_or(Error::EscrowGone)?;
+    let show = escrows::show_of(&app.connection().await?, &offer.escrow).await?.ok_or(Error::EscrowGone)?;
     let show = app.show(&show).await?;
+    let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
     let escrow = escrows::lock(&transaction, &offer.escrow).await?;
     let escrow = escrow.filter(|escrow| holds_all(escrow, &offer.seats)).ok_or(Error::EscrowGone)?;
     let (token, now) = claims::token(&transaction).await?;
     let expires_at = now + offer.lasts;
     let passing = Passing { from: offer.escrow.as_str(), to: id.as_str(), status: "held", token, expires_at };
+    claims::lock(&transaction, &[escrow.show.as_str()], &[offer.escrow.as_str()]).await?;
     let claims = claims::pass(&transaction, &escrow.show, passing, Some(&offer.seats)).await?;
     if claims.len() < offer.seats.len() {
         return Err(Error::EscrowGone);
@@ -110,6 +112,7 @@ pub async fn close(app: &App, id: &EscrowId) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     let Some(escrow) = escrows::lock(&transaction, id).await? else { return Ok(()) };
     escrows::close(&transaction, id).await?;
+    claims::lock(&transaction, &[escrow.show.as_str()], &[id.as_str()]).await?;
     let claims = claims::free(&transaction, &escrow.show, id.as_str()).await?;
     placing::without_gate(app, &transaction, &escrow.show).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;

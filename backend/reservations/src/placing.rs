@@ -5,6 +5,7 @@ use domain::best;
 use domain::hold::Selection;
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::status::{HoldStatus, SeatStatus};
+use jiff::Timestamp;
 use service::postgres;
 
 use crate::app::App;
@@ -114,11 +115,8 @@ async fn place_seats(
 ) -> Result<Hold, Error> {
     match pass_gate(app, wish, id, seats).await? {
         Claimed::Taken(lost) => Err(unavailable(app, show, lost, seats).await),
-        Claimed::Mine => match holds::find(&app.connection().await?, id).await? {
-            Some(hold) => repeated(hold, wish),
-            None => decide(app, wish, show, id, seats).await,
-        },
-        Claimed::Pending | Claimed::Missing => decide(app, wish, show, id, seats).await,
+        // A repetition, most likely: the transaction finds the hold, under the session's lock.
+        Claimed::Mine | Claimed::Pending | Claimed::Missing => decide(app, wish, show, id, seats).await,
     }
 }
 
@@ -134,41 +132,35 @@ async fn pass_gate(app: &App, wish: &Wish, id: &HoldId, seats: &[SeatId]) -> Res
     Ok(Claimed::Missing)
 }
 
-/// Lets Postgres decide, and tells the gate what it decided.
-async fn decide(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatId]) -> Result<Hold, Error> {
-    match commit(app, wish, show, id, seats).await {
-        Ok((hold, claims)) => {
-            mirror::follow(app, &wish.show, &claims).await;
-            Ok(hold)
-        }
-        Err(error) => {
-            if let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await {
-                tracing::debug!(%error, "the gate's claim lapses by itself");
-            }
-            recover(app, wish, show, id, seats, error).await
-        }
-    }
+/// What Postgres decided.
+enum Decision {
+    /// The hold is placed, with these claims.
+    Placed(Hold, Vec<Claim>),
+    /// The same key placed this hold before.
+    Repeated(Hold),
 }
 
-/// What a refusal of Postgres means to the buyer.
-async fn recover(
-    app: &App,
-    wish: &Wish,
-    show: &Show,
-    id: &HoldId,
-    seats: &[SeatId],
-    error: Error,
-) -> Result<Hold, Error> {
-    match error {
-        Error::SeatsUnavailable { unavailable: lost, .. } => {
-            mirror::mend(app, &wish.show).await?;
+/// Lets Postgres decide, and tells the gate what it decided.
+async fn decide(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatId]) -> Result<Hold, Error> {
+    let decision = commit(app, wish, show, id, seats).await;
+    if let Ok(Decision::Placed(hold, claims)) = decision {
+        mirror::follow(app, &wish.show, &claims).await;
+        return Ok(hold);
+    }
+    if let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await {
+        tracing::debug!(%error, "the gate's claim lapses by itself");
+    }
+    match decision {
+        Ok(Decision::Placed(hold, _)) => Ok(hold),
+        Ok(Decision::Repeated(hold)) => {
+            mirror::mend(app, &wish.show, seats).await?;
+            repeated(hold, wish)
+        }
+        Err(Error::SeatsUnavailable { unavailable: lost, .. }) => {
+            mirror::mend(app, &wish.show, &lost).await?;
             Err(unavailable(app, show, lost, seats).await)
         }
-        Error::Store(error) if error.unique_violation() => {
-            let hold = holds::find(&app.connection().await?, id).await?;
-            hold.map_or(Err(Error::Store(error)), |hold| repeated(hold, wish))
-        }
-        other => Err(other),
+        Err(error) => Err(error),
     }
 }
 
@@ -179,18 +171,48 @@ async fn commit(
     show: &Show,
     id: &HoldId,
     seats: &[SeatId],
-) -> Result<(Hold, Vec<Claim>), Error> {
+) -> Result<Decision, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
+    let holds_now = holds::count_of_session(&transaction, &wish.session).await?;
+    // Requests of one session take turns here, so whoever repeats a key finds what the first one did.
+    if wish.key.is_some()
+        && let Some(hold) = holds::find(&transaction, id).await?
+    {
+        return Ok(Decision::Repeated(hold));
+    }
     let limit = app.config.holds_per_session_max;
-    if holds::count_of_session(&transaction, &wish.session).await? >= i64::from(limit) {
+    if holds_now >= i64::from(limit) {
         return Err(Error::TooManyHolds(limit));
     }
     let (token, now) = claims::token(&transaction).await?;
     if now >= show.starts_at {
         return Err(Error::ShowStarted);
     }
-    let hold = Hold {
+    let hold = draft(app, wish, show, id, seats, token, now);
+    let claimed = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
+    if claimed.len() < seats.len() {
+        let lost =
+            seats.iter().filter(|seat| !claimed.iter().any(|claim| claim.seat == **seat)).cloned().collect();
+        return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
+    }
+    holds::insert(&transaction, &hold).await?;
+    without_gate(app, &transaction, &wish.show).await?;
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    Ok(Decision::Placed(hold, claimed))
+}
+
+/// A hold as it will be.
+fn draft(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    id: &HoldId,
+    seats: &[SeatId],
+    token: i64,
+    now: Timestamp,
+) -> Hold {
+    Hold {
         id: id.clone(),
         show: wish.show.clone(),
         session: wish.session.clone(),
@@ -202,17 +224,7 @@ async fn commit(
         fingerprint: wish.fingerprint(),
         expires_at: now + app.config.hold(),
         lapsed: false,
-    };
-    let claimed = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
-    if claimed.len() < seats.len() {
-        let lost =
-            seats.iter().filter(|seat| !claimed.iter().any(|claim| claim.seat == **seat)).cloned().collect();
-        return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
     }
-    holds::insert(&transaction, &hold).await?;
-    without_gate(app, &transaction, &wish.show).await?;
-    transaction.commit().await.map_err(postgres::Error::from)?;
-    Ok((hold, claimed))
 }
 
 /// A change that Redis will not carry begins a new epoch, so that every view learns of it.

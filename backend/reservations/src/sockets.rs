@@ -1,5 +1,7 @@
 //! `/api/live`: from HTTP to the live socket.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -42,22 +44,20 @@ pub(crate) async fn live(
     let upgrade = upgrade.map_err(|rejection| {
         Problem::new(StatusCode::BAD_REQUEST, "websocket_expected", rejection.body_text())
     })?;
-    let sockets = usize::try_from(state.app.metrics.sockets.get()).unwrap_or_default();
-    if sockets >= state.app.config.sockets_max {
-        return Err(Error::TooManySockets.into());
-    }
+    let place = Arc::clone(&state.app.sockets).try_acquire_owned().map_err(|_| Error::TooManySockets)?;
     if let Some(show) = &query.show {
         state.app.show(show).await?;
     }
     let session = whose(&session)?;
-    Ok(upgrade.max_message_size(socket::FRAME_BYTES_MAX).on_upgrade(move |socket| {
+    let upgrade = upgrade.max_message_size(socket::FRAME_BYTES_MAX).max_frame_size(socket::FRAME_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| {
         let drain = state.drain.clone();
         let (ended, end) = tokio::sync::oneshot::channel::<()>();
         // The drain waits for open sockets to be closed properly.
         state.drain.spawn(async move { drop(end.await) });
         async move {
             socket::serve(socket, state.hub, session, query.show, drain).await;
-            drop(ended);
+            drop((ended, place));
         }
     }))
 }

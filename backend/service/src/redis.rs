@@ -100,20 +100,23 @@ impl Redis {
 
     /// Runs one command.
     pub async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        self.noticed(command.query_async(&mut connection).await)
+        let connection = self.connection()?;
+        let outcome = command.query_async(&mut connection.as_ref().clone()).await;
+        self.noticed(&connection, outcome)
     }
 
     /// Runs several commands in one round trip.
     pub async fn run_all<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        self.noticed(pipeline.query_async(&mut connection).await)
+        let connection = self.connection()?;
+        let outcome = pipeline.query_async(&mut connection.as_ref().clone()).await;
+        self.noticed(&connection, outcome)
     }
 
     /// Runs a script, loading it when Redis does not have it.
     pub async fn script<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
-        let mut connection = self.connection()?;
-        self.noticed(script.invoke_async(&mut connection).await)
+        let connection = self.connection()?;
+        let outcome = script.invoke_async(&mut connection.as_ref().clone()).await;
+        self.noticed(&connection, outcome)
     }
 
     /// A connection of its own for subscriptions.
@@ -121,7 +124,7 @@ impl Redis {
         let connecting = self.client.get_async_pubsub();
         let timeout = Duration::from_secs(1);
         match tokio::time::timeout(timeout, connecting).await {
-            Ok(connected) => self.noticed(connected),
+            Ok(connected) => connected.map_err(sorted),
             Err(_) => Err(Error::Away),
         }
     }
@@ -130,35 +133,53 @@ impl Redis {
     pub async fn blocking(&self, block_ms_max: u64) -> Result<MultiplexedConnection, Error> {
         let timeout = Some(Duration::from_millis(block_ms_max + 1_000));
         let connecting = self.connecting.clone().set_response_timeout(timeout);
-        self.noticed(self.client.get_multiplexed_async_connection_with_config(&connecting).await)
+        self.client.get_multiplexed_async_connection_with_config(&connecting).await.map_err(sorted)
     }
 
-    fn connection(&self) -> Result<MultiplexedConnection, Error> {
-        self.connection.load().as_deref().cloned().ok_or(Error::Away)
+    fn connection(&self) -> Result<Arc<MultiplexedConnection>, Error> {
+        self.connection.load_full().ok_or(Error::Away)
     }
 
-    fn noticed<T>(&self, outcome: Result<T, RedisError>) -> Result<T, Error> {
-        outcome.map_err(|error| if is_away(&error) { self.lost(&error) } else { Error::Refused(error) })
+    fn noticed<T>(
+        &self,
+        connection: &Arc<MultiplexedConnection>,
+        outcome: Result<T, RedisError>,
+    ) -> Result<T, Error> {
+        outcome.map_err(
+            |error| {
+                if is_away(&error) { self.lost(Some(connection), &error) } else { sorted(error) }
+            },
+        )
     }
 
-    fn lost(&self, error: &RedisError) -> Error {
-        self.connection.store(None);
-        if self.available.send_replace(false) {
-            tracing::warn!(%error, "redis is away");
+    /// Gives a connection up, unless another one has taken its place: a late error says nothing about that.
+    fn lost(&self, connection: Option<&Arc<MultiplexedConnection>>, error: &RedisError) -> Error {
+        let present = self.connection.load_full();
+        let same = match (&present, connection) {
+            (Some(present), Some(connection)) => Arc::ptr_eq(present, connection),
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if same {
+            self.connection.store(None);
+            if self.available.send_replace(false) {
+                tracing::warn!(%error, "redis is away");
+            }
         }
         Error::Away
     }
 
     /// One look: connects when there is no connection, pings when there is one.
     async fn look(&self) {
-        let outcome = match self.connection() {
-            Ok(mut connection) => redis::cmd("PING").query_async::<()>(&mut connection).await,
-            Err(_) => self.connect().await,
+        let present = self.connection.load_full();
+        let outcome = match &present {
+            Some(connection) => redis::cmd("PING").query_async::<()>(&mut connection.as_ref().clone()).await,
+            None => self.connect().await,
         };
         match outcome {
             Ok(()) if !self.available.send_replace(true) => tracing::info!("redis is there"),
             Ok(()) => {}
-            Err(error) => drop(self.lost(&error)),
+            Err(error) => drop(self.lost(present.as_ref(), &error)),
         }
     }
 
@@ -169,6 +190,10 @@ impl Redis {
         self.connection.store(Some(Arc::new(connection)));
         Ok(())
     }
+}
+
+fn sorted(error: RedisError) -> Error {
+    if is_away(&error) { Error::Away } else { Error::Refused(error) }
 }
 
 /// Loading, read-only replicas and full memory count as away too: going on without Redis is right for all of them.

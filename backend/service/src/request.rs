@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 
+use crate::drain::Drain;
 use crate::metrics::HttpMetrics;
 use crate::problem::Problem;
 
@@ -76,13 +77,20 @@ fn given_id(request: &Request) -> Option<String> {
     (!id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
-/// Runs `work` to its end even when the client goes away or the answer is late: what is half done would be worse.
+/// Runs `work` to its end even when the client goes away or the answer is late: what is half done would be worse. The drain
+/// waits for it.
 pub async fn detached<T: Send + 'static>(
+    drain: Drain,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
-    let work = ID.scope(id(), work).in_current_span();
-    tokio::spawn(work).await.map_err(|error| {
-        tracing::error!(%error, "detached work did not end");
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let work = ID.scope(id(), async move {
+        // Nobody waits for it when the client is gone.
+        drop(answer.send(work.await));
+    });
+    drain.spawn(work.in_current_span());
+    answered.await.map_err(|_| {
+        tracing::error!("detached work panicked");
         Problem::internal()
     })
 }

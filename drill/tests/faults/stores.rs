@@ -9,18 +9,19 @@ use serde_json::json;
 
 use crate::alone;
 
-/// A show that is not begun, and two adjacent free seats of it.
+/// A show that is not begun, and two free seats of it.
 async fn show_with_seats(fleet: &Fleet) -> (String, [String; 2]) {
     let buyer = fleet.buyer().unwrap();
     let popular = buyer.get("/api/movies/popular?limit=20").await.unwrap();
     for movie in popular.list("movies").unwrap() {
-        for show in upcoming(&buyer, movie["id"].as_str().unwrap()).await.unwrap().into_iter().rev() {
-            let held = buyer.post(&format!("/api/shows/{show}/holds"), &json!({ "best": 2 })).await.unwrap();
-            if held.status == 201 {
-                let seats = held.list("seats").unwrap();
-                let names = [0, 1].map(|at: usize| seats[at].as_str().unwrap().to_owned());
-                buyer.delete(&format!("/api/holds/{}", held.text("id").unwrap())).await.unwrap();
-                return (show, names);
+        for show in upcoming(&buyer, movie["id"].as_str().unwrap()).await.unwrap() {
+            let taken = buyer.seats(&show).await.unwrap().body["seats"].clone();
+            let map = buyer.get(&format!("/api/shows/{show}/seat-map")).await.unwrap();
+            let seats = map.list("rows").unwrap().iter().flat_map(|row| row["seats"].as_array().unwrap());
+            let names = seats.filter_map(|seat| seat["id"].as_str());
+            let free: Vec<_> = names.filter(|name| taken.get(name).is_none()).take(2).collect();
+            if let [one, other] = free[..] {
+                return (show, [one.to_owned(), other.to_owned()]);
             }
         }
     }
@@ -41,6 +42,8 @@ async fn without_redis_people_browse_and_book_and_live_seats_heal() {
     let buyer = fleet.buyer().unwrap();
     let mut watcher = fleet.buyer().unwrap().live(Some(&show)).await.unwrap();
     watcher.next().await.unwrap();
+    let version = async || buyer.seats(&show).await.unwrap().body["version"].as_u64().unwrap();
+    let before = version().await;
 
     let down = fleet.take_down("redis", Signal::SIGKILL).await.unwrap();
     for path in [
@@ -52,8 +55,11 @@ async fn without_redis_people_browse_and_book_and_live_seats_heal() {
     ] {
         assert_eq!(buyer.get(path).await.unwrap().status, 200, "{path}");
     }
+    let without = version().await;
+    assert!(without >= before, "{without} after {before}");
     book(&buyer, &show, &seats[0]).await;
     watcher.until(&seats[0], SeatStatus::Booked).await.unwrap();
+    assert!(version().await > without);
 
     drop(down);
     until("redis to be back", async || Ok(fleet.pid("redis").is_ok().then_some(()))).await.unwrap();

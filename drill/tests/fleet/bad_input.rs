@@ -84,7 +84,7 @@ async fn others_holds_and_reused_keys_are_refused() {
 async fn what_is_internal_stays_inside() {
     let fleet = Fleet::from_environment().unwrap();
     let (show, _) = own_show(&fleet).await;
-    let buyer = fleet.buyer().unwrap();
+    let http = reqwest::Client::new();
     for path in [
         "/metrics".to_owned(),
         "/livez".to_owned(),
@@ -95,8 +95,9 @@ async fn what_is_internal_stays_inside() {
         format!("/%69nternal/shows/{show}/queue"),
         format!("//internal/shows/{show}/queue"),
     ] {
-        let answer =
-            buyer.send(Method::PUT, &path, &[], Some(&json!({ "open": true, "revision": 1 }))).await.unwrap();
-        assert!([400, 404].contains(&answer.status.as_u16()), "{path}: {}", answer.status);
+        // Not through a buyer, who would read `//internal` as a host.
+        let url = format!("{}{path}", fleet.url);
+        let answer = http.put(url).json(&json!({ "open": true, "revision": 1 })).send().await.unwrap();
+        assert!([400, 404].contains(&answer.status().as_u16()), "{path}: {}", answer.status());
     }
 }

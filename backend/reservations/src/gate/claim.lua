@@ -1,7 +1,7 @@
 -- Claims seats for one buyer, all or none.
 -- KEYS 1: the show's mirror
 -- ARGV 1: owner  2: milliseconds a claim may wait for Postgres  3: channel  4: show id  5: mirror's TTL in seconds  6…: seats
--- Result: {"missing"} no mirror · {"mine"} the owner has them all · {"taken", seat…} · {"claimed"}
+-- Result: {"missing"} no mirror · {"mine"} the owner has some already · {"taken", seat…} · {"claimed"}
 local mirror, owner, channel, show = KEYS[1], ARGV[1], ARGV[3], ARGV[4]
 if redis.call('EXISTS', mirror) == 0 then return {'missing'} end
 
@@ -27,8 +27,8 @@ for i = 6, #ARGV do
     taken[#taken + 1] = ARGV[i]
   end
 end
+if mine > 0 then return {'mine'} end
 if #taken > 0 then return {'taken', unpack(taken)} end
-if mine == #ARGV - 5 then return {'mine'} end
 
 local deadline = string.format('%.0f', now + ARGV[2])
 local changes = {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::event::Event;
 use domain::id::ShowId;
-use domain::live::ServerFrame;
+use domain::live::Seats;
 use futures_util::StreamExt;
 use redis::Msg;
 use redis::aio::{PubSubSink, PubSubStream};
@@ -15,6 +15,7 @@ use service::drain::Drain;
 use service::redis::Redis;
 use service::stream;
 use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
 use super::show::ToShow;
@@ -26,6 +27,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const CONFIRM_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two comparisons of our pictures' versions with the mirrors'.
 const CHECK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two questions whether the connection is still there, and how long the answer may take.
+const PING_PAUSE: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The shows Redis should tell us of.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +54,13 @@ impl Wanted {
         self.0.changed.notify_one();
         if tokio::time::timeout(CONFIRM_TIMEOUT, settled.changed()).await.is_err() {
             tracing::debug!(%show, "the subscription is not confirmed yet");
+        }
+    }
+
+    /// Asks for a show without waiting.
+    pub fn keep(&self, show: &ShowId) {
+        if self.shows().insert(show.clone()) {
+            self.0.changed.notify_one();
         }
     }
 
@@ -110,9 +122,12 @@ impl Feed<'_> {
             self.hub.tell(&show, ToShow::Reload);
         }
         let wanted = self.wanted.clone();
+        let mut pings = tokio::time::interval(PING_PAUSE);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = drain.stopped() => return Ok(()),
+                _ = pings.tick() => self.ping().await?,
                 () = wanted.0.changed.notified() => self.settle().await?,
                 message = stream.next() => match message {
                     Some(message) => self.receive(events, &message),
@@ -120,6 +135,12 @@ impl Feed<'_> {
                 },
             }
         }
+    }
+
+    /// A connection that is only half there says nothing for ever: it is asked.
+    async fn ping(&mut self) -> redis::RedisResult<()> {
+        let pong = tokio::time::timeout(PING_TIMEOUT, self.sink.ping::<redis::Value>()).await;
+        pong.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())).map(drop)
     }
 
     /// Brings the subscriptions in line with what is wanted.
@@ -147,19 +168,34 @@ impl Feed<'_> {
         }
         match serde_json::from_str::<Published>(&text) {
             Ok(Published::Reload { show_id }) => self.hub.tell(&show_id, ToShow::Reload),
-            Ok(Published::Frame(ServerFrame::Seats { show_id, version, changes })) => {
+            Ok(Published::Seats { show_id, version, changes }) => {
                 self.hub.tell(&show_id, ToShow::Step { version, changes, text: text.into() });
             }
-            Ok(Published::Frame(_)) => {}
             Err(error) => tracing::warn!(%error, text, "the gate published what cannot be read"),
         }
     }
 }
 
 /// What the gate's scripts publish.
-#[derive(Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 enum Published {
-    Frame(ServerFrame),
+    /// One step of a show: a frame that sockets can have as it is.
+    Seats { show_id: ShowId, version: u64, changes: Seats },
+    /// A show's mirror began anew.
     Reload { show_id: ShowId },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_scripts_publish_is_understood() {
+        let show_id = ShowId::parse("show_1").unwrap();
+        let reload = r#"{"type":"reload","show_id":"show_1"}"#;
+        assert_eq!(serde_json::from_str::<Published>(reload).unwrap(), Published::Reload { show_id });
+        let step = r#"{"type":"seats","show_id":"show_1","version":4294967297,"changes":{"A1":"held"}}"#;
+        assert!(matches!(serde_json::from_str(step), Ok(Published::Seats { version: 4_294_967_297, .. })));
+    }
 }

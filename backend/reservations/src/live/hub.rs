@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use domain::event::Event;
@@ -14,6 +15,9 @@ use super::feed::Wanted;
 use super::show::{MESSAGES_MAX, ShowTask, ToShow};
 use crate::app::App;
 use crate::error::Error;
+
+/// Before another attempt to reach a show's task that is ending, or has too much to do.
+const WATCH_PAUSE: Duration = Duration::from_millis(5);
 
 /// The hub of one process; clones share it.
 #[derive(Clone)]
@@ -60,14 +64,18 @@ impl Hub {
     /// Begins to send a show's picture to a socket: a snapshot first, then steps.
     pub async fn watch(&self, show: &ShowId, outlet: &Outlet) {
         self.app.in_use.note(show);
-        let mut message = ToShow::Watch(outlet.clone());
         loop {
             let task = self.task(show).await;
-            match task.send(message).await {
-                Ok(()) => return,
-                // The task ended between the two lines; the next one begins with us.
-                Err(mpsc::error::SendError(again)) => message = again,
+            // Under the lock that `forget` takes: a task that ends has no message left.
+            let sent = {
+                let shows = self.shows();
+                shows.get(show).is_some_and(|current| current.same_channel(&task))
+                    && task.try_send(ToShow::Watch(outlet.clone())).is_ok()
+            };
+            if sent {
+                return;
             }
+            tokio::time::sleep(WATCH_PAUSE).await;
         }
     }
 
@@ -108,14 +116,17 @@ impl Hub {
 
     /// The task of a show, started when there is none. Redis is asked to tell of it before its first picture is taken.
     async fn task(&self, show: &ShowId) -> mpsc::Sender<ToShow> {
-        if let Some(task) = self.shows().get(show) {
+        let alive = |task: &&mpsc::Sender<ToShow>| !task.is_closed();
+        if let Some(task) = self.shows().get(show).filter(alive) {
             return task.clone();
         }
         self.wanted.add(show).await;
         let mut shows = self.shows();
-        if let Some(task) = shows.get(show) {
+        if let Some(task) = shows.get(show).filter(alive) {
             return task.clone();
         }
+        // Somebody may have ended another task of this show while we waited.
+        self.wanted.keep(show);
         let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
         shows.insert(show.clone(), sender.clone());
         self.app.metrics.shows_watched.set(i64::try_from(shows.len()).unwrap_or(i64::MAX));

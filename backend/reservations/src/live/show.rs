@@ -9,6 +9,7 @@ use domain::id::ShowId;
 use domain::live::{Seats, ServerFrame};
 use domain::status::SeatStatus;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::Outlet;
 use crate::app::App;
@@ -61,6 +62,7 @@ impl ShowTask {
     /// Runs until `may_end` agrees that nobody is left.
     pub async fn run(mut self, may_end: impl Fn(&mpsc::Receiver<ToShow>) -> bool) {
         let mut looks = tokio::time::interval(LOOK_PAUSE);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = self.messages.recv() => match message {
@@ -138,7 +140,7 @@ impl ShowTask {
         if picture.version > old.version {
             return Ok(Some(picture));
         }
-        if picture.version == old.version || picture.seats == old.seats {
+        if picture.version == old.version || (picture.seats == old.seats && !self.app.gate.available()) {
             return Ok(None);
         }
         // An older version with other seats: Redis forgot, or is away. A new epoch is above all that was shown.

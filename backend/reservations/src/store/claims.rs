@@ -89,6 +89,15 @@ pub async fn take(
     Ok(rows.iter().map(Claim::of).collect())
 }
 
+/// Locks all that `owners` have, in the order in which [`take`] locks, so that nobody waits in a circle. The first thing any
+/// transaction does with claims it has already.
+pub async fn lock(transaction: &Transaction<'_>, shows: &[&str], owners: &[&str]) -> Result<()> {
+    let lock = "SELECT FROM reservations.claims WHERE show_id = ANY($1) AND owner = ANY($2)
+                ORDER BY show_id, seat_id FOR UPDATE";
+    transaction.execute(&transaction.prepare_cached(lock).await?, &[&shows, &owners]).await?;
+    Ok(())
+}
+
 /// Sells what `owner` holds, if its claims are live. Returns those sold; the caller rolls back unless they are all.
 pub async fn book(
     transaction: &Transaction<'_>,

@@ -14,16 +14,18 @@ pub fn first_version(epoch: i64) -> u64 {
     epoch.unsigned_abs() << EPOCH_BITS
 }
 
-/// The epoch a version belongs to.
-pub fn epoch_of(version: u64) -> i64 {
-    (version >> EPOCH_BITS).cast_signed()
-}
-
 /// Begins the next epoch of a show.
 pub async fn next(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
     let next = "INSERT INTO reservations.epochs AS e (show_id, epoch) VALUES ($1, 1)
                 ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1 RETURNING epoch";
     Ok(transaction.query_one(&transaction.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
+}
+
+/// Begins the next epoch of a show if Redis has the present one.
+pub async fn leave_mirrored(client: &Connection, show: &ShowId) -> Result<()> {
+    let leave = "UPDATE reservations.epochs SET epoch = epoch + 1 WHERE show_id = $1 AND epoch <= mirrored";
+    client.execute(&client.prepare_cached(leave).await?, &[&show.as_str()]).await?;
+    Ok(())
 }
 
 /// The epoch a show is in; 0 when it never had one.

@@ -1,11 +1,10 @@
 //! `reservations.holds`: seats kept for one buyer until a deadline.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{EntryId, HoldId, SeatId, SessionId, ShowId};
 use domain::money::Money;
 use domain::status::HoldStatus;
 use jiff::Timestamp;
-use service::postgres::Connection;
 use tokio_postgres::Row;
 
 use super::{Result, id, names};
@@ -90,7 +89,7 @@ pub async fn insert(transaction: &Transaction<'_>, hold: &Hold) -> Result<()> {
 }
 
 /// Finds a hold.
-pub async fn find(client: &Connection, hold: &HoldId) -> Result<Option<Hold>> {
+pub async fn find(client: &impl GenericClient, hold: &HoldId) -> Result<Option<Hold>> {
     let find = format!("SELECT {COLUMNS} FROM reservations.holds WHERE id = $1");
     let find = client.prepare_cached(&find).await?;
     Ok(client.query_opt(&find, &[&hold.as_str()]).await?.as_ref().map(Hold::of))

@@ -6,6 +6,7 @@ use deadpool_postgres::GenericClient;
 use domain::id::SessionId;
 use serde_json::Value;
 use service::postgres::Connection;
+use tokio_postgres::types::ToSql;
 
 use super::Result;
 
@@ -15,8 +16,8 @@ const KEPT_HOURS: f64 = 24.0;
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Known {
-    /// Nothing: the caller is first and must [`finish`] or [`forget`].
-    Fresh,
+    /// Nothing: the caller is first and must [`finish`] or [`forget`] with this lease.
+    Fresh(Lease),
     /// It was answered.
     Answered(u16, Value),
     /// Somebody is at it.
@@ -24,6 +25,10 @@ pub enum Known {
     /// It was used for something else.
     Different,
 }
+
+/// The right to answer a key, until it runs out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease(String);
 
 /// Takes a key for the length of `lease`. A taker whose lease ran out is thought dead, and the next one takes over.
 pub async fn begin(
@@ -35,19 +40,18 @@ pub async fn begin(
 ) -> Result<Known> {
     let begin = client
         .prepare_cached(
-            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease_until)
-             VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second')
-             ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until
+            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease_until, lease)
+             VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second', $5)
+             ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease
                 WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
              RETURNING key",
         )
         .await?;
-    if client
-        .query_opt(&begin, &[&session.as_str(), &key, &fingerprint, &lease.as_secs_f64()])
-        .await?
-        .is_some()
-    {
-        return Ok(Known::Fresh);
+    let mine = crate::names::fresh("lease");
+    let parameters: [&(dyn ToSql + Sync); 5] =
+        [&session.as_str(), &key, &fingerprint, &lease.as_secs_f64(), &mine];
+    if client.query_opt(&begin, &parameters).await?.is_some() {
+        return Ok(Known::Fresh(Lease(mine)));
     }
     let find =
         "SELECT fingerprint, status, body FROM reservations.idempotency WHERE session_id = $1 AND key = $2";
@@ -64,7 +68,7 @@ pub async fn begin(
     })
 }
 
-/// Keeps the answer.
+/// Keeps the first answer.
 pub async fn finish(
     client: &impl GenericClient,
     session: &SessionId,
@@ -72,16 +76,17 @@ pub async fn finish(
     status: u16,
     body: &Value,
 ) -> Result<()> {
-    let finish =
-        "UPDATE reservations.idempotency SET status = $3, body = $4 WHERE session_id = $1 AND key = $2";
+    let finish = "UPDATE reservations.idempotency SET status = $3, body = $4
+                  WHERE session_id = $1 AND key = $2 AND status IS NULL";
     client.execute(finish, &[&session.as_str(), &key, &i32::from(status), body]).await?;
     Ok(())
 }
 
-/// Gives the key back: nothing was done.
-pub async fn forget(client: &Connection, session: &SessionId, key: &str) -> Result<()> {
-    let forget = "DELETE FROM reservations.idempotency WHERE session_id = $1 AND key = $2 AND status IS NULL";
-    client.execute(&client.prepare_cached(forget).await?, &[&session.as_str(), &key]).await?;
+/// Gives the key back: nothing was done. Who took over after the lease ran out keeps it.
+pub async fn forget(client: &Connection, session: &SessionId, key: &str, lease: &Lease) -> Result<()> {
+    let forget = "DELETE FROM reservations.idempotency
+                  WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
+    client.execute(&client.prepare_cached(forget).await?, &[&session.as_str(), &key, &lease.0]).await?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Holding seats: all or none, seen everywhere, released at will.
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{CAPACITY, SHOW, World, hold, holds, seats};
@@ -98,4 +99,34 @@ async fn a_session_has_a_bounded_number_of_holds() {
     );
     buyer.delete(&format!("/api/holds/{second}")).await;
     hold(&buyer, &["A3"]).await;
+}
+
+#[tokio::test]
+async fn duplicates_that_arrive_together_get_the_same_hold_with_and_without_redis() {
+    for redis in [true, false] {
+        let world = World::with(2, |config| {
+            if !redis {
+                config.redis.url = "redis://127.0.0.1:1".to_owned();
+            }
+            config.holds_per_session_max = 1;
+        })
+        .await;
+        let buyer = world.visitor();
+        buyer.get("/api/bookings").await;
+        let (path, wish) = (holds(SHOW), json!({ "seats": ["A1", "A2"] }));
+        let answers = join_all((0..6).map(|_| buyer.post_keyed(&path, "same", &wish))).await;
+        for answer in &answers {
+            assert_eq!((answer.status.as_u16(), &answer.body), (201, &answers[0].body), "redis: {redis}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_reused_for_more_seats_is_refused_and_the_first_hold_stays_as_it_is() {
+    let world = World::start(1).await;
+    let buyer = world.visitor();
+    assert_eq!(buyer.post_keyed(&holds(SHOW), "k", &json!({ "seats": ["A1"] })).await.status, 201);
+    let more = buyer.post_keyed(&holds(SHOW), "k", &json!({ "seats": ["A1", "A2"] })).await;
+    assert_eq!((more.status.as_u16(), more.code()), (422, "idempotency_key_reused"));
+    assert_eq!(buyer.get(&seats(SHOW)).await.body["seats"], json!({ "A1": "held" }));
 }
