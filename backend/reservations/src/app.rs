@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
-use crate::mirror::InUse;
+use crate::mirror::in_use::InUse;
 use crate::payment::PaymentProvider;
 use crate::store::shows::{self, Show};
 

@@ -14,7 +14,7 @@ use service::{outbox, postgres};
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::bookings::BookingBody;
+use crate::bookings::body::BookingBody;
 use crate::error::Error;
 use crate::payment::{Authorisation, Order, PaymentError};
 use crate::store::SCHEMA;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::hold::Selection;
-use domain::id::{HoldId, SeatId, SessionId, ShowId};
+use domain::id::{HoldId, SeatId, ShowId};
 use domain::money::Money;
 use domain::status::HoldStatus;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -14,13 +14,12 @@ use service::problem::{Problem, ProblemBody};
 use service::request::detached;
 use service::session::Session;
 
-use crate::bookings::BookingBody;
+use crate::bookings::body::BookingBody;
 use crate::confirming::{self, Confirmation, Kept};
+use crate::context::{Context, PRIVATE, whose};
 use crate::error::Error;
 use crate::freeing;
 use crate::placing::{self, Wish};
-use crate::routes;
-use crate::seats::PRIVATE;
 use crate::store::holds::Hold;
 
 /// The longest `Idempotency-Key`.
@@ -80,7 +79,7 @@ impl HoldBody {
     )
 )]
 pub(crate) async fn place(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     session: Session,
     Path(show): Path<ShowId>,
     headers: HeaderMap,
@@ -102,7 +101,7 @@ pub(crate) async fn place(
     responses((status = 200, body = HoldBody, description = "The hold, also when it is over."), (status = 404, body = ProblemBody, description = "`hold_not_found`"))
 )]
 pub(crate) async fn find(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     session: Session,
     Path(id): Path<HoldId>,
 ) -> Result<Response, Problem> {
@@ -116,7 +115,7 @@ pub(crate) async fn find(
     responses((status = 204, description = "Released."), (status = 404, body = ProblemBody, description = "`hold_not_found`"), (status = 409, body = ProblemBody, description = "`already_booked`"))
 )]
 pub(crate) async fn release(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     session: Session,
     Path(id): Path<HoldId>,
 ) -> Result<StatusCode, Problem> {
@@ -163,7 +162,7 @@ struct PaymentBody {
     )
 )]
 pub(crate) async fn confirm(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     session: Session,
     Path(hold): Path<HoldId>,
     headers: HeaderMap,
@@ -179,11 +178,6 @@ pub(crate) async fn confirm(
     let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, PRIVATE)];
     Ok((status, headers, body.to_string()).into_response())
-}
-
-/// The session's id as one of ours.
-pub(crate) fn whose(session: &Session) -> Result<SessionId, Problem> {
-    SessionId::parse(&session.0).map_err(|_| Problem::internal())
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {

@@ -13,16 +13,16 @@ use service::json::{Json, Path};
 use service::problem::Problem;
 use service::request::detached;
 
+use crate::context::Context;
 use crate::error::Error;
 use crate::freeing;
 use crate::offering::{self, Offer};
-use crate::routes;
 use crate::store::queues;
 
 /// The longest an offer may last.
 const OFFER_SECONDS_MAX: u64 = 3_600;
 
-pub(crate) fn routes() -> axum::Router<routes::State> {
+pub(crate) fn routes() -> axum::Router<Context> {
     axum::Router::new()
         .route("/internal/shows/{id}/queue", put(set_queue))
         .route("/internal/escrows/{id}", delete(close_escrow))
@@ -38,7 +38,7 @@ struct QueueBody {
 }
 
 async fn set_queue(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     Path(show): Path<ShowId>,
     Json(body): Json<QueueBody>,
 ) -> Result<StatusCode, Problem> {
@@ -66,7 +66,7 @@ struct OfferedBody {
 }
 
 async fn offer(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     Path(escrow): Path<EscrowId>,
     Json(body): Json<OfferBody>,
 ) -> Result<Response, Problem> {
@@ -81,17 +81,14 @@ async fn offer(
 }
 
 async fn close_escrow(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     Path(escrow): Path<EscrowId>,
 ) -> Result<StatusCode, Problem> {
     detached(state.drain.clone(), async move { offering::close(&state.app, &escrow).await }).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn give_back(
-    State(state): State<routes::State>,
-    Path(hold): Path<HoldId>,
-) -> Result<StatusCode, Problem> {
+async fn give_back(State(state): State<Context>, Path(hold): Path<HoldId>) -> Result<StatusCode, Problem> {
     detached(state.drain.clone(), async move { freeing::release(&state.app, &hold).await }).await??;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@
 //! picture leaves by `gate → Redis → live/feed → live/show → live/socket`.
 
 pub mod config;
+pub mod context;
 pub mod routes;
 
 pub mod bookings;
@@ -50,9 +51,11 @@ use service::{outbox, postgres};
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::context::Context;
 use crate::gate::Gate;
-use crate::live::feed::{self, Wanted};
+use crate::live::feed;
 use crate::live::hub::Hub;
+use crate::live::wanted::Wanted;
 use crate::metrics::Metrics;
 use crate::payment::TestProvider;
 
@@ -89,7 +92,7 @@ pub async fn serve(
     let wanted = Wanted::default();
     let hub = Hub::new(Arc::clone(&app), wanted.clone());
     start_loops(&app, &redis, &hub, wanted, &drain);
-    let routes = routes::routes(routes::State { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
+    let routes = routes::routes(Context { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
     let served =
         http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await;
     drain.stop();

@@ -7,11 +7,13 @@ pub mod feed;
 pub mod hub;
 pub mod show;
 pub mod socket;
+pub mod wanted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::extract::ws::Utf8Bytes;
+use domain::live::ServerFrame;
 use tokio::sync::{Notify, mpsc};
 
 /// Frames that wait for one slow client before its socket is closed.
@@ -69,4 +71,9 @@ impl Inlet {
             () = self.overflow.notify.notified() => None,
         }
     }
+}
+
+/// A frame as sent.
+pub fn text(frame: &ServerFrame) -> Utf8Bytes {
+    serde_json::to_string(frame).expect("frames have no keys that JSON cannot have").into()
 }

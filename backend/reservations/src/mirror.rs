@@ -1,7 +1,8 @@
 //! Keeping Redis' picture of a show equal to Postgres': filling it, reading it, mending it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Mutex;
+pub mod in_use;
+
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
@@ -21,8 +22,6 @@ use crate::store::{epochs, queues};
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Shows looked at in one round; more are looked at in the next.
 const SHOWS_PER_LOOK_MAX: usize = 200;
-/// Shows that wait for their turn.
-const SHOWS_WAITING_MAX: usize = 20_000;
 /// Shows that changed while Redis was away, refilled in one round.
 const REFILLS_PER_LOOK_MAX: i64 = 500;
 
@@ -127,35 +126,6 @@ pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) -> Result<(), Erro
     Ok(())
 }
 
-/// The shows somebody looked at or bought from lately, in the order in which their mirrors are checked.
-#[derive(Debug, Default)]
-pub struct InUse(Mutex<Waiting>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    order: VecDeque<ShowId>,
-    known: HashSet<ShowId>,
-}
-
-impl InUse {
-    /// This show was touched; it is checked when its turn comes.
-    pub fn note(&self, show: &ShowId) {
-        let mut waiting = self.0.lock().expect("no holder of this lock panics");
-        if waiting.order.len() < SHOWS_WAITING_MAX && waiting.known.insert(show.clone()) {
-            waiting.order.push_back(show.clone());
-        }
-    }
-
-    /// The next ones.
-    fn take(&self) -> HashSet<ShowId> {
-        let mut waiting = self.0.lock().expect("no holder of this lock panics");
-        let count = waiting.order.len().min(SHOWS_PER_LOOK_MAX);
-        let taken: HashSet<_> = waiting.order.drain(..count).collect();
-        waiting.known.retain(|show| !taken.contains(show));
-        taken
-    }
-}
-
 /// What differed in the last look, by show.
 type Suspicions = HashMap<ShowId, Vec<Drift>>;
 
@@ -173,7 +143,7 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         for show in watched() {
             app.in_use.note(&show);
         }
-        let mut shows = app.in_use.take();
+        let mut shows = app.in_use.take(SHOWS_PER_LOOK_MAX);
         shows.extend(suspicions.keys().cloned());
         let mut seen = Suspicions::new();
         for show in shows {

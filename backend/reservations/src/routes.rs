@@ -1,30 +1,15 @@
 //! The whole HTTP surface of reservations on one screen.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
-use service::drain::Drain;
 use service::session::{SessionKeys, recognise};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
-use crate::live::hub::Hub;
+use crate::context::Context;
 use crate::{bookings, holds, internal, seats, sockets};
-
-/// What handlers work with.
-#[derive(Debug, Clone)]
-pub struct State {
-    /// The application.
-    pub app: Arc<App>,
-    /// The live picture.
-    pub hub: Hub,
-    /// When to stop.
-    pub drain: Drain,
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,7 +19,7 @@ pub struct State {
 struct Document;
 
 /// Everything this service answers, probes aside.
-pub fn routes(state: State, keys: SessionKeys) -> Router {
+pub fn routes(state: Context, keys: SessionKeys) -> Router {
     let (private, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(seats::availability))
         .routes(routes!(holds::place))

@@ -12,9 +12,9 @@ use service::json::Path;
 use service::problem::Problem;
 use sha2::{Digest, Sha256};
 
+use crate::context::{Context, PRIVATE};
 use crate::error::Error;
 use crate::mirror;
-use crate::routes;
 
 /// A seat map never changes; a day is long enough.
 const SEAT_MAP_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=86400, immutable");
@@ -34,7 +34,7 @@ struct SeatMapBody<'a> {
     responses((status = 200, description = "Rows of seats from the screen to the back.", body = SeatMapBody), (status = 404, body = service::problem::ProblemBody, description = "`show_not_found`"))
 )]
 pub(crate) async fn seat_map(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     Path(id): Path<ShowId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -73,7 +73,7 @@ pub(crate) struct AvailabilityBody {
     responses((status = 200, body = AvailabilityBody, description = "All that is not free."), (status = 404, body = service::problem::ProblemBody, description = "`show_not_found`"))
 )]
 pub(crate) async fn availability(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     Path(id): Path<ShowId>,
 ) -> Result<Response, Error> {
     let show = state.app.show(&id).await?;
@@ -83,6 +83,3 @@ pub(crate) async fn availability(
     let body = AvailabilityBody { show_id: id, version: picture.version, capacity, seats: picture.seats };
     Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(body)).into_response())
 }
-
-/// What concerns one session, or changes any moment.
-pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");

@@ -13,10 +13,9 @@ use service::json::Query;
 use service::problem::{Problem, ProblemBody};
 use service::session::Session;
 
+use crate::context::{Context, whose};
 use crate::error::Error;
-use crate::holds::whose;
 use crate::live::socket;
-use crate::routes;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 pub(crate) struct LiveQuery {
@@ -36,7 +35,7 @@ pub(crate) struct LiveQuery {
     )
 )]
 pub(crate) async fn live(
-    State(state): State<routes::State>,
+    State(state): State<Context>,
     session: Session,
     Query(query): Query<LiveQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,

@@ -10,6 +10,7 @@ pub mod http;
 pub mod json;
 pub mod problem;
 pub mod request;
+pub mod request_id;
 pub mod session;
 
 pub mod postgres;

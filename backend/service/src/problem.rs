@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 
-use crate::request;
+use crate::request_id;
 
 /// One answer that says what went wrong.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
             "code": self.code,
-            "request_id": request::id(),
+            "request_id": request_id::id(),
         });
         if let Value::Object(object) = &mut body {
             object.extend(self.members.clone());

@@ -5,27 +5,13 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use tracing::Instrument;
 
 use crate::drain::Drain;
 use crate::metrics::HttpMetrics;
 use crate::problem::Problem;
-
-/// The header that carries a request's id through the fleet.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest id taken from outside; a longer one is replaced.
-const REQUEST_ID_BYTES_MAX: usize = 64;
-
-tokio::task_local! {
-    static ID: String;
-}
-
-/// The id of the request this task answers; empty outside of one.
-pub fn id() -> String {
-    ID.try_with(Clone::clone).unwrap_or_default()
-}
+use crate::request_id;
 
 /// What [`surround`] needs to know.
 #[derive(Debug, Clone)]
@@ -38,7 +24,8 @@ pub struct Surrounding {
 
 /// The outermost middleware.
 pub async fn surround(State(around): State<Surrounding>, request: Request, next: Next) -> Response {
-    let id = given_id(&request).unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+    let id =
+        request_id::given(request.headers()).unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
     let header = HeaderValue::from_str(&id).ok();
     let span = tracing::info_span!(
         "request",
@@ -47,9 +34,9 @@ pub async fn surround(State(around): State<Surrounding>, request: Request, next:
         method = %request.method(),
         path = request.uri().path(),
     );
-    let mut response = ID.scope(id, answer(around, request, next)).instrument(span).await;
+    let mut response = request_id::scope(id, answer(around, request, next)).instrument(span).await;
     if let Some(header) = header {
-        response.headers_mut().insert(REQUEST_ID, header);
+        response.headers_mut().insert(request_id::HEADER, header);
     }
     response
 }
@@ -71,12 +58,6 @@ async fn answer(around: Surrounding, request: Request, next: Next) -> Response {
     response
 }
 
-fn given_id(request: &Request) -> Option<String> {
-    let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (!id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(plain)).then(|| id.to_owned())
-}
-
 /// Runs `work` to its end even when the client goes away or the answer is late: what is half done would be worse. The drain
 /// waits for it.
 pub async fn detached<T: Send + 'static>(
@@ -84,7 +65,7 @@ pub async fn detached<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {
     let (answer, answered) = tokio::sync::oneshot::channel();
-    let work = ID.scope(id(), async move {
+    let work = request_id::scope(request_id::id(), async move {
         // Nobody waits for it when the client is gone.
         drop(answer.send(work.await));
     });

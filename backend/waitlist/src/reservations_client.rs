@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service::request;
+use service::request_id;
 
 use crate::config::Config;
 use crate::store::offers::Pending;
@@ -157,9 +157,9 @@ impl ReservationsClient {
 
     async fn ask(&self, method: Method, url: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
         let mut asking = self.http.request(method, url);
-        let request_id = request::id();
-        if !request_id.is_empty() {
-            asking = asking.header(request::REQUEST_ID, request_id);
+        let id = request_id::id();
+        if !id.is_empty() {
+            asking = asking.header(request_id::HEADER, id);
         }
         if let Some(body) = body {
             asking = asking.json(body);

@@ -1,7 +1,6 @@
 //! What Redis publishes: live frames of the shows that are watched from here, and events for sessions.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use domain::event::Event;
@@ -14,66 +13,21 @@ use serde::Deserialize;
 use service::drain::Drain;
 use service::redis::Redis;
 use service::stream;
-use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
 use super::show::ToShow;
+use super::wanted::Wanted;
 use crate::keys::Keys;
 
 /// Before another attempt to subscribe.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a first watcher waits for Redis to confirm a subscription; after that gaps are found by version.
-const CONFIRM_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two comparisons of our pictures' versions with the mirrors'.
 const CHECK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two questions whether the connection is still there, and how long the answer may take.
 const PING_PAUSE: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The shows Redis should tell us of.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted(Arc<WantedInner>);
-
-#[derive(Debug, Default)]
-struct WantedInner {
-    shows: Mutex<HashSet<ShowId>>,
-    changed: Notify,
-    /// How often the subscriptions were brought in line with `shows`.
-    settled: watch::Sender<u64>,
-}
-
-impl Wanted {
-    /// Asks for a show and waits until Redis was told, or is away.
-    pub async fn add(&self, show: &ShowId) {
-        let mut settled = self.0.settled.subscribe();
-        if !self.shows().insert(show.clone()) {
-            return;
-        }
-        self.0.changed.notify_one();
-        if tokio::time::timeout(CONFIRM_TIMEOUT, settled.changed()).await.is_err() {
-            tracing::debug!(%show, "the subscription is not confirmed yet");
-        }
-    }
-
-    /// Asks for a show without waiting.
-    pub fn keep(&self, show: &ShowId) {
-        if self.shows().insert(show.clone()) {
-            self.0.changed.notify_one();
-        }
-    }
-
-    /// No longer.
-    pub fn remove(&self, show: &ShowId) {
-        self.shows().remove(show);
-        self.0.changed.notify_one();
-    }
-
-    fn shows(&self) -> MutexGuard<'_, HashSet<ShowId>> {
-        self.0.shows.lock().expect("no holder of this lock panics")
-    }
-}
 
 /// Listens until drained. After every loss of the connection, every watched picture is taken anew.
 pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
@@ -128,7 +82,7 @@ impl Feed<'_> {
             tokio::select! {
                 () = drain.stopped() => return Ok(()),
                 _ = pings.tick() => self.ping().await?,
-                () = wanted.0.changed.notified() => self.settle().await?,
+                () = wanted.changed() => self.settle().await?,
                 message = stream.next() => match message {
                     Some(message) => self.receive(events, &message),
                     None => return Ok(()),
@@ -145,7 +99,7 @@ impl Feed<'_> {
 
     /// Brings the subscriptions in line with what is wanted.
     async fn settle(&mut self) -> redis::RedisResult<()> {
-        let wanted = self.wanted.shows().clone();
+        let wanted = self.wanted.shows();
         for show in wanted.difference(&self.subscribed) {
             self.sink.subscribe(self.keys.live(show)).await?;
         }
@@ -153,7 +107,7 @@ impl Feed<'_> {
             self.sink.unsubscribe(self.keys.live(show)).await?;
         }
         self.subscribed = wanted;
-        self.wanted.0.settled.send_modify(|count| *count += 1);
+        self.wanted.settled();
         Ok(())
     }
 

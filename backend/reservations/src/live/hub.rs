@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use domain::event::Event;
 use domain::id::{SessionId, ShowId};
 use domain::live::ServerFrame;
 use tokio::sync::mpsc;
 
-use super::Outlet;
-use super::feed::Wanted;
 use super::show::{MESSAGES_MAX, ShowTask, ToShow};
+use super::wanted::Wanted;
+use super::{Outlet, text};
 use crate::app::App;
 use crate::error::Error;
 
@@ -161,11 +160,6 @@ impl std::fmt::Debug for Hub {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Hub").finish_non_exhaustive()
     }
-}
-
-/// A frame as sent.
-pub fn text(frame: &ServerFrame) -> Utf8Bytes {
-    serde_json::to_string(frame).expect("frames have no keys that JSON cannot have").into()
 }
 
 /// Whom an event concerns, and how they are told.

@@ -168,5 +168,5 @@ fn apply(seats: &mut Seats, changes: Seats) {
 
 fn snapshot(show: &ShowId, picture: &Picture) -> Utf8Bytes {
     let Picture { version, seats } = picture.clone();
-    super::hub::text(&ServerFrame::Snapshot { show_id: show.clone(), version, seats })
+    super::text(&ServerFrame::Snapshot { show_id: show.clone(), version, seats })
 }

@@ -9,8 +9,8 @@ use domain::live::{ClientFrame, ServerFrame};
 use service::drain::Drain;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::hub::{Hub, text};
-use super::{Inlet, Outlet, outlet};
+use super::hub::Hub;
+use super::{Inlet, Outlet, outlet, text};
 
 /// The largest frame a client may send.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024;
