@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::id::ShowId;
+use domain::id::{SessionId, ShowId};
 use quick_cache::sync::Cache;
 use service::outbox::Bell;
 use service::postgres::{self, Connection, Pool};
@@ -19,6 +19,10 @@ use crate::store::shows::{self, Show};
 
 /// Shows remembered at most.
 const SHOWS_MAX: usize = 20_000;
+/// Sessions remembered as having all the holds they may have.
+const SESSIONS_MAX: usize = 20_000;
+/// How long such a session is turned away without asking again.
+const FULL_FOR: Duration = Duration::from_secs(1);
 /// How long a show is believed without asking the catalog's view again.
 const SHOW_AGE_MAX: Duration = Duration::from_secs(30);
 
@@ -43,6 +47,7 @@ pub struct App {
     /// Held by whoever fills a missing mirror, so that a crowd at an emptied Redis loads it once.
     pub filling: tokio::sync::Mutex<()>,
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
+    full: Cache<SessionId, Instant>,
 }
 
 impl App {
@@ -65,12 +70,28 @@ impl App {
             in_use: InUse::default(),
             filling: tokio::sync::Mutex::default(),
             shows: Cache::new(SHOWS_MAX),
+            full: Cache::new(SESSIONS_MAX),
         }
     }
 
     /// A connection to the database.
     pub async fn connection(&self) -> Result<Connection, postgres::Error> {
         Ok(self.pool.get().await?)
+    }
+
+    /// Notes that a session has all the holds it may have, so that it cannot go on blocking seats at the gate.
+    pub fn note_full(&self, session: &SessionId) {
+        self.full.insert(session.clone(), Instant::now());
+    }
+
+    /// Notes that it has one less.
+    pub fn note_room(&self, session: &SessionId) {
+        self.full.remove(session);
+    }
+
+    /// Whether it had all a moment ago.
+    pub fn full(&self, session: &SessionId) -> bool {
+        self.full.get(session).is_some_and(|since| since.elapsed() < FULL_FOR)
     }
 
     /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.

@@ -130,6 +130,7 @@ async fn book(app: &App, confirmation: &Confirmation) -> Result<Booking, Error> 
     match commit(app, &hold, confirmation, &authorisation).await {
         Ok((booking, claims)) => {
             app.metrics.confirms.with_label_values(&["booked"]).inc();
+            app.note_room(&hold.session);
             mirror::follow(app, &hold.show, &claims).await;
             app.bell.ring();
             capture(app, &booking, &authorisation).await;

@@ -89,6 +89,7 @@ pub async fn release(app: &App, id: &HoldId) -> Result<(), Error> {
     }
     let claims = end(app, &transaction, &hold, HoldStatus::Released).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
+    app.note_room(&hold.session);
     mirror::follow(app, &hold.show, &claims).await;
     app.bell.ring();
     Ok(())

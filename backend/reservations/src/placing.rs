@@ -60,6 +60,9 @@ pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
     let show = app.show(&wish.show).await?;
     app.in_use.note(&wish.show);
     let id = wish.hold_id();
+    if app.full(&wish.session) {
+        return repeated_or_full(app, wish, &id).await;
+    }
     let outcome = match &wish.selection {
         Selection::Seats(seats) => {
             known(&show, seats)?;
@@ -183,6 +186,7 @@ async fn commit(
     }
     let limit = app.config.holds_per_session_max;
     if holds_now >= i64::from(limit) {
+        app.note_full(&wish.session);
         return Err(Error::TooManyHolds(limit));
     }
     let (token, now) = claims::token(&transaction).await?;
@@ -242,6 +246,15 @@ pub async fn without_gate(
 /// The answer to a request that was answered before.
 fn repeated(hold: Hold, wish: &Wish) -> Result<Hold, Error> {
     if hold.fingerprint == wish.fingerprint() { Ok(hold) } else { Err(Error::KeyReused) }
+}
+
+/// For a session that has all it may have: the hold this key placed before, or none.
+async fn repeated_or_full(app: &App, wish: &Wish, id: &HoldId) -> Result<Hold, Error> {
+    let placed = match &wish.key {
+        Some(_) => holds::find(&app.connection().await?, id).await?,
+        None => None,
+    };
+    placed.map_or(Err(Error::TooManyHolds(app.config.holds_per_session_max)), |hold| repeated(hold, wish))
 }
 
 /// Names what is lost, and as many seats elsewhere.

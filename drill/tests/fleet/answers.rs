@@ -1,7 +1,7 @@
 //! What surrounds the answers: health, metrics, cache, documents, pages.
 
 use drill::buyer::Buyer;
-use drill::fleet::Fleet;
+use drill::fleet::{Fleet, until};
 
 #[tokio::test]
 async fn every_process_has_metrics_and_is_alive() {
@@ -21,7 +21,9 @@ async fn every_process_has_metrics_and_is_alive() {
     for url in urls {
         let probe = Buyer::new(&url).unwrap();
         for path in ["/livez", "/readyz"] {
-            assert_eq!(probe.get(path).await.unwrap().status, 200, "{url}{path}");
+            // The warmer is ready again with its first round after whatever happened to the stores before.
+            let good = async || Ok((probe.get(path).await?.status == 200).then_some(()));
+            until(&format!("{url}{path} to be 200"), good).await.unwrap();
         }
         let metrics = probe.get("/metrics").await.unwrap();
         assert!(metrics.body.as_str().unwrap().contains("# TYPE marquee_"), "{url}");

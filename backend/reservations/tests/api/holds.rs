@@ -89,9 +89,11 @@ async fn a_session_has_a_bounded_number_of_holds() {
     let buyer = world.visitor();
     hold(&buyer, &["A1"]).await;
     let second = hold(&buyer, &["A2"]).await;
-    let third = buyer.post(&holds(SHOW), &json!({ "seats": ["A3"] })).await;
-    assert_eq!((third.status.as_u16(), third.code()), (429, "too_many_holds"));
-    assert!(third.headers.contains_key("retry-after"));
+    for _ in 0..2 {
+        let third = buyer.post(&holds(SHOW), &json!({ "seats": ["A3"] })).await;
+        assert_eq!((third.status.as_u16(), third.code()), (429, "too_many_holds"));
+        assert!(third.headers.contains_key("retry-after"));
+    }
     assert_eq!(
         buyer.get(&seats(SHOW)).await.body["seats"].as_object().unwrap().len(),
         2,
