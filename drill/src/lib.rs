@@ -4,5 +4,6 @@
 
 pub mod buyer;
 pub mod fleet;
+pub mod history;
 pub mod live;
 pub mod walk;
