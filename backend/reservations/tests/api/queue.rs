@@ -54,6 +54,28 @@ async fn freed_seats_wait_for_the_queue_and_the_street_cannot_take_them() {
     assert_eq!(offer(&buyer, &id, "entry_3", &["A3"]).await.code(), "escrow_gone");
 }
 
+/// Two instances of the waitlist may serve one escrow at once, and both are told the same.
+#[tokio::test]
+async fn one_offer_asked_for_twice_at_once_is_one_hold_for_both() {
+    let world = World::start(2).await;
+    let clients = [world.visitor_of(0), world.visitor_of(1)];
+    set_queue(&clients[0], true, 1).await;
+    for round in 0..10 {
+        let buyer = world.visitor();
+        let seat = format!("{}{}", ["A", "B"][round / 5], round % 5 + 1);
+        let held = hold(&buyer, &[&seat]).await;
+        buyer.delete(&format!("/api/holds/{held}")).await;
+        let (id, _) = escrow(&world).await.unwrap();
+        let (entry, seats) = (format!("entry_{round}"), [seat.as_str()]);
+        let asked = clients.iter().cycle().take(6).map(|client| offer(client, &id, &entry, &seats));
+        let answers = futures_util::future::join_all(asked).await;
+        for answer in &answers {
+            assert_eq!((answer.status, &answer.body), (answers[0].status, &answers[0].body), "{seat}");
+        }
+        assert_eq!(answers[0].status, 201, "{}", answers[0].body);
+    }
+}
+
 #[tokio::test]
 async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
     let world = World::start(2).await;
