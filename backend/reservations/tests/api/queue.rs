@@ -25,7 +25,12 @@ async fn escrow(world: &World) -> Option<(String, Vec<String>)> {
 }
 
 async fn offer(client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
-    let body = json!({ "entry_id": entry, "session_id": "session_of_waiter", "seats": seats, "seconds": 1 });
+    offer_for(60, client, escrow, entry, seats).await
+}
+
+async fn offer_for(seconds: u32, client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
+    let body =
+        json!({ "entry_id": entry, "session_id": "session_of_waiter", "seats": seats, "seconds": seconds });
     client.post(&format!("/internal/escrows/{escrow}/offers"), &body).await
 }
 
@@ -84,7 +89,7 @@ async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
     set_queue(&client, true, 1).await;
     client.delete(&format!("/api/holds/{held}")).await;
     let (first, _) = escrow(&world).await.unwrap();
-    assert_eq!(offer(&client, &first, "entry_1", &["A1"]).await.status, 201);
+    assert_eq!(offer_for(1, &client, &first, "entry_1", &["A1"]).await.status, 201);
     let (second, kept) = until("the lapsed offer's seats to be in another escrow", async || {
         // A street buyer tries all the time.
         assert_ne!(world.visitor_of(1).post(&holds(SHOW), &json!({ "seats": ["A1"] })).await.status, 201);
