@@ -24,9 +24,10 @@ impl Reader<'_> {
     /// The whole configuration, or the first thing that is wrong with it.
     pub(super) fn config(&self, file: File) -> Result<Config, ConfigError> {
         let pools = self.pools(&file)?;
+        let public = self.address(&["listen", "public"], &file.listen.public)?;
         Ok(Config {
-            public: self.address(&["listen", "public"], &file.listen.public)?,
-            admin: self.address(&["listen", "admin"], &file.listen.admin)?,
+            public,
+            admin: self.admin(&file.listen.admin, public)?,
             threads: self.threads(file.threads)?,
             routes: self.routes(&file, &pools)?,
             edge: self.edge(&file.edge)?,
@@ -46,6 +47,19 @@ impl Reader<'_> {
         text.parse().or_else(|_| {
             self.wrong(path, format!("`{text}` is not an address; write ip:port, such as \"127.0.0.1:7101\""))
         })
+    }
+
+    /// Both listeners on one socket would show the admin pages to everybody.
+    fn admin(&self, text: &str, public: SocketAddr) -> Result<SocketAddr, ConfigError> {
+        let path = ["listen", "admin"];
+        let admin = self.address(&path, text)?;
+        let (ours, theirs) = (admin.ip().to_canonical(), public.ip().to_canonical());
+        let overlap = ours == theirs || ours.is_unspecified() || theirs.is_unspecified();
+        if overlap && admin.port() == public.port() {
+            return self
+                .wrong(&path, format!("`{admin}` is where `listen.public` listens; give it another port"));
+        }
+        Ok(admin)
     }
 
     fn at_least_one<T: PartialEq + From<u8> + Copy>(

@@ -71,6 +71,21 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
             "remove one",
         ),
         ("[listen]\npublic = \"8080\"\n".to_owned() + ENDING, ":2: key `listen.public`", "ip:port"),
+        (
+            "[listen]\npublic = \"127.0.0.1:8080\"\nadmin = \"127.0.0.1:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`: `127.0.0.1:8080` is where `listen.public` listens",
+            "another port",
+        ),
+        (
+            "[listen]\npublic = \"0.0.0.0:8080\"\nadmin = \"127.0.0.1:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`",
+            "another port",
+        ),
+        (
+            "[listen]\npublic = \"127.0.0.1:8080\"\nadmin = \"[::]:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`",
+            "another port",
+        ),
         ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
         ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
         (String::new(), "key `pools`", "add [pools.NAME]"),
