@@ -65,7 +65,7 @@ pub struct Config {
 pub struct Edge {
     /// Networks whose forwarding headers are believed.
     pub trusted: Vec<IpNet>,
-    /// Paths that are never routed.
+    /// Paths that are never routed, for paths in lower case.
     pub never: Vec<Pattern>,
     /// Request line and headers, in bytes.
     pub header_bytes_max: usize,

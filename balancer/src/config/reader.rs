@@ -99,6 +99,7 @@ impl Reader<'_> {
     fn edge(&self, edge: &file::Edge) -> Result<Edge, ConfigError> {
         let never = edge.never.iter().enumerate();
         let never = never.map(|(i, text)| self.pattern(&["edge", "never", &i.to_string()], text));
+        let never = never.map(|pattern| pattern.map(Pattern::lowercase));
         let trusted = edge.trusted.iter().enumerate();
         let trusted = trusted.map(|(i, text)| self.network(&["edge", "trusted", &i.to_string()], text));
         if edge.header_fields_max > HEADER_FIELDS_LIMIT {
