@@ -175,6 +175,8 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         request: &mut Request,
     ) -> Result<()> {
+        // What `Connection` names is gone here: only what the endpoint sees can make it safe to ask twice.
+        request.tries.repeatable = retry::repeatable(upstream);
         let identity = &request.identity;
         upstream.remove_header("forwarded");
         upstream.remove_header("x-real-ip");

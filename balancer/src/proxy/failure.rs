@@ -13,7 +13,7 @@ impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
     pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
         let failure = Failure {
-            repeatable: retry::repeatable(session.req_header()) && !session.is_upgrade_req(),
+            repeatable: request.tries.repeatable && !session.is_upgrade_req(),
             answer_begun: request.tries.answer_begun || session.response_written().is_some(),
             body_kept: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tries.count,
@@ -76,7 +76,7 @@ impl Gateway {
             ) => return None,
             (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
             (_, ErrorSource::Upstream) if timed_out && request.tries.sent => Problem::upstream_timeout(),
-            (_, ErrorSource::Upstream) if !request.tries.sent || retry::repeatable(session.req_header()) => {
+            (_, ErrorSource::Upstream) if !request.tries.sent || request.tries.repeatable => {
                 Problem::upstream_unavailable()
             }
             (_, ErrorSource::Upstream) => Problem::upstream_failed(),

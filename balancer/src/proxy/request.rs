@@ -51,6 +51,8 @@ pub struct Tries {
     pub first_byte_ms: Option<f64>,
     /// Some endpoint may have seen the request.
     pub sent: bool,
+    /// Whether the request may be sent twice, as it is sent.
+    pub repeatable: bool,
     /// An answer has begun.
     pub answer_begun: bool,
 }

@@ -62,6 +62,19 @@ async fn a_post_without_a_key_is_sent_exactly_once() {
     assert_eq!(asked(&[&a, &b], "/broken"), 1);
 }
 
+/// What `Connection` names is for this hop alone, so the service never saw the key.
+#[tokio::test]
+async fn a_key_that_is_not_passed_on_makes_nothing_repeatable() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&unchecked(&[&a, &b])).await;
+    let request = rig.client.post(rig.url("/broken")).body("once");
+    let request = request.header("idempotency-key", "k").header("connection", "idempotency-key");
+    let answer = Answer::of(request).await;
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.problem()["code"], "upstream_failed");
+    assert_eq!(asked(&[&a, &b], "/broken"), 1);
+}
+
 #[tokio::test]
 async fn silence_is_504() {
     let up = Upstream::start("a").await;
