@@ -78,6 +78,8 @@ impl ProxyHttp for Gateway {
         request.in_flight = Some(self.drain.enter());
         request.identity = edge::identify(session, &self.config.edge);
         self.set_timeouts(session);
+        // Off, a next request that comes early is taken for a fault of the one before it.
+        session.set_pipelining_enabled(true);
         Ok(())
     }
 
