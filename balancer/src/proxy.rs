@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -273,7 +273,8 @@ impl ProxyHttp for Gateway {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
         if request.cache.is_some() {
-            let outcome = Outcome::of(session.cache.phase());
+            let whole = response.status == StatusCode::OK && session.req_header().method == Method::GET;
+            let outcome = Outcome::of(session.cache.phase(), whole);
             response.insert_header("cache-status", outcome.header())?;
             request.cache = Some(outcome);
         }
