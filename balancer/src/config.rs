@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 
 use self::file::File;
@@ -20,6 +21,16 @@ pub use crate::config::file::Policy;
 
 /// Endpoints of one pool: a request remembers those it tried in one machine word.
 pub const ENDPOINTS_PER_POOL_MAX: usize = 64;
+/// Idle connections kept per endpoint.
+pub const IDLE_CONNECTIONS_MAX: usize = 16_384;
+/// Access log lines that may wait; their places are allocated at the start.
+pub const QUEUE_LINES_MAX: usize = 1 << 20;
+/// Worker threads.
+pub const THREADS_MAX: usize = 1_024;
+/// Any time that is given in seconds: a day, so that no sum of times overflows.
+pub const SECONDS_MAX: u64 = 86_400;
+/// Any time that is given in milliseconds: a day too.
+pub const MILLISECONDS_MAX: u64 = SECONDS_MAX * 1_000;
 /// Weight of one endpoint, so that a ring stays small.
 pub const ENDPOINT_WEIGHT_MAX: u32 = 16;
 /// The balancer's own parser stops here; a larger limit would never be reached.
@@ -174,7 +185,7 @@ pub struct Pool {
 #[derive(Debug, Clone)]
 pub struct Health {
     /// Path that answers 200.
-    pub path: String,
+    pub path: PathAndQuery,
     /// Pause between checks.
     pub interval: Duration,
     /// Deadline of a check.

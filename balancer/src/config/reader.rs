@@ -1,9 +1,11 @@
 //! Turns written values into used ones, and says of a wrong one where it stands and what would be right.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 
 use super::file::{self, File};
@@ -11,7 +13,8 @@ use super::pattern::Pattern;
 use super::source::Source;
 use super::{
     AccessLog, Affinity, Cache, Config, ConfigError, ENDPOINT_WEIGHT_MAX, ENDPOINTS_PER_POOL_MAX, Edge,
-    HEADER_FIELDS_LIMIT, Health, Pool, Retry, Route,
+    HEADER_FIELDS_LIMIT, Health, IDLE_CONNECTIONS_MAX, MILLISECONDS_MAX, Pool, QUEUE_LINES_MAX, Retry, Route,
+    SECONDS_MAX, THREADS_MAX,
 };
 
 /// Reads one source.
@@ -73,17 +76,37 @@ impl Reader<'_> {
         Ok(value)
     }
 
+    fn at_most<T: PartialOrd + Display + Copy>(
+        &self,
+        path: &[&str],
+        value: T,
+        most: T,
+    ) -> Result<T, ConfigError> {
+        if value > most {
+            return self.wrong(path, format!("more than {most}; lower it"));
+        }
+        Ok(value)
+    }
+
     fn seconds(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
-        self.at_least_one(path, value).map(Duration::from_secs)
+        self.seconds_or_none(path, self.at_least_one(path, value)?)
+    }
+
+    fn seconds_or_none(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
+        self.at_most(path, value, SECONDS_MAX).map(Duration::from_secs)
     }
 
     fn milliseconds(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
-        self.at_least_one(path, value).map(Duration::from_millis)
+        self.at_most(path, self.at_least_one(path, value)?, MILLISECONDS_MAX).map(Duration::from_millis)
+    }
+
+    fn size(&self, path: &[&str], value: usize, most: usize) -> Result<usize, ConfigError> {
+        self.at_most(path, self.at_least_one(path, value)?, most)
     }
 
     fn threads(&self, threads: Option<usize>) -> Result<usize, ConfigError> {
         match threads {
-            Some(threads) => self.at_least_one_size(&["threads"], threads),
+            Some(threads) => self.size(&["threads"], threads, THREADS_MAX),
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
@@ -118,7 +141,7 @@ impl Reader<'_> {
             body_idle: self.seconds(&["edge", "body_idle_seconds"], edge.body_idle_seconds)?,
             write: self.seconds(&["edge", "write_seconds"], edge.write_seconds)?,
             keepalive: self.seconds(&["edge", "keepalive_seconds"], edge.keepalive_seconds)?,
-            drain: Duration::from_secs(edge.drain_seconds),
+            drain: self.seconds_or_none(&["edge", "drain_seconds"], edge.drain_seconds)?,
         })
     }
 
@@ -165,7 +188,7 @@ impl Reader<'_> {
 
     fn access_log(&self, log: file::AccessLog) -> Result<Option<AccessLog>, ConfigError> {
         let queue_lines_max =
-            self.at_least_one_size(&["access_log", "queue_lines_max"], log.queue_lines_max)?;
+            self.size(&["access_log", "queue_lines_max"], log.queue_lines_max, QUEUE_LINES_MAX)?;
         let path = (log.path != "-").then(|| PathBuf::from(log.path));
         Ok(log.enabled.then_some(AccessLog { path, queue_lines_max }))
     }
@@ -228,6 +251,7 @@ impl Reader<'_> {
 
     fn pool(&self, name: &str, pool: &file::Pool) -> Result<Pool, ConfigError> {
         self.milliseconds(&["pools", name, "read_ms"], pool.read_ms)?;
+        let idle_path = ["pools", name, "idle_connections_max"];
         Ok(Pool {
             name: name.to_owned(),
             endpoints: self.endpoints(name, &pool.endpoints)?,
@@ -235,8 +259,7 @@ impl Reader<'_> {
             connect: self.milliseconds(&["pools", name, "connect_ms"], pool.connect_ms)?,
             write: self.milliseconds(&["pools", name, "write_ms"], pool.write_ms)?,
             idle: self.seconds(&["pools", name, "idle_seconds"], pool.idle_seconds)?,
-            idle_connections_max: self
-                .at_least_one_size(&["pools", name, "idle_connections_max"], pool.idle_connections_max)?,
+            idle_connections_max: self.size(&idle_path, pool.idle_connections_max, IDLE_CONNECTIONS_MAX)?,
             health: self.health(name, &pool.health)?,
         })
     }
@@ -272,11 +295,14 @@ impl Reader<'_> {
 
     fn health(&self, pool: &str, health: &file::Health) -> Result<Health, ConfigError> {
         let at = |key| ["pools", pool, "health", key];
-        if !health.path.starts_with('/') || health.path.contains([' ', '\r', '\n']) {
+        // A parser that forgives leaves out what it forgave.
+        let path = health.path.parse::<PathAndQuery>().ok();
+        let path = path.filter(|path| health.path.starts_with('/') && path.as_str() == health.path);
+        let Some(path) = path else {
             return self.wrong(&at("path"), "must be a path such as \"/readyz\"");
-        }
+        };
         Ok(Health {
-            path: health.path.clone(),
+            path,
             interval: self.milliseconds(&at("interval_ms"), health.interval_ms)?,
             timeout: self.milliseconds(&at("timeout_ms"), health.timeout_ms)?,
             rise: self.at_least_one(&at("rise"), health.rise)?,

@@ -61,6 +61,28 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         (ENDING.replace("/**", "/a/**/b"), ":2: key `routes.0.match`", "may only end a pattern"),
         (ENDING.to_owned() + "connect_ms = 0\n", ":6: key `pools.main.connect_ms`", "1 or more"),
         (
+            "[edge]\nheader_seconds = 9000000000000000000\n".to_owned() + ENDING,
+            ":2: key `edge.header_seconds`",
+            "more than 86400; lower it",
+        ),
+        (
+            "[edge]\ndrain_seconds = 86401\n".to_owned() + ENDING,
+            ":2: key `edge.drain_seconds`",
+            "more than 86400; lower it",
+        ),
+        (ENDING.to_owned() + "read_ms = 86400001\n", ":6: key `pools.main.read_ms`", "more than 86400000"),
+        (
+            "[access_log]\nqueue_lines_max = 9000000000000000000\n".to_owned() + ENDING,
+            ":2: key `access_log.queue_lines_max`",
+            "lower it",
+        ),
+        (
+            ENDING.to_owned() + "idle_connections_max = 9000000000000000000\n",
+            ":6: key `pools.main.idle_connections_max`",
+            "lower it",
+        ),
+        ("threads = 1000000\n".to_owned() + ENDING, ":1: key `threads`", "lower it"),
+        (
             ENDING.to_owned() + "read_ms = \"1s\"\n",
             ":6: key `pools.main.read_ms`: invalid type: string",
             "expected u64",
@@ -93,6 +115,14 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
     for (config, place, way_out) in cases {
         let line = complaint(&config, &[]);
         assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
+    }
+}
+
+#[test]
+fn a_health_check_asks_for_a_path() {
+    for wrong in ["/ready\\tz", "/ready z", "readyz", "*", "/readyz#now", "http://elsewhere/readyz", ""] {
+        let line = complaint(&format!("{ENDING}[pools.main.health]\npath = \"{wrong}\"\n"), &[]);
+        assert!(line.contains(":7: key `pools.main.health.path`") && line.contains("\"/readyz\""), "{line}");
     }
 }
 
