@@ -296,7 +296,8 @@ impl<'de> Visitor<'de> for EndpointVisitor {
     }
 }
 
-/// `[pools.NAME.health]`
+/// `[pools.NAME.health]`. An endpoint that says it is going away must be out before it does: `fall` intervals take
+/// half of the two seconds of notice that our services give.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
@@ -314,6 +315,6 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { path: "/readyz".into(), interval_ms: 1_000, timeout_ms: 800, rise: 1, fall: 2 }
+        Self { path: "/readyz".into(), interval_ms: 500, timeout_ms: 800, rise: 1, fall: 2 }
     }
 }

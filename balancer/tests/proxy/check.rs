@@ -1,6 +1,11 @@
 //! `--check`, and that a wrong configuration says where, what and the way out in one line.
 
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use balancer::config::source::Source;
+use balancer::config::{Config, Pool};
 
 use crate::rig::directory;
 
@@ -36,6 +41,24 @@ fn the_shipped_configuration_is_valid() {
     let output = Command::new(env!("CARGO_BIN_EXE_balancer")).args(["--check", "--config", shipped]).output();
     let output = output.expect("ran");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A service that is told to stop is unready for a while and then closes: until then no request may go there any more.
+#[test]
+fn an_unready_service_is_out_before_it_closes() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let source = Source::read(&configs.join("balancer.toml"), []).expect("read");
+    let pools = Config::from_source(&source).expect("valid").pools;
+    assert_eq!(pools.len(), 3);
+    for Pool { name, health, .. } in pools {
+        let text =
+            std::fs::read_to_string(configs.join(format!("{name}.toml"))).expect("a service's own file");
+        let service: toml::Table = text.parse().expect("TOML");
+        let notice = service["http"]["drain_seconds"].as_integer().expect("a number");
+        // A service that still answers does so at once; half of the time is left for it.
+        let found_out = health.interval * health.fall;
+        assert!(found_out * 2 <= Duration::from_secs(notice.unsigned_abs()), "{name}: {found_out:?}");
+    }
 }
 
 #[test]
