@@ -13,7 +13,7 @@ impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
     pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
         let failure = Failure {
-            repeatable: request.tries.repeatable && !session.is_upgrade_req(),
+            repeatable: request.tries.repeatable,
             answer_begun: request.tries.answer_begun || session.response_written().is_some(),
             body_kept: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tries.count,

@@ -12,7 +12,7 @@ use crate::rig::{Answer, Rig, config};
 use crate::upstream::Upstream;
 
 /// Checks so rare that only the request itself can find out.
-fn unchecked(upstreams: &[&Upstream]) -> String {
+pub(crate) fn unchecked(upstreams: &[&Upstream]) -> String {
     config(upstreams).replace("interval_ms = 50", "interval_ms = 3600000")
 }
 
@@ -106,7 +106,7 @@ async fn the_budget_bounds_second_sends() {
 }
 
 /// Passes its checks, and resets the connection of every request, which it counts.
-async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
+pub(crate) async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {

@@ -1,11 +1,15 @@
 //! A WebSocket through the balancer: many upgrades, long silence, and their counting.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::retry::{resetting, unchecked};
 use crate::rig::{Rig, config};
 use crate::upstream::Upstream;
 
@@ -80,6 +84,21 @@ async fn an_upgrade_goes_to_another_endpoint_when_one_refuses() {
     for _ in 0..20 {
         talk(rig.public).await;
     }
+}
+
+#[tokio::test]
+async fn an_upgrade_goes_to_another_endpoint_when_one_breaks_off() {
+    let b = Upstream::start("b").await;
+    let resets = Arc::new(AtomicUsize::new(0));
+    let endpoint = format!("endpoints = [\"{}\", ", resetting(resets.clone()).await);
+    let rig = Rig::start(&unchecked(&[&b]).replace("endpoints = [", &endpoint)).await;
+    for _ in 0..40 {
+        let mut socket = open(rig.public).await;
+        assert_eq!(next(&mut socket).await, "b");
+        socket.send("echo".into()).await.expect("sent");
+        assert_eq!(next(&mut socket).await, "echo");
+    }
+    assert!(resets.load(Ordering::Relaxed) > 0, "the resetting endpoint was never picked");
 }
 
 #[tokio::test]
