@@ -131,10 +131,7 @@ impl ProxyHttp for Gateway {
         request.begin_try(index, &pool);
         let mut peer = peer(&pool, index, route.read);
         if session.is_upgrade_req() {
-            upgrade::prepare(&mut peer, pool.settings.connect);
-            // Silence is no failure of a socket; only the answer to its handshake has a deadline.
-            peer.options.read_timeout = None;
-            deadline::set(route.read);
+            request.tries.tunnel = Some(upgrade::prepare(&mut peer, pool.settings.connect, route.read));
         }
         Ok(Box::new(peer))
     }
@@ -231,11 +228,9 @@ impl ProxyHttp for Gateway {
         response.remove_header("proxy-connection");
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
+            request.tries.open_tunnel();
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
             request.in_flight = None;
-        }
-        if !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS {
-            deadline::lift();
         }
         Ok(())
     }

@@ -105,11 +105,19 @@ async fn the_budget_bounds_second_sends() {
     assert_eq!(rig.metric("marquee_balancer_retries_refused_total{pool=\"main\"}").await, 7);
 }
 
-/// Passes its checks, and resets the connection of every request, which it counts.
-pub(crate) async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
+/// What an endpoint does with requests other than checks, which it passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Reset,
+    Silence,
+}
+
+/// An endpoint with a fault, that counts the requests that meet it.
+pub(crate) async fn faulty(fault: Fault, met: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
+        let mut held = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             stream.set_zero_linger().expect("linger");
             let mut start = [0; 11];
@@ -119,8 +127,11 @@ pub(crate) async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
                 stream.write_all(answer).await.expect("answered");
                 // Until the other side has read it and closed.
                 let _ = stream.read_to_end(&mut Vec::new()).await;
-            } else {
-                resets.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            met.fetch_add(1, Ordering::Relaxed);
+            if fault == Fault::Silence {
+                held.push(stream);
             }
         }
     });
@@ -131,7 +142,7 @@ pub(crate) async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
 async fn a_reset_before_the_first_byte_goes_elsewhere() {
     let b = Upstream::start("b").await;
     let resets = Arc::new(AtomicUsize::new(0));
-    let endpoint = format!("endpoints = [\"{}\", ", resetting(resets.clone()).await);
+    let endpoint = format!("endpoints = [\"{}\", ", faulty(Fault::Reset, resets.clone()).await);
     let rig = Rig::start(&unchecked(&[&b]).replace("endpoints = [", &endpoint)).await;
     for _ in 0..40 {
         assert_eq!(rig.get("/x").await.status, 200);
