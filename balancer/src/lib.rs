@@ -78,7 +78,7 @@ struct Parts {
 impl Parts {
     fn new(config: Arc<Config>) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new().context("metrics")?);
-        let access_log = AccessLog::start(config.access_log.as_ref(), metrics.clone())
+        let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
         Ok(Self {
             fleet: Arc::new(Fleet::new(&config.pools)),

@@ -37,7 +37,7 @@ pub struct Metrics {
     pub cache_entries: IntGauge,
     /// Upgraded connections that are open.
     pub upgrades_open: IntGauge,
-    /// Access log lines dropped because the writer was behind.
+    /// Access log lines dropped because the writer was behind or could not write.
     pub access_log_dropped: IntCounter,
 }
 
@@ -89,7 +89,7 @@ impl Metrics {
             upgrades_open: gauge(&registry, "upgrades_open", "Upgraded connections that are open.")?,
             access_log_dropped: IntCounter::new(
                 "access_log_dropped_total",
-                "Access log lines dropped because the writer was behind.",
+                "Access log lines dropped because the writer was behind or could not write.",
             )?,
             registry,
         };

@@ -52,3 +52,17 @@ async fn a_blocked_access_log_costs_lines_and_no_request() {
     rig.signal("TERM");
     assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
 }
+
+#[tokio::test]
+async fn lines_that_a_full_disk_refuses_are_counted_and_told_of_once() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start_with_log(&config(&[&up]), "path = \"/dev/full\"").await;
+    rig.until("lines were lost", || async {
+        assert_eq!(rig.get("/x").await.status, 200);
+        rig.metric("marquee_balancer_access_log_dropped_total").await > 3
+    })
+    .await;
+    let told = || rig.stderr().matches("the access log cannot be written").count();
+    rig.until("it was told", || async { told() > 0 }).await;
+    assert_eq!(told(), 1, "{}", rig.stderr());
+}
