@@ -32,6 +32,7 @@ use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
 use crate::operate::metrics::Metrics;
+use crate::operate::telemetry;
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
 use crate::proxy::retry::Budget;
@@ -43,12 +44,14 @@ const THREADS_END_SECONDS: u64 = 1;
 
 /// Runs until SIGTERM or SIGINT; everything in flight has had its time when this returns.
 pub fn run(config: Config) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let _telemetry = telemetry::start(&metrics).context("log")?;
     for (key, address) in [("listen.public", config.public), ("listen.admin", config.admin)] {
         probe(key, address)?;
     }
     raise_open_files();
     let config = Arc::new(config);
-    let parts = Parts::new(config.clone())?;
+    let parts = Parts::new(config.clone(), metrics)?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
 
@@ -76,8 +79,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(config: Arc<Config>) -> anyhow::Result<Self> {
-        let metrics = Arc::new(Metrics::new().context("metrics")?);
+    fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
         Ok(Self {
