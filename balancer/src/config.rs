@@ -90,7 +90,9 @@ pub struct Edge {
     pub write: Duration,
     /// Life of an idle client connection.
     pub keepalive: Duration,
-    /// Time for requests in flight to end.
+    /// Time between saying that it is not ready and letting nobody in.
+    pub drain_notice: Duration,
+    /// Time after that for requests in flight to end.
     pub drain: Duration,
 }
 

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pingora::proxy::http_proxy;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -31,6 +31,7 @@ use crate::fleet::health::HealthChecks;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
+use crate::operate::listener::Listener;
 use crate::operate::metrics::Metrics;
 use crate::operate::telemetry;
 use crate::proxy::Gateway;
@@ -62,7 +63,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     server.add_service(parts.admin());
 
     tracing::info!(public = %config.public, admin = %config.admin, threads = config.threads, "starting");
-    let signals = Signals { drain: parts.drain.clone(), deadline: config.edge.drain };
+    let edge = &config.edge;
+    let signals = Signals { drain: parts.drain.clone(), notice: edge.drain_notice, deadline: edge.drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     parts.access_log.flush();
     Ok(())
@@ -92,7 +94,7 @@ impl Parts {
         })
     }
 
-    fn public(&self, conf: &Arc<ServerConf>) -> Service<Timed<pingora::proxy::HttpProxy<Gateway>>> {
+    fn public(&self, conf: &Arc<ServerConf>) -> Listener<Timed<HttpProxy<Gateway>>> {
         let gateway = Gateway {
             config: self.config.clone(),
             fleet: self.fleet.clone(),
@@ -110,7 +112,7 @@ impl Parts {
         let mut service = Service::new("public".to_owned(), timed);
         service.threads = Some(self.config.threads);
         service.add_tcp(&self.config.public.to_string());
-        service
+        Listener { service, closed: self.drain.closed() }
     }
 
     fn admin(&self) -> Service<Admin> {

@@ -263,6 +263,9 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if self.drain.draining() {
+            session.set_keepalive(None);
+        }
         response.insert_header("x-request-id", &request.identity.request_id)?;
         if let Some(cookie) = request.affinity.set_cookie(&self.config.affinity) {
             response.append_header(header::SET_COOKIE, cookie)?;

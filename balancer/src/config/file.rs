@@ -76,7 +76,10 @@ pub struct Edge {
     pub write_seconds: u64,
     /// How long an idle client connection stays open, in seconds.
     pub keepalive_seconds: u64,
-    /// Requests in flight get this many seconds to end after SIGTERM.
+    /// After SIGTERM requests are let in for this many seconds, so that whoever balances in front sees that this one
+    /// is not ready.
+    pub drain_notice_seconds: u64,
+    /// After that, requests in flight get this many seconds to end.
     pub drain_seconds: u64,
 }
 
@@ -92,6 +95,7 @@ impl Default for Edge {
             body_idle_seconds: 15,
             write_seconds: 30,
             keepalive_seconds: 75,
+            drain_notice_seconds: 2,
             drain_seconds: 10,
         }
     }

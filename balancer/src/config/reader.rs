@@ -141,6 +141,8 @@ impl Reader<'_> {
             body_idle: self.seconds(&["edge", "body_idle_seconds"], edge.body_idle_seconds)?,
             write: self.seconds(&["edge", "write_seconds"], edge.write_seconds)?,
             keepalive: self.seconds(&["edge", "keepalive_seconds"], edge.keepalive_seconds)?,
+            drain_notice: self
+                .seconds_or_none(&["edge", "drain_notice_seconds"], edge.drain_notice_seconds)?,
             drain: self.seconds_or_none(&["edge", "drain_seconds"], edge.drain_seconds)?,
         })
     }

@@ -1,5 +1,6 @@
 //! A deadline on the arrival of a whole request header, which Pingora does not bound: its own timeout starts again
-//! with every byte. A connection that misses it is closed.
+//! with every byte. A connection that misses it is closed, and so is one that waits for its next request when nobody
+//! is let in any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 tokio::task_local! {
     static ARRIVED: Arc<Notify>;
@@ -44,20 +44,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let context = session.take_connection_user_context();
-        let idle = if context.is_some() { self.keepalive } else { Duration::ZERO };
+        let reused = context.is_some();
         session.set_connection_user_context(context);
-        let deadline = Instant::now() + self.header + idle;
         let arrived = Arc::new(Notify::new());
+        let patience = self.patience(reused, shutdown.clone());
         tokio::select! {
             biased;
             done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
-            () = missed(deadline, &arrived) => None,
+            () = lost(patience, &arrived) => None,
         }
     }
 
-    async fn http_cleanup(&self) {
-        self.app.http_cleanup().await;
-    }
+    /// Nothing: Pingora's own would cut whoever was let in and has not asked yet.
+    async fn http_cleanup(&self) {}
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
         self.app.server_options()
@@ -68,11 +67,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
     }
 }
 
-/// Ends when the deadline passes; never when the header has arrived before.
-async fn missed(deadline: Instant, arrived: &Notify) {
+impl<A> Timed<A> {
+    /// Ends when a header is no longer waited for.
+    async fn patience(&self, reused: bool, mut closed: ShutdownWatch) {
+        let idle = if reused { self.keepalive } else { Duration::ZERO };
+        tokio::select! {
+            () = tokio::time::sleep(self.header + idle) => {}
+            _ = closed.wait_for(|closed| *closed), if reused => {}
+        }
+    }
+}
+
+/// Ends when patience does; never when the header has arrived before.
+async fn lost(patience: impl Future<Output = ()>, arrived: &Notify) {
     tokio::select! {
         biased;
         () = arrived.notified() => std::future::pending().await,
-        () = tokio::time::sleep_until(deadline) => {}
+        () = patience => {}
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Rig {
 pub(crate) fn config(upstreams: &[&Upstream]) -> String {
     format!(
         "{}\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[[routes]]\nmatch = \"/cached/**\"\npool = \"main\"\ncache = true\n{}",
-        "[edge]\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
+        "[edge]\ndrain_notice_seconds = 0\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
         pool("main", upstreams)
     )
 }
