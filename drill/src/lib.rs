@@ -3,6 +3,7 @@
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
 pub mod buyer;
+pub mod faults;
 pub mod fleet;
 pub mod history;
 pub mod live;
