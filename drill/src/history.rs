@@ -15,6 +15,9 @@ use domain::id::{BookingId, EntryId, HoldId, SeatId, ShowId};
 use domain::live::Seats;
 use serde::{Deserialize, Serialize};
 
+/// Why an [`What::Info`] has no answer: its buyer went away before there could be one.
+pub const GIVEN_UP: &str = "given up";
+
 /// Nanoseconds since the run began.
 pub type Nanos = u64;
 /// One request, from its leaving to its answer.
@@ -80,6 +83,9 @@ pub enum What {
         op: OpId,
         /// The answer's status, if there was one.
         status: Option<u16>,
+        /// Whether the answer said when to come back.
+        #[serde(default)]
+        retry_after: bool,
         /// Why.
         why: String,
     },
@@ -266,7 +272,7 @@ pub enum Sight {
     },
     /// It is gone.
     Closed {
-        /// The close code, if one was said.
+        /// The close code: the server's word, or 1000 when it was its owner who closed it. None when it broke.
         code: Option<u16>,
     },
     /// A version that is not above the last (a snapshot may repeat it), or a step that skips.

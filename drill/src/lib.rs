@@ -2,7 +2,9 @@
 //!
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
+pub mod books;
 pub mod buyer;
+pub mod checker;
 pub mod faults;
 pub mod fleet;
 pub mod history;
