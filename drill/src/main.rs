@@ -19,27 +19,31 @@ enum Command {
         #[arg(long, env = "MARQUEE_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+    /// Breaks a fleet of its own while buyers are on it, and judges what they saw.
+    Faults(drill::faults::Settings),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Walk { url } = Args::parse().command;
-    match drill::walk::walk(&url).await {
-        Ok(walked) => {
-            say(&format!(
-                "booked {} of “{}”: {} ({})",
-                walked.seats.join(" and "),
-                walked.title,
-                walked.booking_id,
-                walked.show_id
-            ));
-            ExitCode::SUCCESS
-        }
+    let done = match Args::parse().command {
+        Command::Walk { url } => walk(&url).await,
+        Command::Faults(settings) => drill::faults::run(&settings, say).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("drill: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+async fn walk(url: &str) -> anyhow::Result<bool> {
+    let walked = drill::walk::walk(url).await?;
+    let seats = walked.seats.join(" and ");
+    say(&format!("booked {seats} of “{}”: {} ({})", walked.title, walked.booking_id, walked.show_id));
+    Ok(true)
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's answer")]
