@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use reqwest::StatusCode;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -26,7 +26,7 @@ const QUESTIONS: [(&str, &str, StatusCode); 4] = [
     ("waitlist", "/api/waitlist/00000000-0000-4000-8000-000000000000", StatusCode::NOT_FOUND),
     ("cache-warmer", "/readyz", StatusCode::OK),
 ];
-const ENDPOINT_UP: &str = "marquee_balancer_endpoint_up{";
+const ENDPOINT_UP: &str = "marquee_balancer_endpoint_up";
 
 /// How a fleet became whole.
 #[derive(Debug)]
@@ -100,15 +100,11 @@ impl Inspector {
 
     async fn endpoints_up(&self) -> Result<()> {
         let metrics = ask(&self.fleet.admin_url, "/metrics", StatusCode::OK).await?.body;
-        let lines: Vec<&str> = metrics.as_str().unwrap_or_default().lines().collect();
-        let (up, down): (Vec<&str>, Vec<&str>) = lines
-            .into_iter()
-            .filter(|line| line.starts_with(ENDPOINT_UP))
-            .partition(|line| line.ends_with(" 1"));
-        match down.first() {
-            Some(line) => bail!("the balancer has an endpoint out: {line}"),
-            None => ensure!(!up.is_empty(), "the balancer knows no endpoint"),
-        }
+        let lines = metrics.as_str().unwrap_or_default().lines();
+        let endpoints = lines.filter_map(|line| line.strip_prefix(ENDPOINT_UP)?.rsplit_once(' '));
+        let (up, out): (Vec<_>, Vec<_>) = endpoints.partition(|(_, up)| *up == "1");
+        ensure!(out.is_empty(), "the balancer has out {}", out[0].0);
+        ensure!(!up.is_empty(), "the balancer knows no endpoint");
         Ok(())
     }
 }
