@@ -92,6 +92,15 @@ pub enum What {
         /// What.
         sight: Sight,
     },
+    /// A buyer comes, at the time that was planned and whatever became of those before.
+    Arrival {
+        /// Who.
+        buyer: u32,
+        /// When they were to come: what they then wait for begins here, not when we got round to it.
+        due: Nanos,
+        /// Whether they were let in; not when as many were inside as the plan allows.
+        inside: bool,
+    },
     /// The fleet was broken on purpose.
     Fault {
         /// Counted from 1.

@@ -6,4 +6,5 @@ pub mod buyer;
 pub mod fleet;
 pub mod history;
 pub mod live;
+pub mod onsale;
 pub mod walk;
