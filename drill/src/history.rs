@@ -206,10 +206,37 @@ pub enum Step {
     Cancel,
     /// `POST /api/shows/{id}/waitlist`.
     Join,
+    /// `GET /api/waitlist`.
+    Lines,
     /// `GET /api/waitlist/{id}`.
     Entry,
     /// `DELETE /api/waitlist/{id}`.
     Leave,
+}
+
+impl Step {
+    /// As the report has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Popular => "popular",
+            Self::Movie => "movie",
+            Self::Shows => "shows",
+            Self::SeatMap => "seat map",
+            Self::Seats => "seats",
+            Self::Live => "live",
+            Self::Hold => "hold",
+            Self::GetHold => "get hold",
+            Self::Release => "release",
+            Self::Confirm => "confirm",
+            Self::Bookings => "bookings",
+            Self::Cancel => "cancel",
+            Self::Join => "join",
+            Self::Lines => "lines",
+            Self::Entry => "entry",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 impl Call {

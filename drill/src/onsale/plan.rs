@@ -86,6 +86,9 @@ pub struct Plan {
     /// Who waits in line when it is sold out
     #[arg(long, default_value_t = 0.7)]
     pub join: f64,
+    /// Who of them waits for certain seats only
+    #[arg(long, default_value_t = 0.1)]
+    pub picky: f64,
     /// Who leaves the line before their patience ends
     #[arg(long, default_value_t = 0.15)]
     pub leave: f64,
@@ -162,7 +165,7 @@ impl Plan {
         Ok(())
     }
 
-    fn shares(&self) -> [(&'static str, f64); 12] {
+    fn shares(&self) -> [(&'static str, f64); 13] {
         [
             ("bots", self.bots),
             ("best", self.best),
@@ -174,6 +177,7 @@ impl Plan {
             ("replay", self.replay),
             ("reuse", self.reuse),
             ("join", self.join),
+            ("picky", self.picky),
             ("leave", self.leave),
             ("lapse", self.lapse),
         ]
