@@ -5,6 +5,7 @@
 //! left, which is the earliest at which the seat can have changed: what is measured is never less than the true delay.
 //! Seats of one hold change together, so the first of them stands for all.
 //!
+//! A change is looked for only while somebody watches; what happens to a show that nobody watches is part of the next snapshot.
 //! Seats that turn free are not measured. Most do so by time, or on behalf of the line, and no request is the cause.
 
 use std::collections::HashMap;
@@ -34,7 +35,15 @@ pub(super) struct Seen {
 
 /// The causes and sights of changes, by show and seat.
 #[derive(Debug)]
-pub(super) struct Changes(HashMap<ShowId, Mutex<HashMap<SeatId, Story>>>);
+pub(super) struct Changes(HashMap<ShowId, Mutex<Watched>>);
+
+/// One show.
+#[derive(Debug, Default)]
+struct Watched {
+    /// The sockets that show it, and since when.
+    sockets: HashMap<u32, Nanos>,
+    stories: HashMap<SeatId, Story>,
+}
 
 /// The last of what is known of a seat.
 #[derive(Debug, Default)]
@@ -74,26 +83,42 @@ impl Changes {
         status: SeatStatus,
         left: Nanos,
     ) -> Vec<(Seen, Nanos)> {
-        let (Some(stories), Some(seat)) = (self.0.get(show), seats.iter().min()) else { return Vec::new() };
-        let mut stories = stories.lock().unwrap_or_else(PoisonError::into_inner);
-        stories.entry(seat.clone()).or_default().explain(status, left)
+        let (Some(watched), Some(seat)) = (self.0.get(show), seats.iter().min()) else { return Vec::new() };
+        let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked_for = watched.sockets.values().any(|since| *since <= left);
+        watched.stories.entry(seat.clone()).or_default().explain(status, left, looked_for)
     }
 
     /// A watcher got a frame; returns how long after its cause, once that is known.
     pub(super) fn seen(&self, show: &ShowId, version: u64, changes: &Seats, seen: Seen) -> Option<Nanos> {
         let (seat, status) = changes.iter().find(|(_, status)| **status != SeatStatus::Free)?;
-        let mut stories = self.0.get(show)?.lock().unwrap_or_else(PoisonError::into_inner);
-        stories.entry(seat.clone()).or_default().see(*status, version, seen)
+        let mut watched = self.0.get(show)?.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.stories.entry(seat.clone()).or_default().see(*status, version, seen)
+    }
+
+    /// A socket has got its first snapshot of a show.
+    pub(super) fn opened(&self, show: &ShowId, socket: u32, at: Nanos) {
+        if let Some(watched) = self.0.get(show) {
+            watched.lock().unwrap_or_else(PoisonError::into_inner).sockets.insert(socket, at);
+        }
+    }
+
+    /// A socket is gone.
+    pub(super) fn closed(&self, show: &ShowId, socket: u32) {
+        if let Some(watched) = self.0.get(show) {
+            watched.lock().unwrap_or_else(PoisonError::into_inner).sockets.remove(&socket);
+        }
     }
 }
 
 impl Story {
-    fn explain(&mut self, status: SeatStatus, left: Nanos) -> Vec<(Seen, Nanos)> {
+    fn explain(&mut self, status: SeatStatus, left: Nanos, looked_for: bool) -> Vec<(Seen, Nanos)> {
         let explained = |waiting: &mut Waiting| {
             waiting.status == status && waiting.seen.iter().all(|seen| seen.at >= left)
         };
         let waiting = self.waiting.take_if(explained);
-        self.cause = Some(Cause { status, left, version: waiting.as_ref().map(|waiting| waiting.version) });
+        let version = waiting.as_ref().map(|waiting| waiting.version);
+        self.cause = (looked_for || version.is_some()).then_some(Cause { status, left, version });
         let seen = waiting.map(|waiting| waiting.seen).unwrap_or_default();
         seen.into_iter().map(|seen| (seen.clone(), seen.at - left)).collect()
     }
@@ -138,7 +163,9 @@ mod tests {
     }
 
     fn changes() -> Changes {
-        Changes(HashMap::from([(show(), Mutex::default())]))
+        let changes = Changes(HashMap::from([(show(), Mutex::default())]));
+        changes.opened(&show(), 1, 90);
+        changes
     }
 
     fn by(socket: u32, at: Nanos) -> Seen {
@@ -183,6 +210,18 @@ mod tests {
         assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 100).is_empty());
         let late = 100 + UNSEEN_MAX;
         assert_eq!(changes.seen(&show(), 5, &frame(SeatStatus::Held), by(1, late)), None);
+    }
+
+    #[test]
+    fn what_happens_while_nobody_watches_explains_nothing_later() {
+        let changes = changes();
+        changes.closed(&show(), 1);
+        assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 100).is_empty());
+        changes.opened(&show(), 2, 110);
+        assert_eq!(changes.seen(&show(), 5, &frame(SeatStatus::Held), by(2, 120)), None);
+        assert!(changes.caused(&show(), &[seat("A2")], SeatStatus::Held, 105).is_empty());
+        let seats = Seats::from([(seat("A2"), SeatStatus::Held)]);
+        assert_eq!(changes.seen(&show(), 6, &seats, by(2, 130)), None, "it is part of the snapshot");
     }
 
     #[test]

@@ -144,6 +144,7 @@ impl Socket {
             Ok(Ok(live)) => {
                 op.done_plainly(SWITCHING_PROTOCOLS);
                 self.saw(Sight::Opened { show: self.show.clone() });
+                sale.changes.opened(&self.show, self.connection, sale.recorder.now());
                 return Some(live);
             }
             Ok(Err(error)) => match refused(&error) {
@@ -203,6 +204,7 @@ impl Socket {
     }
 
     fn closed(&self, code: Option<u16>) -> Option<u16> {
+        self.sale.changes.closed(&self.show, self.connection);
         self.saw(Sight::Closed { code });
         code
     }
