@@ -5,10 +5,9 @@
 
 mod act;
 mod clock;
-mod crowd;
+mod course;
 pub mod link;
 mod links;
-mod load;
 pub mod plan;
 mod probe;
 mod process;
@@ -17,21 +16,23 @@ mod rehearsal;
 mod store;
 mod tally;
 
+use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use act::Stage;
-use load::Load;
+use course::Course;
 use plan::{Kind, Parts, Plan};
 use recovery::Inspector;
 use rehearsal::Rehearsal;
 use tally::Tally;
 
-use crate::history::{Recorder, What};
+use crate::history::Recorder;
+use crate::onsale;
+use crate::report::Report;
 
 /// The services of a fleet that can be asked to stop, and the warmer.
 const SERVICES: [&str; 7] = [
@@ -59,22 +60,52 @@ pub struct Settings {
     /// When to give up on that
     #[arg(long, default_value_t = 30.0)]
     pub minutes: f64,
+    /// Buyers that arrive in a second, in the mean
+    #[arg(long, default_value_t = 30.0)]
+    pub rate: f64,
     /// Only these kinds of faults
     #[arg(long, value_enum, value_delimiter = ',')]
     pub kinds: Vec<Kind>,
     /// Where the fleet, its logs and the history are kept
-    #[arg(long, default_value = ".run/drill")]
+    #[arg(long, default_value = ".run/drill", overrides_with = "directory")]
     pub directory: PathBuf,
     /// What starts a fleet
-    #[arg(long, default_value = "scripts/run")]
+    #[arg(long, default_value = "scripts/run", overrides_with = "run")]
     pub run: PathBuf,
 }
 
-/// Runs to the end, or until a signal. Says what happens while it does; whether all was well.
-pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<bool> {
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    seed: u64,
+    report: Report,
+    tally: Tally,
+    /// Why the run ended before there was enough.
+    cut_short: Option<String>,
+}
+
+impl Outcome {
+    /// Whether there were as many faults and operations as wanted, and all was well.
+    pub fn good(&self) -> bool {
+        self.cut_short.is_none()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{}\n{}", self.report, self.tally)?;
+        if let Some(why) = &self.cut_short {
+            writeln!(f, "not enough: {why}")?;
+        }
+        write!(f, "the same faults again: drill faults --seed {} --faults {}", self.seed, self.tally.faults())
+    }
+}
+
+/// Runs to the end, or until a signal, and says what happens meanwhile.
+pub async fn faults(settings: &Settings, say: impl Fn(&str)) -> Result<Outcome> {
     // Dropping the run stops the fleet, in order.
     tokio::select! {
-        done = drill(settings, &say) => done,
+        done = run(settings, &say) => done,
         stopped = asked_to_stop() => {
             stopped?;
             bail!("stopped as asked, before the end")
@@ -82,25 +113,53 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<bool> {
     }
 }
 
-async fn drill(settings: &Settings, say: &impl Fn(&str)) -> Result<bool> {
+async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
+    // Links have two sockets for each of a fleet's connections. Where the limit cannot be raised, connections will say so.
+    drop(rlimit::increase_nofile_limit(u64::MAX));
     let seed = settings.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
     say(&format!("seed {seed}: starting a fleet in {}", settings.directory.display()));
     let rehearsal = Rehearsal::start(&settings.run, &settings.directory).await?;
     let recorder = Recorder::new();
-    let services: Vec<String> = SERVICES.map(str::to_owned).to_vec();
+    let services = SERVICES.map(str::to_owned).to_vec();
     let inspector = Inspector::new(&rehearsal.fleet, &services, &recorder).await?;
     inspector.whole(&[]).await.context("the fleet was never whole")?;
     let plan = plan_of(settings, seed, services, &rehearsal, say);
-    let load = Load::start(&rehearsal.fleet.url, seed, &recorder);
-    let stage = Stage { rehearsal: &rehearsal, inspector: &inspector };
-    let (tally, reached) = break_it(settings, plan, &stage, &recorder, say).await?;
-    say(&format!("{} faults and {} operations: waiting for the last buyers", tally.faults(), recorder.ops()));
-    load.stop().await?;
+
+    let mut course = Course::new(settings, &rehearsal, &inspector, &recorder, say);
+    let sale = settings.sale(seed);
+    // Boxed: it is large, and lives as long as the run.
+    let breaking = Box::pin(course.run(plan));
+    onsale::run_while(&rehearsal.fleet.url, &sale, &recorder, breaking).await?;
+
     let history = recorder.history();
     history.save(&settings.directory.join("history.jsonl"))?;
+    let (tally, cut_short) = course.end();
     rehearsal.stop()?;
-    say(&format!("\n{tally}\nagain: drill faults --seed {seed} --faults {}", tally.faults()));
-    Ok(reached)
+    Ok(Outcome { seed, report: Report::of(&history), tally, cut_short })
+}
+
+impl Settings {
+    /// The buyers: a sale that is busy from its beginning to its end, with much that is given back.
+    fn sale(&self, seed: u64) -> onsale::Plan {
+        onsale::Plan {
+            seed,
+            curve: onsale::Curve::Steady,
+            rate: self.rate,
+            duration: self.bound(),
+            shows: 80,
+            abandon: 0.15,
+            release: 0.15,
+            cancel: 0.3,
+            patience: Duration::from_secs(10),
+            quiet: true,
+            ..onsale::Plan::default()
+        }
+    }
+
+    /// How long a run may take.
+    fn bound(&self) -> Duration {
+        Duration::from_secs_f64(self.minutes * 60.0)
+    }
 }
 
 /// What is wanted, as far as it can be had here.
@@ -117,35 +176,6 @@ fn plan_of(
         kinds.retain(|kind| *kind != Kind::ClockSkew);
     }
     Plan::new(seed, kinds, Parts { services, links: rehearsal.links.names().map(str::to_owned).collect() })
-}
-
-/// Fault after fault until there were enough, or the time is over; whether there were enough.
-async fn break_it(
-    settings: &Settings,
-    plan: Plan,
-    stage: &Stage<'_>,
-    recorder: &Recorder,
-    say: &impl Fn(&str),
-) -> Result<(Tally, bool)> {
-    let began = Instant::now();
-    let bound = Duration::from_secs_f64(settings.minutes * 60.0);
-    let mut tally = Tally::default();
-    for (fault, number) in plan.zip(1..) {
-        let enough = tally.faults() >= settings.faults && recorder.ops() >= settings.operations;
-        if enough || began.elapsed() > bound {
-            return Ok((tally, enough));
-        }
-        tokio::time::sleep(fault.calm).await;
-        let at = began.elapsed().as_secs_f64();
-        let said = format!("{number:4} {at:7.1} s  {:20} {}", fault.kind, fault.part);
-        recorder.record(What::Fault { fault: number, name: fault.kind.name(), part: fault.part.clone() });
-        let harmed = stage.act(&fault).await.with_context(|| said.clone())?;
-        let whole = stage.inspector.whole(&harmed.gone).await.with_context(|| said.clone())?;
-        recorder.record(What::Recovered { fault: number });
-        tally.count(fault.kind, whole.after);
-        say(&format!("{said} ({}): whole {whole}", harmed.what));
-    }
-    bail!("there is nothing to break")
 }
 
 async fn asked_to_stop() -> Result<()> {

@@ -2,9 +2,12 @@
 //!
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
+pub mod arrivals;
 pub mod buyer;
 pub mod faults;
 pub mod fleet;
 pub mod history;
 pub mod live;
+pub mod onsale;
+pub mod report;
 pub mod walk;

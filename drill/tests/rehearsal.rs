@@ -41,6 +41,8 @@ fn drill(directory: &Path, arguments: &[&str]) -> Child {
         .args(arguments)
         .env("MARQUEE_BIN_DIR", programs)
         .env("MARQUEE_STOP_SECONDS", "5")
+        .env("MARQUEE_RESERVATIONS__HOLD_SECONDS", "5")
+        .env("MARQUEE_WAITLIST__OFFER_SECONDS", "4")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -98,7 +100,7 @@ fn signal(drill: &Child, signal: Signal) {
 async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
     let (_guard, directory) = alone("faults").await;
     let kinds = KINDS.join(",");
-    let mut drill = drill(&directory, &["--seed", "3", "--faults", "8", "--kinds", &kinds]);
+    let mut drill = drill(&directory, &["--seed", "3", "--faults", "8", "--rate", "15", "--kinds", &kinds]);
     let traces = traces(&mut drill, &directory.join("fleet")).await;
     let output = drill.wait_with_output().unwrap();
     let said = said(&output);
