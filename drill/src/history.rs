@@ -98,6 +98,15 @@ pub enum What {
         /// What.
         sight: Sight,
     },
+    /// A buyer comes, at the time that was planned and whatever became of those before.
+    Arrival {
+        /// Who.
+        buyer: u32,
+        /// When they were to come: what they then wait for begins here, not when we got round to it.
+        due: Nanos,
+        /// Whether they were let in; not when as many were inside as the plan allows.
+        inside: bool,
+    },
     /// The fleet was broken on purpose.
     Fault {
         /// Counted from 1.
@@ -203,10 +212,37 @@ pub enum Step {
     Cancel,
     /// `POST /api/shows/{id}/waitlist`.
     Join,
+    /// `GET /api/waitlist`.
+    Lines,
     /// `GET /api/waitlist/{id}`.
     Entry,
     /// `DELETE /api/waitlist/{id}`.
     Leave,
+}
+
+impl Step {
+    /// As the report has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Popular => "popular",
+            Self::Movie => "movie",
+            Self::Shows => "shows",
+            Self::SeatMap => "seat map",
+            Self::Seats => "seats",
+            Self::Live => "live",
+            Self::Hold => "hold",
+            Self::GetHold => "get hold",
+            Self::Release => "release",
+            Self::Confirm => "confirm",
+            Self::Bookings => "bookings",
+            Self::Cancel => "cancel",
+            Self::Join => "join",
+            Self::Lines => "lines",
+            Self::Entry => "entry",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 impl Call {

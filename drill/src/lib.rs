@@ -2,6 +2,7 @@
 //!
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
+pub mod arrivals;
 pub mod books;
 pub mod buyer;
 pub mod checker;
@@ -9,4 +10,6 @@ pub mod faults;
 pub mod fleet;
 pub mod history;
 pub mod live;
+pub mod onsale;
+pub mod report;
 pub mod walk;

@@ -37,15 +37,22 @@ fn unanswered(evidence: &Evidence, attempt: &Attempt) -> Option<String> {
     let until = if attempt.ended == Nanos::MAX { evidence.end() } else { attempt.ended };
     let pardoned = |trouble: Trouble| evidence.excuses.pardon(trouble, attempt.invoked, until);
     match status {
-        Some(503) if !retry_after => Some("a 503 that does not say when to come back".to_owned()),
+        Some(503) if !retry_after && !handshake(attempt.call) => {
+            Some("a 503 that does not say when to come back".to_owned())
+        }
         Some(503) if asked_for(attempt.call) || pardoned(Unavailable) => None,
         Some(status @ 500..) => Some(format!("a {status} that nothing excuses")),
         Some(status) => Some(format!("an answer {status} that says nothing")),
         None if why == GIVEN_UP || pardoned(NoAnswer) => None,
         // The handshake of a socket ends as the socket would.
-        None if *attempt.call == (Call::Read { step: Step::Live }) && pardoned(SocketLost) => None,
+        None if handshake(attempt.call) && pardoned(SocketLost) => None,
         None => Some("no answer, and nothing that excuses it".to_owned()),
     }
+}
+
+/// A live socket's: whoever opens one sees only the status of a refusal.
+fn handshake(call: &Call) -> bool {
+    *call == (Call::Read { step: Step::Live })
 }
 
 fn asked_for(call: &Call) -> bool {

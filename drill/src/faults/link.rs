@@ -40,6 +40,8 @@ pub struct Link {
 pub struct Carried {
     /// Connections that were accepted.
     pub connections: u64,
+    /// Those that are open.
+    pub connections_open: u64,
     /// Bytes from clients to the target.
     pub bytes_up: u64,
     /// Bytes from the target to clients.
@@ -57,6 +59,7 @@ struct Shared {
     /// A connection to the target was refused.
     refused: Notify,
     connections: AtomicU64,
+    connections_open: AtomicU64,
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
 }
@@ -120,6 +123,7 @@ impl Link {
             state: watch::Sender::new(State::Whole),
             refused: Notify::new(),
             connections: AtomicU64::new(0),
+            connections_open: AtomicU64::new(0),
             bytes_up: AtomicU64::new(0),
             bytes_down: AtomicU64::new(0),
         }));
@@ -159,6 +163,7 @@ impl Link {
         let shared = &self.wire.0;
         Carried {
             connections: read(&shared.connections),
+            connections_open: read(&shared.connections_open),
             bytes_up: read(&shared.bytes_up),
             bytes_down: read(&shared.bytes_down),
         }

@@ -8,20 +8,37 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 
-use super::{Rewriter, State, Wire};
+use super::{Rewriter, Shared, State, Wire};
 
 /// The most that a connection holds back in one direction.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Carries one connection to its end: in order, or by a reset of both sides when either is broken or the link is cut.
 pub(super) async fn carry(mut client: TcpStream, wire: Wire) {
-    wire.0.connections.fetch_add(1, Ordering::Relaxed);
+    let _counted = Counted::new(&wire.0);
     let Some(mut target) = unless_cut(&wire, connect(&wire)).await else {
         return reset(&client);
     };
     if unless_cut(&wire, copy_both(&mut client, &mut target, &wire)).await.is_none() {
         reset(&client);
         reset(&target);
+    }
+}
+
+/// Counts a connection as open while this lives.
+struct Counted<'a>(&'a Shared);
+
+impl<'a> Counted<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        shared.connections_open.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.connections_open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
