@@ -16,6 +16,9 @@ use rand::{RngExt, SeedableRng};
 const CALM_MS: RangeInclusive<u64> = 300..=1_500;
 /// How long a process or a server stands still, a link is cut or slow, a clock wrong.
 const LASTS_MS: RangeInclusive<u64> = 300..=4_000;
+/// Now and then it outlasts what a fleet waits for: statements, idle transactions, leases, health checks.
+const OUTLASTS_MS: RangeInclusive<u64> = 6_000..=12_000;
+const OUTLASTS_SHARE: f64 = 0.15;
 /// How long a chunk takes over a slow link.
 const DELAY_MS: RangeInclusive<u64> = 10..=150;
 /// How far a wrong clock is off, either way.
@@ -198,15 +201,20 @@ impl Plan {
             | Kind::RedisRestart
             | Kind::PubsubDrop => Harm::Blow,
             Kind::Freeze | Kind::BalancerFreeze | Kind::RedisFreeze | Kind::LinkCut | Kind::LinkStall => {
-                Harm::Spell { lasts: self.time(LASTS_MS) }
+                Harm::Spell { lasts: self.lasts() }
             }
-            Kind::LinkSlow => Harm::Slowness { lasts: self.time(LASTS_MS), delay: self.time(DELAY_MS) },
+            Kind::LinkSlow => Harm::Slowness { lasts: self.lasts(), delay: self.time(DELAY_MS) },
             Kind::ClockSkew => {
                 let sign = if self.chance.random_bool(0.5) { 1 } else { -1 };
                 let by_seconds = sign * self.chance.random_range(SKEW_SECONDS);
-                Harm::Skew { lasts: self.time(LASTS_MS), by_seconds }
+                Harm::Skew { lasts: self.lasts(), by_seconds }
             }
         }
+    }
+
+    fn lasts(&mut self) -> Duration {
+        let long = self.chance.random_bool(OUTLASTS_SHARE);
+        self.time(if long { OUTLASTS_MS } else { LASTS_MS })
     }
 
     fn time(&mut self, ms: RangeInclusive<u64>) -> Duration {
@@ -269,6 +277,19 @@ mod tests {
         let of_one = [Kind::Kill, Kind::Freeze, Kind::Restart, Kind::ClockSkew];
         let of_links = [Kind::LinkCut, Kind::LinkStall, Kind::LinkSlow];
         assert_eq!(broken.len(), of_one.len() * 4 + of_links.len() * 3 + Kind::all().len() - 7);
+    }
+
+    #[test]
+    fn a_spell_is_short_or_outlasts_what_a_fleet_waits_for() {
+        let spell = |fault: Fault| match fault.harm {
+            Harm::Blow => None,
+            Harm::Spell { lasts } | Harm::Slowness { lasts, .. } | Harm::Skew { lasts, .. } => Some(lasts),
+        };
+        let spells: Vec<u128> =
+            plan(1).take(2_000).filter_map(spell).map(|lasts| lasts.as_millis()).collect();
+        let (short, long): (Vec<_>, Vec<_>) = spells.iter().partition(|ms| **ms <= 4_000);
+        assert!(long.iter().all(|ms| (6_000..=12_000).contains(*ms)));
+        assert!(!long.is_empty() && short.len() > 4 * long.len(), "{} long, {} short", long.len(), short.len());
     }
 
     #[test]
