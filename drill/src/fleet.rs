@@ -2,6 +2,8 @@
 //!
 //! Only processes whose ids stand in the fleet's own directory are ever signalled.
 
+pub mod run;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

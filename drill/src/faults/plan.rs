@@ -289,7 +289,12 @@ mod tests {
             plan(1).take(2_000).filter_map(spell).map(|lasts| lasts.as_millis()).collect();
         let (short, long): (Vec<_>, Vec<_>) = spells.iter().partition(|ms| **ms <= 4_000);
         assert!(long.iter().all(|ms| (6_000..=12_000).contains(*ms)));
-        assert!(!long.is_empty() && short.len() > 4 * long.len(), "{} long, {} short", long.len(), short.len());
+        assert!(
+            !long.is_empty() && short.len() > 4 * long.len(),
+            "{} long, {} short",
+            long.len(),
+            short.len()
+        );
     }
 
     #[test]
