@@ -144,7 +144,6 @@ impl Socket {
             Ok(Ok(live)) => {
                 op.done_plainly(SWITCHING_PROTOCOLS);
                 self.saw(Sight::Opened { show: self.show.clone() });
-                sale.changes.opened(&self.show, self.connection, sale.recorder.now());
                 return Some(live);
             }
             Ok(Err(error)) => match refused(&error) {
@@ -260,7 +259,11 @@ impl Socket {
             ServerFrame::Sold { show_id, seats } => {
                 self.saw(Sight::Sold { show: show_id.clone(), seats: seats.clone() });
             }
-            ServerFrame::Snapshot { .. } | ServerFrame::Error { .. } | ServerFrame::Unknown => return,
+            ServerFrame::Snapshot { .. } => {
+                let at = self.sale.recorder.now();
+                return self.sale.changes.snapshot(&self.show, self.connection, at);
+            }
+            ServerFrame::Error { .. } | ServerFrame::Unknown => return,
         }
         // An owner who does not listen misses nothing that is not written down.
         drop(self.told.try_send(frame));
