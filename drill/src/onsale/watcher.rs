@@ -32,8 +32,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(4);
 /// How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
-/// The server restarts, and others are there to take over.
-const SERVICE_RESTART: u16 = 1012;
 const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// What a socket shows at one moment.
@@ -120,11 +118,10 @@ impl Socket {
         loop {
             let Some(opened) = blind(&mut asks, self.open()).await else { return };
             if let Some(live) = opened {
-                let Some(code) = self.follow(live, &mut asks).await else { return };
-                failures = 0;
-                if code == Some(SERVICE_RESTART) {
-                    continue;
+                if self.follow(live, &mut asks).await.is_none() {
+                    return;
                 }
+                failures = 0;
             }
             let pause =
                 (PAUSE * 2_u32.pow(failures)).min(PAUSE_MAX).mul_f64(self.chance.random_range(0.5..1.0));
@@ -285,3 +282,6 @@ async fn blind<T>(asks: &mut Asks, doing: impl Future<Output = T>) -> Option<T> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
