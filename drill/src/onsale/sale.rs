@@ -76,8 +76,12 @@ impl Drop for Counted<'_> {
 impl Sale {
     /// Looks up what is on sale.
     pub(super) async fn open(target: &str, plan: &Plan, recorder: &Recorder) -> Result<Self> {
-        let program = Program::read(target, plan.shows).await?;
-        Ok(Self {
+        Ok(Self::of(target, plan, recorder, Program::read(target, plan.shows).await?))
+    }
+
+    /// Of a program that is known.
+    pub(super) fn of(target: &str, plan: &Plan, recorder: &Recorder, program: Program) -> Self {
+        Self {
             target: target.to_owned(),
             plan: plan.clone(),
             recorder: recorder.clone(),
@@ -88,7 +92,7 @@ impl Sale {
             deadlines: Mutex::default(),
             in_line: Mutex::default(),
             sold: Mutex::default(),
-        })
+        }
     }
 
     /// Somebody who was never here before.
