@@ -20,6 +20,17 @@ pub struct Buyer {
     jar: Arc<Jar>,
 }
 
+/// What came back, unread.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, to the letter.
+    pub text: String,
+}
+
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -34,8 +45,13 @@ pub struct Answer {
 impl Buyer {
     /// A buyer who was never here before.
     pub fn new(base: &str) -> Result<Self> {
+        Self::with_timeout(base, TIMEOUT)
+    }
+
+    /// A new buyer who gives up on a request after so long.
+    pub fn with_timeout(base: &str, timeout: Duration) -> Result<Self> {
         let jar = Arc::new(Jar::default());
-        let http = reqwest::Client::builder().cookie_provider(Arc::clone(&jar)).timeout(TIMEOUT).build()?;
+        let http = reqwest::Client::builder().cookie_provider(Arc::clone(&jar)).timeout(timeout).build()?;
         Ok(Self { base: Url::parse(base).context("the target is not a URL")?, http, jar })
     }
 
@@ -47,6 +63,17 @@ impl Buyer {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer> {
+        Ok(self.fetch(method, path, headers, body).await?.read())
+    }
+
+    /// Sends one request, and leaves the answer unread.
+    pub async fn fetch(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Reply> {
         let mut request = self.http.request(method, self.base.join(path)?);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -56,9 +83,14 @@ impl Buyer {
         }
         let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Ok(Answer { status, headers, body })
+        Ok(Reply { status, headers, text: response.text().await? })
+    }
+
+    /// Whether the jar has a cookie of this name.
+    pub fn has_cookie(&self, name: &str) -> bool {
+        let cookies = self.jar.cookies(&self.base);
+        let line = cookies.as_ref().and_then(|line| line.to_str().ok()).unwrap_or_default();
+        line.split("; ").any(|cookie| cookie.split_once('=').is_some_and(|(found, _)| found == name))
     }
 
     /// GET.
@@ -106,6 +138,15 @@ impl Buyer {
         let cookies = self.jar.cookies(&self.base);
         url.set_scheme("ws").ok().context("the target is not http")?;
         Live::connect(url.as_str(), cookies.map(|value| (COOKIE.as_str(), value))).await
+    }
+}
+
+impl Reply {
+    /// The answer in it.
+    pub fn read(self) -> Answer {
+        let Self { status, headers, text } = self;
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, headers, body }
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Only processes whose ids stand in the fleet's own directory are ever signalled.
 
+pub mod run;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ pub struct Fleet {
     /// The balancer's admin address.
     pub admin_url: String,
     directory: PathBuf,
+    variables: HashMap<String, String>,
 }
 
 /// A process that is kept down; dropping this lets it come back.
@@ -40,24 +45,45 @@ impl Drop for Down {
 impl Fleet {
     /// As `fleet.env` of a run says, through the environment.
     pub fn from_environment() -> Result<Self> {
-        let variable = |name| {
-            std::env::var(name).with_context(|| {
-                format!(
-                    "{name} is not set; run this through scripts/test, or read fleet.env of a scripts/run"
-                )
-            })
-        };
+        // What is not text is none of ours.
+        let text =
+            |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+        Self::told(std::env::vars_os().filter_map(text).collect())
+            .context("run this through scripts/test, or read fleet.env of a scripts/run before")
+    }
+
+    /// As `fleet.env` in the directory of a run says.
+    pub fn from_directory(directory: &Path) -> Result<Self> {
+        let file = directory.join("fleet.env");
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        Self::told(text.lines().filter_map(variable).collect())
+    }
+
+    fn told(variables: HashMap<String, String>) -> Result<Self> {
+        let told = |name| variables.get(name).cloned().with_context(|| format!("{name} is not set"));
         Ok(Self {
-            url: variable("MARQUEE_URL")?,
-            admin_url: variable("MARQUEE_ADMIN_URL")?,
-            directory: variable("MARQUEE_RUN_DIR")?.into(),
+            url: told("MARQUEE_URL")?,
+            admin_url: told("MARQUEE_ADMIN_URL")?,
+            directory: told("MARQUEE_RUN_DIR")?.into(),
+            variables,
         })
+    }
+
+    /// What the run says of itself under a name such as `DATABASE_URL`.
+    pub fn variable(&self, name: &str) -> Result<&str> {
+        self.variables.get(name).map(String::as_str).with_context(|| format!("{name} is not set"))
     }
 
     /// Where an instance listens, such as `catalog-1`.
     pub fn instance_url(&self, name: &str) -> Result<String> {
         let variable = format!("MARQUEE_{}_URL", name.to_uppercase().replace('-', "_"));
-        std::env::var(&variable).with_context(|| format!("{variable} is not set"))
+        self.variable(&variable).map(str::to_owned)
+    }
+
+    /// Where the run keeps what it has to say.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A new buyer.
@@ -133,6 +159,13 @@ impl Fleet {
     }
 }
 
+/// `NAME=VALUE`, the value in single quotes where a shell would read it otherwise.
+fn variable(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once('=')?;
+    let bare = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+    Some((name.to_owned(), bare.map_or_else(|| value.to_owned(), |quoted| quoted.replace(r"'\''", "'"))))
+}
+
 fn pid_in(file: &Path) -> Result<i32> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let first = text.split_whitespace().next().with_context(|| format!("{} is empty", file.display()))?;
@@ -148,5 +181,21 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>
         }
         ensure!(Instant::now() < deadline, "waited in vain for {what}");
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_of_as_a_shell_would_read_it() {
+        let read = |line| variable(line).unwrap();
+        assert_eq!(
+            read("MARQUEE_URL=http://127.0.0.1:8080"),
+            ("MARQUEE_URL".into(), "http://127.0.0.1:8080".into())
+        );
+        assert_eq!(read(r"MARQUEE_RUN_DIR='/our fleet'\''s'").1, "/our fleet's");
+        assert_eq!(variable("nothing"), None);
     }
 }

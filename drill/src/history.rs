@@ -15,6 +15,9 @@ use domain::id::{BookingId, EntryId, HoldId, SeatId, ShowId};
 use domain::live::Seats;
 use serde::{Deserialize, Serialize};
 
+/// Why an [`What::Info`] has no answer: its buyer went away before there could be one.
+pub const GIVEN_UP: &str = "given up";
+
 /// Nanoseconds since the run began.
 pub type Nanos = u64;
 /// One request, from its leaving to its answer.
@@ -80,6 +83,9 @@ pub enum What {
         op: OpId,
         /// The answer's status, if there was one.
         status: Option<u16>,
+        /// Whether the answer said when to come back.
+        #[serde(default)]
+        retry_after: bool,
         /// Why.
         why: String,
     },
@@ -91,6 +97,15 @@ pub enum What {
         socket: u32,
         /// What.
         sight: Sight,
+    },
+    /// A buyer comes, at the time that was planned and whatever became of those before.
+    Arrival {
+        /// Who.
+        buyer: u32,
+        /// When they were to come: what they then wait for begins here, not when we got round to it.
+        due: Nanos,
+        /// Whether they were let in; not when as many were inside as the plan allows.
+        inside: bool,
     },
     /// The fleet was broken on purpose.
     Fault {
@@ -197,10 +212,37 @@ pub enum Step {
     Cancel,
     /// `POST /api/shows/{id}/waitlist`.
     Join,
+    /// `GET /api/waitlist`.
+    Lines,
     /// `GET /api/waitlist/{id}`.
     Entry,
     /// `DELETE /api/waitlist/{id}`.
     Leave,
+}
+
+impl Step {
+    /// As the report has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Popular => "popular",
+            Self::Movie => "movie",
+            Self::Shows => "shows",
+            Self::SeatMap => "seat map",
+            Self::Seats => "seats",
+            Self::Live => "live",
+            Self::Hold => "hold",
+            Self::GetHold => "get hold",
+            Self::Release => "release",
+            Self::Confirm => "confirm",
+            Self::Bookings => "bookings",
+            Self::Cancel => "cancel",
+            Self::Join => "join",
+            Self::Lines => "lines",
+            Self::Entry => "entry",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 impl Call {
@@ -266,7 +308,7 @@ pub enum Sight {
     },
     /// It is gone.
     Closed {
-        /// The close code, if one was said.
+        /// The close code: the server's word, or 1000 when it was its owner who closed it. None when it broke.
         code: Option<u16>,
     },
     /// A version that is not above the last (a snapshot may repeat it), or a step that skips.

@@ -2,8 +2,14 @@
 //!
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
+pub mod arrivals;
+pub mod books;
 pub mod buyer;
+pub mod checker;
+pub mod faults;
 pub mod fleet;
 pub mod history;
 pub mod live;
+pub mod onsale;
+pub mod report;
 pub mod walk;

@@ -1,6 +1,6 @@
 //! The live socket as a buyer's browser uses it.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use domain::live::{Seats, ServerFrame};
 use domain::status::SeatStatus;
 use futures_util::{SinkExt, StreamExt};
@@ -19,6 +19,24 @@ pub struct Live {
     pub version: Option<u64>,
     /// All that is not free.
     pub seats: Seats,
+}
+
+/// What a socket brings.
+#[derive(Debug)]
+pub enum Heard {
+    /// A frame that follows on the one before.
+    Frame(ServerFrame),
+    /// A frame that does not; the picture shows it all the same.
+    OutOfStep {
+        /// The last version, if there was one.
+        before: Option<u64>,
+        /// The frame.
+        frame: ServerFrame,
+    },
+    /// A sign of life.
+    Ping,
+    /// The end, with the code if one was said.
+    Closed(Option<u16>),
 }
 
 impl Live {
@@ -40,16 +58,33 @@ impl Live {
     /// The next frame, with the picture brought up to it. A step that does not follow on the last version is an error.
     pub async fn next(&mut self) -> Result<ServerFrame> {
         loop {
-            match self.socket.next().await.context("the live socket ended")?? {
-                Message::Text(text) => {
-                    let frame = serde_json::from_str(&text)?;
-                    self.follow(&frame)?;
-                    return Ok(frame);
-                }
-                Message::Close(frame) => bail!("the live socket was closed: {frame:?}"),
-                _ => {}
+            match self.hear().await? {
+                Heard::Frame(frame) => return Ok(frame),
+                Heard::OutOfStep { before, frame } => bail!("{frame:?} after version {before:?}"),
+                Heard::Closed(code) => bail!("the live socket was closed: {code:?}"),
+                Heard::Ping => {}
             }
         }
+    }
+
+    /// Whatever comes next, with the picture brought up to it. May be dropped while it waits.
+    pub async fn hear(&mut self) -> Result<Heard> {
+        match self.socket.next().await.context("the live socket ended")?? {
+            Message::Text(text) => {
+                let frame = serde_json::from_str(&text)?;
+                let before = self.version;
+                let in_step = self.follow(&frame);
+                Ok(if in_step { Heard::Frame(frame) } else { Heard::OutOfStep { before, frame } })
+            }
+            Message::Close(frame) => Ok(Heard::Closed(frame.map(|frame| frame.code.into()))),
+            _ => Ok(Heard::Ping),
+        }
+    }
+
+    /// Says goodbye, as a browser does.
+    pub async fn close(mut self) {
+        // A server that is gone needs no goodbye.
+        drop(self.socket.close(None).await);
     }
 
     /// Reads on until the picture shows a seat with a status.
@@ -66,24 +101,30 @@ impl Live {
         found.map_or(SeatStatus::Free, |(_, status)| *status)
     }
 
-    fn follow(&mut self, frame: &ServerFrame) -> Result<()> {
+    /// Brings the picture up to a frame; says whether the frame followed on the last version.
+    fn follow(&mut self, frame: &ServerFrame) -> bool {
         match frame {
             ServerFrame::Snapshot { version, seats, .. } => {
-                ensure!(
-                    self.version.is_none_or(|last| *version >= last),
-                    "{version} after {:?}",
-                    self.version
-                );
+                let in_step = self.version.is_none_or(|last| *version >= last);
                 (self.version, self.seats) = (Some(*version), seats.clone());
+                in_step
             }
             ServerFrame::Seats { version, changes, .. } => {
-                ensure!(self.version == version.checked_sub(1), "step {version} after {:?}", self.version);
+                let in_step = self.version.is_some() && self.version == version.checked_sub(1);
                 self.version = Some(*version);
                 self.seats.extend(changes.clone());
                 self.seats.retain(|_, status| *status != SeatStatus::Free);
+                in_step
             }
-            _ => {}
+            _ => true,
         }
-        Ok(())
+    }
+}
+
+/// The status with which a socket was refused, when that is why there is none.
+pub fn refused(error: &anyhow::Error) -> Option<u16> {
+    match error.downcast_ref::<tokio_tungstenite::tungstenite::Error>() {
+        Some(tokio_tungstenite::tungstenite::Error::Http(answer)) => Some(answer.status().as_u16()),
+        _ => None,
     }
 }

@@ -1,8 +1,14 @@
-//! `drill walk [--url URL]`: buys two seats as a buyer would, and says what came of it.
+//! `drill walk`: buys two seats as a buyer would, and says what came of it. `drill onsale`: many buyers at once, in figures.
+//! `drill faults`: the same on a fleet of its own that is broken meanwhile. `drill check`: judges a run that was written down.
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use drill::checker::command::Check;
+use drill::faults;
+use drill::onsale::{OnsaleArgs, onsale};
+use drill::walk::walk;
 
 #[derive(Debug, Parser)]
 #[command(about = "Drives real traffic through the balancer and checks what came back")]
@@ -19,21 +25,31 @@ enum Command {
         #[arg(long, env = "MARQUEE_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+    /// An on-sale: buyers come as planned, buy, wait in line, go away, and everything they see is written down.
+    Onsale(Box<OnsaleArgs>),
+    /// Breaks a fleet of its own while buyers are on it, and judges what they saw.
+    Faults(faults::Settings),
+    /// Judges a run that was written down: does what was told, seen and written agree?
+    Check(Check),
 }
+
+/// What to say, and whether all is as it should be.
+type Answer = (String, bool);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Walk { url } = Args::parse().command;
-    match drill::walk::walk(&url).await {
-        Ok(walked) => {
-            say(&format!(
-                "booked {} of “{}”: {} ({})",
-                walked.seats.join(" and "),
-                walked.title,
-                walked.booking_id,
-                walked.show_id
-            ));
-            ExitCode::SUCCESS
+    let answer = match Args::parse().command {
+        Command::Walk { url } => walked(&url).await,
+        Command::Onsale(args) => sold(&args).await,
+        Command::Faults(settings) => {
+            faults::faults(&settings, say).await.map(|outcome| (outcome.to_string(), outcome.good()))
+        }
+        Command::Check(check) => check.run().await.map(|(verdict, text)| (text, verdict.holds())),
+    };
+    match answer {
+        Ok((text, good)) => {
+            say(&text);
+            if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("drill: {error:#}");
@@ -42,7 +58,19 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn walked(url: &str) -> Result<Answer> {
+    let walked = walk(url).await?;
+    let (seats, title) = (walked.seats.join(" and "), walked.title);
+    Ok((format!("booked {seats} of “{title}”: {} ({})", walked.booking_id, walked.show_id), true))
+}
+
+async fn sold(args: &OnsaleArgs) -> Result<Answer> {
+    let report = onsale(args).await?;
+    // The checker's judgement joins here: its verdict below the report, and `good` only when it holds too.
+    Ok((report.to_string(), report.as_expected()))
+}
+
 #[expect(clippy::print_stdout, reason = "this is the program's answer")]
-fn say(line: &str) {
-    println!("{line}");
+fn say(text: &str) {
+    println!("{}", text.trim_end());
 }

@@ -12,6 +12,8 @@ port_of() {
     reservations-*) REPLY=$((service_base + 200 + ${1##*-})) ;;
     waitlist-*) REPLY=$((service_base + 300 + ${1##*-})) ;;
     cache-warmer) REPLY=$((service_base + 401)) ;;
+    postgres) REPLY=$postgres_port ;;
+    redis) REPLY=$redis_port ;;
   esac
 }
 
@@ -28,12 +30,12 @@ refuse_taken_ports() {
   done
 }
 
-# endpoints PREFIX NAME…: a TOML list of their addresses.
+# endpoints FROM PREFIX NAME…: a TOML list of their addresses, as FROM reaches them.
 endpoints() {
-  local prefix=$1 name list=""
-  shift
+  local from=$1 prefix=$2 name list=""
+  shift 2
   for name in "$@"; do
-    port_of "$name"
+    reach "$from" "$name"
     list+="${list:+,}\"${prefix}127.0.0.1:$REPLY\""
   done
   printf '[%s]' "$list"
@@ -48,14 +50,14 @@ own_environment() {
   settings=("${prefix}__LISTEN=127.0.0.1:$REPLY")
   case $program in
     catalog)
-      settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints http:// reservations-1 reservations-2 waitlist-1 waitlist-2)") ;;
+      settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints "$name" http:// reservations-1 reservations-2 waitlist-1 waitlist-2)") ;;
     waitlist)
-      settings+=("${prefix}__RESERVATIONS=$(endpoints http:// reservations-1 reservations-2)") ;;
+      settings+=("${prefix}__RESERVATIONS=$(endpoints "$name" http:// reservations-1 reservations-2)") ;;
     balancer)
       port_of admin
       settings=("${prefix}__LISTEN__PUBLIC=127.0.0.1:$public_port" "${prefix}__LISTEN__ADMIN=127.0.0.1:$REPLY")
       for pool in catalog reservations waitlist; do
-        settings+=("${prefix}__POOLS__${pool^^}__ENDPOINTS=$(endpoints "" "$pool-1" "$pool-2")")
+        settings+=("${prefix}__POOLS__${pool^^}__ENDPOINTS=$(endpoints "$name" "" "$pool-1" "$pool-2")")
       done ;;
   esac
 }
@@ -68,8 +70,19 @@ launch() {
     redis) launch_redis ;;
     *)
       own_environment "$1"
+      through_links "$1"
+      added_environment "$1"
       start_process "$1" env "${settings[@]}" "$binaries/${1%-[0-9]}" ;;
   esac
+}
+
+# added_environment NAME: adds to settings what env/NAME says.
+added_environment() {
+  local line
+  if [[ ! -e $run_dir/env/$1 ]]; then return; fi
+  while IFS= read -r line; do
+    if [[ $line == [A-Za-z_]*=* ]]; then settings+=("$line"); fi
+  done <"$run_dir/env/$1"
 }
 
 # check_configs [each]: every program reads its configuration as it will; with `each`, a line for each of them.
@@ -113,6 +126,7 @@ await_fleet() {
     http_status "$public_port" /healthz
     status=$REPLY
     if [[ $status == 200 ]] && all_listen; then return; fi
+    end_when_unwanted
     for name in "${services[@]}" balancer; do
       if ! running "$name"; then
         complain "$name ended while starting; its last lines ($run_dir/logs/$name.log):"

@@ -11,6 +11,23 @@ stop_seconds_max=${MARQUEE_STOP_SECONDS:-20}
 
 declare -A pause_ms=() started_ms=() due_ms=()
 
+wanted_pid="" wanted_id=""
+
+# want_while PID: from here on this run is for that process, and ends with it.
+want_while() {
+  wanted_pid=$1
+  identity "$1" || die "--while wants a process that runs; $1 is none"
+  wanted_id=$REPLY
+}
+
+# end_when_unwanted: as a signal would.
+end_when_unwanted() {
+  if [[ -z $wanted_pid ]]; then return; fi
+  if identity "$wanted_pid" && [[ $REPLY == "$wanted_id" ]]; then return; fi
+  event "$script_name" "process $wanted_pid is gone, and this run was for it"
+  asked_to_stop
+}
+
 # supervise NAME…: until a signal ends the script.
 supervise() {
   local name rounds=0
@@ -20,6 +37,7 @@ supervise() {
     for name in "$@"; do
       if ! running "$name"; then mend "$name"; fi
     done
+    end_when_unwanted
     rounds=$((rounds + 1))
     if ((rounds % 30 == 0)); then bound_logs; fi
     sleep "$look_seconds_between" || true

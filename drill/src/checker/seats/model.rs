@@ -1,0 +1,159 @@
+//! A seat as a machine: free, held by one hold, or booked by one; with a fencing token that only grows.
+//!
+//! A hold's deadline is no operation of anybody's: from then on the seat may be free, at any time, without a word, and is free
+//! for whoever asks. What was asked for and never answered may happen at any time too, or never.
+
+use super::super::allowances::CLOCKS;
+use super::super::linear::{self, Machine, Outcome, Timed};
+use crate::history::Nanos;
+
+/// All that happened to one seat.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SeatHistory {
+    pub(super) holds: Vec<SeatHold>,
+    pub(super) refusals: Vec<Refusal>,
+}
+
+/// One hold of it: what was acknowledged, and from when on the rest is possible.
+#[derive(Debug, Clone)]
+pub(super) struct SeatHold {
+    /// Which, among all lives.
+    pub(super) life: usize,
+    pub(super) token: Option<i64>,
+    pub(super) deadline: Nanos,
+    pub(super) placed: (Nanos, Nanos),
+    pub(super) booked: Vec<(Nanos, Nanos)>,
+    pub(super) released: Vec<(Nanos, Nanos)>,
+    pub(super) cancelled: Vec<(Nanos, Nanos)>,
+    pub(super) may_book: Nanos,
+    pub(super) may_release: Nanos,
+    pub(super) may_cancel: Nanos,
+}
+
+/// Somebody was told that it is not free, which is true at some moment of this interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// Which request, among all attempts.
+    pub(super) attempt: usize,
+    pub(super) from: Nanos,
+    pub(super) until: Nanos,
+}
+
+impl SeatHistory {
+    /// Whether all of it can have happened to one seat.
+    pub(super) fn search(&self) -> Outcome {
+        linear::search(&Seat { holds: &self.holds }, State::default(), &self.ops())
+    }
+
+    /// How many operations there are.
+    pub(super) fn len(&self) -> usize {
+        self.ops().len()
+    }
+
+    fn ops(&self) -> Vec<Timed<Op>> {
+        let mut ops: Vec<Timed<Op>> = Vec::new();
+        let mut add = |(from, until): (Nanos, Nanos), op| ops.push(Timed { from, until, op });
+        for (at, hold) in self.holds.iter().enumerate() {
+            add(hold.placed, Op::Place(at));
+            hold.booked.iter().for_each(|span| add(*span, Op::Book(at)));
+            hold.released.iter().for_each(|span| add(*span, Op::Release(at)));
+            hold.cancelled.iter().for_each(|span| add(*span, Op::Cancel(at)));
+        }
+        self.refusals.iter().for_each(|refusal| add((refusal.from, refusal.until), Op::Refuse(refusal.from)));
+        ops.sort_by_key(|op| (op.from, op.until));
+        ops
+    }
+}
+
+/// An operation, with the hold it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Place(usize),
+    Book(usize),
+    Release(usize),
+    Cancel(usize),
+    /// Not before this.
+    Refuse(Nanos),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct State {
+    owner: Owner,
+    /// The largest token so far.
+    token: i64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+enum Owner {
+    #[default]
+    Nobody,
+    Held(usize),
+    Booked(usize),
+}
+
+struct Seat<'a> {
+    holds: &'a [SeatHold],
+}
+
+impl Machine for Seat<'_> {
+    type State = State;
+    type Op = Op;
+
+    fn after(&self, state: &State, op: &Op) -> Option<State> {
+        let with = |owner| Some(State { owner, ..*state });
+        match (*op, state.owner) {
+            (Op::Place(hold), Owner::Nobody) => {
+                let token = self.holds[hold].token.unwrap_or(state.token + 1);
+                (token > state.token).then_some(State { owner: Owner::Held(hold), token })
+            }
+            (Op::Place(_), _) | (Op::Refuse(_), Owner::Nobody) => None,
+            // Nobody need have seen that a hold has lapsed: but it is no reason any more.
+            (Op::Refuse(from), Owner::Held(hold)) => {
+                (from <= self.holds[hold].deadline.saturating_add(CLOCKS)).then_some(*state)
+            }
+            (Op::Refuse(_), Owner::Booked(_)) => Some(*state),
+            (Op::Book(hold), owner) => {
+                if owner == Owner::Held(hold) {
+                    with(Owner::Booked(hold))
+                } else {
+                    None
+                }
+            }
+            // What is over already stays as it is.
+            (Op::Release(hold), Owner::Booked(owner)) if owner == hold => None,
+            (Op::Release(hold), owner) => {
+                with(if owner == Owner::Held(hold) { Owner::Nobody } else { owner })
+            }
+            (Op::Cancel(hold), Owner::Held(owner)) if owner == hold => None,
+            (Op::Cancel(hold), owner) => {
+                with(if owner == Owner::Booked(hold) { Owner::Nobody } else { owner })
+            }
+        }
+    }
+
+    fn silently(&self, state: &State, now: Nanos) -> Vec<State> {
+        let mut owners = Vec::new();
+        match state.owner {
+            Owner::Nobody => {}
+            Owner::Held(at) => {
+                let hold = &self.holds[at];
+                if hold.deadline.saturating_sub(CLOCKS).min(hold.may_release) <= now {
+                    owners.push(Owner::Nobody);
+                }
+                if hold.may_book <= now {
+                    owners.push(Owner::Booked(at));
+                }
+            }
+            Owner::Booked(at) => {
+                if self.holds[at].may_cancel <= now {
+                    owners.push(Owner::Nobody);
+                }
+            }
+        }
+        owners.into_iter().map(|owner| State { owner, ..*state }).collect()
+    }
+
+    fn reads(&self, op: &Op) -> bool {
+        matches!(op, Op::Refuse(_))
+    }
+}

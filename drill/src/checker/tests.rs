@@ -1,0 +1,5 @@
+pub(crate) mod told;
+
+mod machine;
+mod scale;
+mod whole;

@@ -1,0 +1,380 @@
+//! A tiny house that does everything right, driven at random: what it tells is always believed. Changed in one place to
+//! what no house could tell, it never is.
+
+use proptest::prelude::*;
+
+use super::told::{On, Told, booked, booking, fails, hold, lost, seats, show, unavailable};
+use crate::books::ClaimStatus;
+use crate::history::Sight;
+
+const SEATS: [&str; 4] = ["A1", "A2", "A3", "A4"];
+const BUYERS: u32 = 5;
+/// How long a hold lasts, and after how long its lapsing is announced at the latest.
+const LASTS_MS: u64 = 3_000;
+const ANNOUNCED_MS: u64 = 900;
+
+/// One step of the drive.
+#[derive(Debug, Clone)]
+struct Step {
+    action: Action,
+    buyer: u32,
+    pick: usize,
+    /// After the step before.
+    gap_ms: u64,
+    /// How long it takes until it is done, and then until it is known.
+    there_ms: u64,
+    back_ms: u64,
+    /// Its answer is lost.
+    lost: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    Hold(Vec<usize>),
+    HoldAgain,
+    Confirm,
+    Release,
+    Cancel,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let action = prop_oneof![
+        5 => proptest::sample::subsequence((0..SEATS.len()).collect::<Vec<_>>(), 1..=2).prop_map(Action::Hold),
+        1 => Just(Action::HoldAgain),
+        4 => Just(Action::Confirm),
+        2 => Just(Action::Release),
+        2 => Just(Action::Cancel),
+    ];
+    (action, 1..=BUYERS, any::<usize>(), 0..1_200_u64, 1..120_u64, 1..120_u64, proptest::bool::weighted(0.1))
+        .prop_map(|(action, buyer, pick, gap_ms, there_ms, back_ms, lost)| Step {
+            action,
+            buyer,
+            pick,
+            gap_ms,
+            there_ms,
+            back_ms,
+            lost,
+        })
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    name: String,
+    buyer: u32,
+    seats: Vec<&'static str>,
+    until_ms: u64,
+    /// When its buyer knew of it, if they do.
+    known_ms: Option<u64>,
+    state: State,
+    booking: Option<String>,
+    /// When its buyer knew of the booking.
+    sold_ms: Option<u64>,
+    /// The first moment at which somebody asked for its end.
+    end_asked_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Held,
+    Booked,
+    Over,
+}
+
+#[derive(Debug)]
+struct House {
+    told: Told,
+    now_ms: u64,
+    holds: Vec<Kept>,
+}
+
+impl House {
+    fn driven(steps: &[Step]) -> Self {
+        let mut house = Self { told: Told::new(), now_ms: 1_000, holds: Vec::new() };
+        for buyer in 1..=BUYERS {
+            house.told.sees(buyer, 0, Sight::Opened { show: show() });
+        }
+        for step in steps {
+            house.now_ms += step.gap_ms;
+            house.lapse();
+            house.take(step);
+        }
+        house.now_ms += LASTS_MS + ANNOUNCED_MS;
+        house.lapse();
+        house.told.sees(1, house.now_ms + 5_000, Sight::Opened { show: show() });
+        house
+    }
+
+    /// Whatever is past its deadline is over, and its buyer is told a little later.
+    fn lapse(&mut self) {
+        for hold in &mut self.holds {
+            if hold.state == State::Held && hold.until_ms <= self.now_ms {
+                hold.state = State::Over;
+                self.told.lapses(&hold.name);
+                let late_ms = hold.until_ms % ANNOUNCED_MS;
+                let sight = Sight::HoldExpired { hold: super::told::hold(&hold.name) };
+                self.told.sees(hold.buyer, hold.until_ms + late_ms, sight);
+            }
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let on = (self.now_ms - step.there_ms, self.now_ms + step.back_ms);
+        match &step.action {
+            Action::Hold(places) => self.hold(step, on, places),
+            Action::HoldAgain => self.hold_again(step, on),
+            Action::Confirm => self.confirm(step, on),
+            Action::Release => self.release(step, on),
+            Action::Cancel => self.cancel(step, on),
+        }
+    }
+
+    fn hold(&mut self, step: &Step, on: On, places: &[usize]) {
+        let wanted: Vec<&'static str> = places.iter().map(|place| SEATS[*place]).collect();
+        let live = |hold: &&Kept| hold.state != State::Over;
+        let taken: Vec<&str> = self
+            .holds
+            .iter()
+            .filter(live)
+            .flat_map(|hold| hold.seats.iter().copied())
+            .filter(|seat| wanted.contains(seat))
+            .collect();
+        if !taken.is_empty() {
+            let key = format!("key_{}", self.told.history.records.len());
+            if step.lost {
+                self.told.asks(step.buyer, on, &wanted, &key, lost);
+            } else {
+                self.told.asks(step.buyer, on, &wanted, &key, unavailable(&taken));
+            }
+            return;
+        }
+        let name = format!("hold_{}", self.holds.len());
+        let until_ms = self.now_ms + LASTS_MS;
+        if step.lost {
+            self.told.holds_unheard(step.buyer, on, &wanted, &name, until_ms);
+        } else {
+            self.told.holds(step.buyer, on, &wanted, &name, until_ms);
+        }
+        self.holds.push(Kept {
+            name,
+            buyer: step.buyer,
+            seats: wanted,
+            until_ms,
+            known_ms: (!step.lost).then_some(on.1),
+            state: State::Held,
+            booking: None,
+            sold_ms: None,
+            end_asked_ms: u64::MAX,
+        });
+    }
+
+    /// The same key again gets the same answer, whatever became of the hold.
+    fn hold_again(&mut self, step: &Step, on: On) {
+        let Some(at) = pick(step.pick, &self.holds, |_| true) else { return };
+        let hold = self.holds[at].clone();
+        let on = (on.0.max(hold.known_ms.unwrap_or_default()), on.1);
+        if on.0 > self.now_ms {
+            return;
+        }
+        self.told.asks(
+            hold.buyer,
+            on,
+            &hold.seats,
+            &hold.name,
+            super::told::held(&hold.seats, &hold.name, hold.until_ms),
+        );
+        self.holds[at].known_ms.get_or_insert(on.1);
+    }
+
+    fn confirm(&mut self, step: &Step, on: On) {
+        let known = |hold: &Kept| hold.known_ms.is_some_and(|known_ms| known_ms <= self.now_ms);
+        let Some(at) = pick(step.pick, &self.holds, known) else { return };
+        let Kept { name, buyer, state, seats: names, .. } = self.holds[at].clone();
+        let on = (on.0.max(self.holds[at].known_ms.unwrap_or_default()), on.1);
+        let (sold, names) = (format!("{name}_sold"), seats(&names));
+        let again = self.holds[at].booking.is_some();
+        if state == State::Over && !again {
+            // Another key each time: an answer is kept for its own.
+            let key = format!("late_{}", self.told.history.records.len());
+            self.told.asks_to_confirm(buyer, on, &name, &key, fails(410, "hold_expired"));
+            return;
+        }
+        if !again {
+            self.told.write_booking(buyer, self.now_ms, &name, &sold);
+            self.holds[at].booking = Some(sold.clone());
+            self.holds[at].state = State::Booked;
+        }
+        if step.lost {
+            self.told.asks_to_confirm(buyer, on, &name, &sold, lost);
+        } else {
+            self.told.asks_to_confirm(buyer, on, &name, &sold, booked(&names, &name, &sold));
+            self.holds[at].sold_ms.get_or_insert(on.1);
+        }
+    }
+
+    fn release(&mut self, step: &Step, on: On) {
+        let known = |hold: &Kept| {
+            hold.state != State::Booked
+                && hold.booking.is_none()
+                && hold.known_ms.is_some_and(|known_ms| known_ms <= self.now_ms)
+        };
+        let Some(at) = pick(step.pick, &self.holds, known) else { return };
+        let on = (on.0.max(self.holds[at].known_ms.unwrap_or_default()), on.1);
+        let (name, buyer) = (self.holds[at].name.clone(), self.holds[at].buyer);
+        self.holds[at].state = State::Over;
+        self.holds[at].end_asked_ms = self.holds[at].end_asked_ms.min(on.0);
+        self.told.releases(buyer, on, &name);
+    }
+
+    fn cancel(&mut self, step: &Step, on: On) {
+        let known = |hold: &Kept| {
+            hold.state == State::Booked && hold.sold_ms.is_some_and(|sold_ms| sold_ms <= self.now_ms)
+        };
+        let Some(at) = pick(step.pick, &self.holds, known) else { return };
+        let on = (on.0.max(self.holds[at].sold_ms.unwrap_or_default()), on.1);
+        let (name, buyer) = (self.holds[at].booking.clone().unwrap(), self.holds[at].buyer);
+        self.holds[at].state = State::Over;
+        self.holds[at].end_asked_ms = self.holds[at].end_asked_ms.min(on.0);
+        self.told.cancels(buyer, on, &name);
+    }
+}
+
+fn pick(pick: usize, holds: &[Kept], wanted: impl Fn(&Kept) -> bool) -> Option<usize> {
+    let fit: Vec<usize> = (0..holds.len()).filter(|at| wanted(&holds[*at])).collect();
+    (!fit.is_empty()).then(|| fit[pick % fit.len()])
+}
+
+/// All but what is no fault of a house: answers that were lost on their way.
+fn violated(told: &Told) -> Vec<u8> {
+    told.violated().into_iter().filter(|number| *number != 8).collect()
+}
+
+/// A change to what no house could tell, and the invariant that it breaks; nothing where it does not apply.
+type Lie = fn(&mut House, usize) -> Option<u8>;
+
+const LIES: [(&str, Lie); 8] = [
+    ("a hold of a seat that is somebody's", |house, at| {
+        let live = |hold: &Kept| {
+            hold.known_ms.is_some_and(|known| known + 40 < hold.until_ms.min(hold.end_asked_ms) - 60)
+        };
+        let victim = house.holds[pick(at, &house.holds, live)?].clone();
+        let begin = victim.known_ms? + 10;
+        let thief = victim.buyer % BUYERS + 1;
+        house.told.asks(
+            thief,
+            (begin, begin + 20),
+            &victim.seats,
+            "stolen",
+            super::told::held(&victim.seats, "stolen", begin + LASTS_MS),
+        );
+        Some(3)
+    }),
+    ("a booking that is not in the books", |house, at| {
+        let sold = |hold: &Kept| hold.sold_ms.is_some();
+        let lost = house.holds[pick(at, &house.holds, sold)?].booking.clone()?;
+        house.told.books.bookings.retain(|row| row.booking != booking(&lost));
+        Some(2)
+    }),
+    ("a refusal of a seat that is nobody's", |house, at| {
+        let free = |seat: &&&str| {
+            house
+                .told
+                .books
+                .claims
+                .iter()
+                .all(|claim| claim.seat.as_str() != **seat || claim.status == ClaimStatus::Free)
+        };
+        let free: Vec<&&str> = SEATS.iter().filter(free).collect();
+        let seat = *free.get(at % free.len().max(1))?;
+        let late_ms = house.now_ms + 20_000;
+        house.told.refused(1, (late_ms, late_ms + 9), &[seat], &[seat]);
+        Some(3)
+    }),
+    ("another body for the same key", |house, at| {
+        let sold = |hold: &Kept| hold.sold_ms.is_some();
+        let hold = house.holds[pick(at, &house.holds, sold)?].clone();
+        let late_ms = house.now_ms + 10_000;
+        let (key, other) = (hold.booking?, "another");
+        house.told.asks_to_confirm(
+            hold.buyer,
+            (late_ms, late_ms + 9),
+            &hold.name,
+            &key,
+            booked(&seats(&hold.seats), &hold.name, other),
+        );
+        Some(9)
+    }),
+    ("an announcement before the deadline", |house, at| {
+        let known = house.holds[pick(at, &house.holds, |_| true)?].clone();
+        house.told.sees(known.buyer, known.until_ms - 100, Sight::HoldExpired { hold: hold(&known.name) });
+        Some(5)
+    }),
+    ("a hold that is not in the books", |house, at| {
+        let known = |hold: &Kept| hold.known_ms.is_some() && hold.booking.is_none();
+        let lost = house.holds[pick(at, &house.holds, known)?].name.clone();
+        house.told.books.holds.retain(|row| row.hold != hold(&lost));
+        Some(4)
+    }),
+    ("a booking without its claim", |house, at| {
+        let sold: Vec<_> = house
+            .told
+            .books
+            .claims
+            .iter()
+            .filter(|claim| claim.status == ClaimStatus::Booked)
+            .map(|claim| claim.seat.clone())
+            .collect();
+        let lost = sold.get(at % sold.len().max(1))?;
+        house.told.books.claims.retain(|claim| claim.seat != *lost);
+        Some(10)
+    }),
+    ("a token that is smaller than the one before", |house, at| {
+        let rows = &mut house.told.books.holds;
+        let known = |row: &crate::books::Hold| {
+            house.holds.iter().any(|hold| hold.name == row.hold.as_str() && hold.known_ms.is_some())
+        };
+        let later: Vec<usize> = (1..rows.len())
+            .filter(|at| {
+                known(&rows[*at])
+                    && rows[..*at]
+                        .iter()
+                        .any(|row| known(row) && row.seats.iter().any(|seat| rows[*at].seats.contains(seat)))
+            })
+            .collect();
+        let row = *later.get(at % later.len().max(1))?;
+        rows[row].token = 0;
+        Some(3)
+    }),
+];
+
+proptest! {
+    #[test]
+    fn what_a_house_tells_is_believed(steps in proptest::collection::vec(step(), 1..40)) {
+        let house = House::driven(&steps);
+        prop_assert_eq!(violated(&house.told), Vec::<u8>::new(), "{}", house.told.verdict());
+    }
+
+    #[test]
+    fn one_lie_is_found(steps in proptest::collection::vec(step(), 1..40), lie in 0..LIES.len(), at in any::<usize>()) {
+        let mut house = House::driven(&steps);
+        if let Some(number) = LIES[lie].1(&mut house, at) {
+            let found = violated(&house.told);
+            prop_assert!(found.contains(&number), "{}: {found:?}, not {number}\n{}", LIES[lie].0, house.told.verdict());
+        }
+    }
+}
+
+#[test]
+fn every_lie_can_be_told() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut told = [0; LIES.len()];
+    for at in 0..100 {
+        let steps = proptest::collection::vec(step(), 30).new_tree(&mut runner).unwrap().current();
+        for (count, (_, lie)) in told.iter_mut().zip(LIES) {
+            *count += usize::from(lie(&mut House::driven(&steps), at).is_some());
+        }
+    }
+    assert!(told.iter().all(|count| *count > 30), "{told:?}");
+}

@@ -1,0 +1,186 @@
+//! The requests of a buyer, and what their answers come to.
+
+use domain::id::{BookingId, EntryId, HoldId, SeatId, ShowId};
+use domain::status::SeatStatus;
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::buyer::Reply;
+use crate::history::{Call, Effect, Step};
+
+/// Where tickets go.
+const EMAIL: &str = "buyer@marquee.example";
+
+/// One request. Sent again it is the same, key included.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) key: Option<String>,
+    pub(super) body: Option<Value>,
+    /// As the history has it.
+    pub(super) call: Call,
+    /// Of which show it turns seats into what, when it is done.
+    pub(super) turns: Option<(ShowId, SeatStatus)>,
+}
+
+/// Which seats somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// These.
+    Seats(Vec<SeatId>),
+    /// The best for so many.
+    Best(usize),
+}
+
+impl Request {
+    /// One that changes nothing.
+    pub(super) fn read(step: Step, path: String) -> Self {
+        Self { method: Method::GET, path, key: None, body: None, call: Call::Read { step }, turns: None }
+    }
+
+    /// A hold.
+    pub(super) fn hold(show: &ShowId, wish: Wish, key: String) -> Self {
+        let body = match &wish {
+            Wish::Seats(seats) => json!({ "seats": seats }),
+            Wish::Best(party) => json!({ "best": party }),
+        };
+        let (seats, party) = match wish {
+            Wish::Seats(seats) => (seats.clone(), seats.len()),
+            Wish::Best(party) => (Vec::new(), party),
+        };
+        let call = Call::Hold { show: show.clone(), seats, party, key: key.clone() };
+        let turns = Some((show.clone(), SeatStatus::Held));
+        Self { turns, ..Self::post(format!("/api/shows/{show}/holds"), key, body, call) }
+    }
+
+    /// A confirmation.
+    pub(super) fn confirm(show: &ShowId, hold: &HoldId, token: &str, key: String) -> Self {
+        let body = json!({ "email": EMAIL, "payment": { "token": token } });
+        let call = Call::Confirm { hold: hold.clone(), key: key.clone(), token: token.to_owned() };
+        let turns = Some((show.clone(), SeatStatus::Booked));
+        Self { turns, ..Self::post(format!("/api/holds/{hold}/confirm"), key, body, call) }
+    }
+
+    /// A place in line, for these seats only, or for any when there are none.
+    pub(super) fn join(show: &ShowId, party: usize, seats: Vec<SeatId>, key: String) -> Self {
+        let mut body = json!({ "party": party });
+        if !seats.is_empty() {
+            body["seats"] = json!(seats);
+        }
+        let call = Call::Join { show: show.clone(), party, seats, key: key.clone() };
+        Self::post(format!("/api/shows/{show}/waitlist"), key, body, call)
+    }
+
+    /// A hold given back.
+    pub(super) fn release(hold: &HoldId) -> Self {
+        Self::delete(format!("/api/holds/{hold}"), Call::Release { hold: hold.clone() })
+    }
+
+    /// A booking taken back.
+    pub(super) fn cancel(booking: &BookingId) -> Self {
+        Self::delete(format!("/api/bookings/{booking}"), Call::Cancel { booking: booking.clone() })
+    }
+
+    /// A place in line given up.
+    pub(super) fn leave(entry: &EntryId) -> Self {
+        Self::delete(format!("/api/waitlist/{entry}"), Call::Leave { entry: entry.clone() })
+    }
+
+    fn post(path: String, key: String, body: Value, call: Call) -> Self {
+        Self { method: Method::POST, path, key: Some(key), body: Some(body), call, turns: None }
+    }
+
+    fn delete(path: String, call: Call) -> Self {
+        Self { method: Method::DELETE, path, key: None, body: None, call, turns: None }
+    }
+
+    /// What a good answer to this came to; nothing when it does not say what it must.
+    pub(super) fn effect(&self, reply: &Reply) -> Option<Effect> {
+        match &self.call {
+            Call::Hold { .. } => parse::<HoldBody>(reply).map(HoldBody::effect),
+            Call::Confirm { .. } => parse::<BookingBody>(reply).map(|body| body.effect(reply.text.clone())),
+            Call::Join { .. } | Call::Read { step: Step::Entry } => {
+                parse::<EntryBody>(reply).map(EntryBody::effect)
+            }
+            Call::Read { .. } | Call::Release { .. } | Call::Cancel { .. } | Call::Leave { .. } => {
+                Some(Effect::Nothing)
+            }
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct HoldBody {
+    id: HoldId,
+    seats: Vec<SeatId>,
+    expires_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct BookingBody {
+    id: BookingId,
+    hold_id: HoldId,
+    seats: Vec<SeatId>,
+}
+
+/// A place in line.
+#[derive(Debug, Deserialize)]
+pub(super) struct EntryBody {
+    pub(super) id: EntryId,
+    pub(super) status: String,
+    position: Option<u64>,
+    /// What is offered, while it is.
+    pub(super) offer: Option<OfferBody>,
+}
+
+/// A hold in somebody's name.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct OfferBody {
+    pub(super) hold_id: HoldId,
+    pub(super) expires_at: Timestamp,
+}
+
+impl HoldBody {
+    fn effect(self) -> Effect {
+        Effect::Hold { hold: self.id, seats: self.seats, expires_at_ns: epoch_ns(self.expires_at) }
+    }
+}
+
+impl BookingBody {
+    fn effect(self, body: String) -> Effect {
+        Effect::Booking { booking: self.id, hold: self.hold_id, seats: self.seats, body }
+    }
+}
+
+impl EntryBody {
+    fn effect(self) -> Effect {
+        Effect::Entry { entry: self.id, status: self.status, position: self.position }
+    }
+}
+
+/// A body of a known form.
+pub(super) fn parse<'text, T: Deserialize<'text>>(reply: &'text Reply) -> Option<T> {
+    serde_json::from_str(&reply.text).ok()
+}
+
+/// Nanoseconds since the epoch.
+pub(super) fn epoch_ns(at: Timestamp) -> u64 {
+    u64::try_from(at.as_nanosecond()).unwrap_or_default()
+}
+
+/// What a problem says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Refusal {
+    /// The stable word.
+    #[serde(default)]
+    pub(super) code: String,
+    /// The seats that are gone.
+    #[serde(default)]
+    pub(super) unavailable: Vec<SeatId>,
+    /// As many seats elsewhere.
+    #[serde(default)]
+    pub(super) alternatives: Vec<Vec<SeatId>>,
+}
