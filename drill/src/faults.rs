@@ -151,9 +151,7 @@ async fn evidence(
 ) -> Result<(History, Books)> {
     let history = recorder.history();
     history.save(&directory.join("history.jsonl"))?;
-    let mut books = Books::read(rehearsal.fleet.variable("DATABASE_URL")?).await?;
-    books.samples = ledger.samples();
-    books.complaints = ledger.stop().await;
+    let books = Books::after(rehearsal.fleet.variable("DATABASE_URL")?, ledger).await?;
     books.save(&directory.join("books.json"))?;
     Ok((history, books))
 }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use drill::books::{Books, Ledger};
 use drill::checker::command::Check;
+use drill::checker::judge;
 use drill::faults;
 use drill::onsale::{OnsaleArgs, onsale};
 use drill::walk::walk;
@@ -26,11 +28,21 @@ enum Command {
         url: String,
     },
     /// An on-sale: buyers come as planned, buy, wait in line, go away, and everything they see is written down.
-    Onsale(Box<OnsaleArgs>),
+    Onsale(Box<Sale>),
     /// Breaks a fleet of its own while buyers are on it, and judges what they saw.
     Faults(faults::Settings),
     /// Judges a run that was written down: does what was told, seen and written agree?
     Check(Check),
+}
+
+/// An on-sale, and who judges it.
+#[derive(Debug, clap::Args)]
+struct Sale {
+    #[command(flatten)]
+    onsale: OnsaleArgs,
+    /// The database behind the balancer: it is looked at during the run, and the run is judged at its end
+    #[arg(long, env = "DATABASE_URL")]
+    database_url: Option<String>,
 }
 
 /// What to say, and whether all is as it should be.
@@ -39,8 +51,8 @@ type Answer = (String, bool);
 #[tokio::main]
 async fn main() -> ExitCode {
     let answer = match Args::parse().command {
-        Command::Walk { url } => walked(&url).await,
-        Command::Onsale(args) => sold(&args).await,
+        Command::Walk { url } => walk(&url).await.map(|walked| (walked.to_string(), true)),
+        Command::Onsale(args) => sell(&args).await,
         Command::Faults(settings) => {
             faults::faults(&settings, say).await.map(|outcome| (outcome.to_string(), outcome.good()))
         }
@@ -58,16 +70,17 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn walked(url: &str) -> Result<Answer> {
-    let walked = walk(url).await?;
-    let (seats, title) = (walked.seats.join(" and "), walked.title);
-    Ok((format!("booked {seats} of “{title}”: {} ({})", walked.booking_id, walked.show_id), true))
-}
-
-async fn sold(args: &OnsaleArgs) -> Result<Answer> {
-    let report = onsale(args).await?;
-    // The checker's judgement joins here: its verdict below the report, and `good` only when it holds too.
-    Ok((report.to_string(), report.as_expected()))
+async fn sell(sale: &Sale) -> Result<Answer> {
+    let ledger = sale.database_url.as_deref().map(Ledger::watch);
+    let (history, report) = onsale(&sale.onsale).await?;
+    let (mut text, mut good) = (report.to_string(), report.as_expected());
+    if let (Some(url), Some(ledger)) = (&sale.database_url, ledger) {
+        let verdict = judge(&history, &Books::after(url, ledger).await?);
+        good &= verdict.holds();
+        text = format!("{text}
+{verdict}");
+    }
+    Ok((text, good))
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's answer")]

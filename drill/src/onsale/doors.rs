@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::onsale::plan::{Curve, Plan};
-    use crate::onsale::stand_in::{Does, StandIn, records, sale};
+    use crate::onsale::stand_in::{Does, StandIn, records, sale, until};
 
     const BUYERS: usize = 5;
 
@@ -99,10 +99,7 @@ mod tests {
             let sale = Arc::clone(&sale);
             async move { let_in(&sale, pending()).await }
         });
-        while asked(&sale) < BUYERS {
-            assert!(!doors.is_finished());
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until("everybody's first request", async || asked(&sale) == BUYERS).await;
         let answered = |what: &What| matches!(what, What::Ok { .. } | What::Fail { .. } | What::Info { .. });
         assert!(!records(&sale).iter().any(answered), "all came, and none was answered");
         doors.abort();

@@ -1,16 +1,21 @@
 //! For tests: a server that answers as it is told, and a sale of one show on it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
 use domain::seat_map::{Row, Seat, SeatKind, SeatMap};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use super::plan::Plan;
 use super::program::{Program, Show};
 use super::sale::Sale;
 use crate::history::{Recorder, What};
+
+/// Long enough for whatever must come, never waited for when it does.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the server does with a request.
 #[derive(Debug, Clone)]
@@ -82,6 +87,15 @@ async fn read_request(connection: &mut TcpStream) -> String {
                 return head.to_owned();
             }
         }
+    }
+}
+
+/// Asks until it is true.
+pub(super) async fn until(what: &str, mut true_now: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !true_now().await {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 

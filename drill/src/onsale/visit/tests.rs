@@ -7,7 +7,7 @@ use crate::history::{Call, Effect, What};
 use crate::onsale::choices::Draw;
 use crate::onsale::plan::Plan;
 use crate::onsale::request::Wish;
-use crate::onsale::stand_in::{Does, StandIn, records, sale, seat, show};
+use crate::onsale::stand_in::{Does, StandIn, records, sale, seat, show, until};
 
 const HELD: Does = Does::Answers(
     201,
@@ -108,9 +108,7 @@ async fn what_is_given_up_is_written_down() {
     let sale = sale(&server.url, Plan { request_timeout: Duration::from_mins(1), ..plan() });
     let mut visit = visit(&sale);
     let asking = tokio::spawn(async move { visit.ask(&hold()).await });
-    while server.asked().is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the request", async || !server.asked().is_empty()).await;
     assert!(matches!(records(&sale).as_slice(), [What::Invoke { .. }]));
     // As when a visit's deadline passes.
     asking.abort();

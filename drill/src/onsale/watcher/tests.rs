@@ -10,10 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::*;
 use crate::onsale::plan::Plan;
-use crate::onsale::stand_in::{records, sale, seat, show};
-
-/// Long enough for whatever must come, never waited for when it does.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::onsale::stand_in::{PATIENCE, records, sale, seat, show, until};
 
 /// A server that sends a list of frames to each connection in turn, and then closes it; the last one stays open.
 async fn server(connections: Vec<Vec<Value>>) -> String {
@@ -52,14 +49,6 @@ fn sights(sale: &Sale) -> Vec<(u32, Sight)> {
         _ => None,
     };
     records(sale).into_iter().filter_map(sight).collect()
-}
-
-async fn until(what: &str, mut true_now: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !true_now().await {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
 }
 
 #[tokio::test]
