@@ -2,6 +2,8 @@
 //!
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types.
 
+#[cfg(target_os = "linux")]
+pub mod bench;
 pub mod buyer;
 pub mod fleet;
 pub mod history;
