@@ -40,7 +40,8 @@ use self::settings::{Row, Settings};
 use self::table::{How, Table, Trouble};
 
 /// The order of measuring, not of the table: memory is looked at while the fleet is young.
-const ORDER: [Row; 6] = [Row::Proxied, Row::Cached, Row::Watching, Row::Losing, Row::Holds, Row::Popular];
+const ORDER: [Row; Row::ALL.len()] =
+    [Row::Proxied, Row::Cached, Row::Watching, Row::Losing, Row::Holds, Row::Popular];
 
 /// The small parts that the bench plays itself, each in a process of its own.
 #[derive(Debug, clap::Subcommand)]
@@ -72,17 +73,6 @@ impl Part {
     }
 }
 
-/// What rows there are, a line each.
-pub fn list() -> String {
-    use clap::ValueEnum as _;
-    let line = |row: &Row| {
-        let value = row.to_possible_value()?;
-        let fleet = if row.wants_fleet() { "fleet" } else { "alone" };
-        Some(format!("{:9} {fleet}  {}", value.get_name(), value.get_help().map(ToString::to_string)?))
-    };
-    Row::ALL.iter().filter_map(line).collect::<Vec<_>>().join("\n")
-}
-
 /// Measures what is wanted. SIGINT and SIGTERM end it, with all that it started.
 pub async fn run(settings: &Settings) -> Result<Table> {
     let (mut interrupted, mut asked) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -98,11 +88,10 @@ async fn measure(settings: &Settings) -> Result<Table> {
     let (mut measured, mut troubles) = (Vec::new(), Vec::new());
     let wanted = settings.wanted();
     for row in ORDER.into_iter().filter(|row| wanted.contains(row)) {
-        let name = format!("{row:?}").to_lowercase();
-        tell(&format!("{name}: {} rounds of {} s", settings.rounds, settings.seconds));
+        tell(&format!("{}: {} rounds of {} s", row.name(), settings.rounds, settings.seconds));
         match rows::measure(row, settings).await {
             Ok(blocks) => measured.push((row, blocks)),
-            Err(error) => troubles.push(Trouble { row: name, why: format!("{error:#}") }),
+            Err(error) => troubles.push(Trouble { row: row.name(), why: format!("{error:#}") }),
         }
     }
     measured.sort_by_key(|(row, _)| *row);

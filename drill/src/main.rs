@@ -62,10 +62,6 @@ async fn walk(url: &str) -> anyhow::Result<()> {
 
 #[cfg(target_os = "linux")]
 async fn bench(settings: &drill::bench::settings::Settings) -> anyhow::Result<()> {
-    if settings.list {
-        say(&drill::bench::list());
-        return Ok(());
-    }
     let table = drill::bench::run(settings).await?;
     say(&table.to_string());
     anyhow::ensure!(table.whole(), "not everything could be measured: see the table");

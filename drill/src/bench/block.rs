@@ -98,3 +98,42 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, done: &[u64]) -> Entry {
+        let sample = |done: &u64| Sample { done: *done, seconds: 1.0, ..Sample::default() };
+        let samples: Vec<_> = done.iter().map(sample).collect();
+        Entry {
+            name: name.to_owned(),
+            figures: Figures::of(&samples),
+            ratio: None,
+            note: String::new(),
+            samples,
+        }
+    }
+
+    fn block(entries: Vec<Entry>, bases: &[&str]) -> Block {
+        let mut block = Block { title: String::new(), unit: "", base: None, entries };
+        block.compare(bases);
+        block
+    }
+
+    #[test]
+    fn ratios_are_to_the_first_base_that_could_be_measured() {
+        let block =
+            block(vec![entry("a", &[10, 20]), entry("b", &[]), entry("c", &[5, 10])], &["b", "c", "a"]);
+        assert_eq!(block.base.as_deref(), Some("c"));
+        let rates: Vec<_> = block.entries.iter().map(|entry| entry.ratio.map(|ratio| ratio.rate)).collect();
+        assert_eq!(rates, [Some(2.0), None, Some(1.0)]);
+        assert!(!block.whole(), "b failed");
+    }
+
+    #[test]
+    fn without_a_base_there_are_no_ratios() {
+        let block = block(vec![entry("a", &[10])], &["b"]);
+        assert!(block.base.is_none() && block.entries[0].ratio.is_none());
+    }
+}

@@ -1,30 +1,17 @@
-//! The statements with which reservations places and confirms a hold of one seat, for pgbench to run them without the rest
-//! of the house. A test compares each with the source it was taken from.
+//! A claim's statements for pgbench, to run them without the rest of the house. A test compares each with the source of
+//! reservations, so that they cannot become others.
 
-/// `{COLUMNS}` in statements about holds.
-const HOLD_COLUMNS: &str = "*, expires_at <= clock_timestamp() AS lapsed";
-/// `{schema}` in statements about the outbox.
-const SCHEMA: &str = "reservations";
+/// pgbench's script of a hold.
+pub const HOLD: &str = include_str!("claim/hold.sql");
+/// pgbench's script of a hold that is confirmed: what follows on [`HOLD`].
+pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 
-/// One statement.
-#[derive(Debug)]
-struct Statement {
-    /// Under `backend/`, whose source it is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the test that compares, and for the reader"))]
-    source: &'static str,
-    /// As it stands there.
-    text: &'static str,
-    /// What pgbench puts in the place of `$1`, `$2`…
-    values: &'static [&'static str],
-    /// How it ends: `;`, or with its row kept in variables.
-    end: &'static str,
-}
-
-/// Text that every transaction sends alike, as variables of pgbench.
-pub const CONSTANTS: [(&str, &str); 12] = [
+/// What every transaction sends alike, as variables of pgbench.
+pub const CONSTANTS: [(&str, &str); 13] = [
     ("n", "0"),
-    ("status", "on_hold"),
+    ("on_hold", "on_hold"),
     ("booked", "booked"),
+    ("answered", "201"),
     ("price", "1250"),
     ("currency", "USD"),
     ("expires_at", "2099-01-01T00:00:00Z"),
@@ -34,222 +21,97 @@ pub const CONSTANTS: [(&str, &str); 12] = [
     ("payment", "test_0123456789abcdef0123456789abcdef"),
     (
         "event",
-        r#"{"type":"seats_booked","booking_id":"booking_0123456789abcdef0123456789abcdef","hold_id":"hold_0123456789abcdefghijklmnop","show_id":"show_0123456789abcdef","session_id":"0123456789abcdef0123456789abcdef","seats":["A1"],"entry_id":null}"#,
+        r#"{"type":"seats_booked","booking_id":"booking_0123456789abcdef0123456789abcdef",
+            "hold_id":"hold_0123456789abcdefghijklmnop","show_id":"show_0123456789abcdef",
+            "session_id":"0123456789abcdef0123456789abcdef","seats":["A1"],"entry_id":null}"#,
     ),
     (
         "answer",
-        r#"{"id":"booking_0123456789abcdef0123456789abcdef","hold_id":"hold_0123456789abcdefghijklmnop","show_id":"show_0123456789abcdef","seats":["A1"],"status":"booked","booked_at":"2026-01-01T00:00:00.000000Z","price":{"amount":1250,"currency":"USD"}}"#,
+        r#"{"id":"booking_0123456789abcdef0123456789abcdef","hold_id":"hold_0123456789abcdefghijklmnop",
+            "show_id":"show_0123456789abcdef","seats":["A1"],"status":"booked",
+            "booked_at":"2026-01-01T00:00:00.000000Z","price":{"amount":1250,"currency":"USD"}}"#,
     ),
 ];
-
-/// A seat that nobody had before: of 40 shows a client, one after another. Sessions have eight holds. `series` is new with
-/// every run of pgbench on one database.
-const FRESH: &str = "\\set n :n + 1
-\\set show (:n % 40) * 1000 + :client_id
-\\set seat :series * 10000000 + :n
-\\set hold (:series * 1000 + :client_id) * 10000000 + :n
-\\set session :hold / 8
-";
-
-const HOLD: &[Statement] = &[
-    Statement {
-        source: "reservations/src/store/holds.rs",
-        text: "SELECT pg_advisory_xact_lock(hashtext('reservations.session'), hashtext($1))",
-        values: &[":session"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/holds.rs",
-        text: "SELECT count(*) FROM reservations.holds WHERE session_id = $1 AND status = 'on_hold' AND expires_at > clock_timestamp()",
-        values: &[":session"],
-        end: ";",
-    },
-    FIND_HOLD,
-    Statement {
-        source: "reservations/src/store/claims.rs",
-        text: "SELECT nextval('reservations.fence'), clock_timestamp()",
-        values: &[],
-        end: " \\gset",
-    },
-    Statement {
-        source: "reservations/src/store/claims.rs",
-        text: "INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, expires_at) SELECT $1, seat, 'held', $2, $3, $4 FROM unnest($5::text[]) AS seat ORDER BY seat ON CONFLICT (show_id, seat_id) DO UPDATE SET status = 'held', owner = excluded.owner, token = excluded.token, expires_at = excluded.expires_at WHERE c.token < excluded.token AND (c.status = 'free' OR (c.status = 'escrow' AND c.expires_at <= clock_timestamp()) OR (c.status = 'held' AND c.expires_at <= clock_timestamp() AND NOT EXISTS (SELECT FROM reservations.queues AS q WHERE q.show_id = $1 AND q.open))) RETURNING *",
-        values: &[":show", ":hold", ":nextval", ":expires_at", "ARRAY[:seat]"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/holds.rs",
-        text: "INSERT INTO reservations.holds (id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        values: &[
-            ":hold",
-            ":show",
-            ":session",
-            "NULL",
-            "ARRAY[:seat]",
-            ":nextval",
-            ":status",
-            ":price",
-            ":currency",
-            ":fingerprint",
-            ":expires_at",
-        ],
-        end: ";",
-    },
-];
-
-const FIND_HOLD: Statement = Statement {
-    source: "reservations/src/store/holds.rs",
-    text: "SELECT {COLUMNS} FROM reservations.holds WHERE id = $1",
-    values: &[":hold"],
-    end: ";",
-};
-
-const BEFORE_BOOKING: &[Statement] = &[
-    Statement {
-        source: "reservations/src/store/idempotency.rs",
-        text: "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease_until, lease) VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second', $5) ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp() RETURNING key",
-        values: &[":session", ":hold", ":fingerprint", ":lease_seconds", ":hold"],
-        end: ";",
-    },
-    FIND_HOLD,
-];
-
-const BOOKING: &[Statement] = &[
-    Statement {
-        source: "reservations/src/store/holds.rs",
-        text: "SELECT {COLUMNS} FROM reservations.holds WHERE id = $1 FOR UPDATE",
-        values: &[":hold"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/claims.rs",
-        text: "SELECT FROM reservations.claims WHERE show_id = ANY($1) AND owner = ANY($2) ORDER BY show_id, seat_id FOR UPDATE",
-        values: &["ARRAY[:show]", "ARRAY[:hold]"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/claims.rs",
-        text: "UPDATE reservations.claims SET status = 'booked', expires_at = NULL WHERE show_id = $1 AND owner = $2 AND token = $3 AND status = 'held' AND expires_at > clock_timestamp() RETURNING *",
-        values: &[":show", ":hold", ":nextval"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/holds.rs",
-        text: "UPDATE reservations.holds SET status = $2 WHERE id = $1",
-        values: &[":hold", ":booked"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/bookings.rs",
-        text: "INSERT INTO reservations.bookings (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference, idempotency_key) VALUES ($1, $2, $3, $4, $5, $6, 'booked', $7, $8, $9, $10) RETURNING *",
-        values: &[
-            ":hold",
-            ":hold",
-            ":show",
-            ":session",
-            ":email",
-            "ARRAY[:seat]",
-            ":price",
-            ":currency",
-            ":payment",
-            ":hold",
-        ],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/bookings.rs",
-        text: "INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live) SELECT $1, $2, seat, true FROM unnest($3::text[]) AS seat",
-        values: &[":hold", ":show", "ARRAY[:seat]"],
-        end: ";",
-    },
-    Statement {
-        source: "service/src/outbox.rs",
-        text: "INSERT INTO {schema}.outbox (event) VALUES ($1)",
-        values: &[":event"],
-        end: ";",
-    },
-    Statement {
-        source: "reservations/src/store/idempotency.rs",
-        text: "UPDATE reservations.idempotency SET status = $3, body = $4 WHERE session_id = $1 AND key = $2 AND status IS NULL",
-        values: &[":session", ":hold", "201", ":answer"],
-        end: ";",
-    },
-];
-
-const CAPTURED: &[Statement] = &[Statement {
-    source: "reservations/src/store/bookings.rs",
-    text: "UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = $1",
-    values: &[":hold"],
-    end: ";",
-}];
-
-/// pgbench's script of a hold.
-pub fn hold_script() -> String {
-    FRESH.to_owned() + &transaction(HOLD)
-}
-
-/// pgbench's script of a hold that is confirmed.
-pub fn confirm_script() -> String {
-    hold_script() + &lines(BEFORE_BOOKING) + &transaction(BOOKING) + &lines(CAPTURED)
-}
-
-fn transaction(statements: &[Statement]) -> String {
-    format!("BEGIN;\n{}COMMIT;\n", lines(statements))
-}
-
-fn lines(statements: &[Statement]) -> String {
-    statements.iter().map(|statement| statement.line() + "\n").collect()
-}
-
-impl Statement {
-    fn line(&self) -> String {
-        let mut line = self.text.replace("{COLUMNS}", HOLD_COLUMNS).replace("{schema}", SCHEMA);
-        // From the last: `$1` is also how `$10` begins.
-        for (at, value) in self.values.iter().enumerate().rev() {
-            line = line.replace(&format!("${}", at + 1), value);
-        }
-        line + self.end
-    }
-}
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use std::path::Path;
 
-    fn all() -> impl Iterator<Item = &'static Statement> {
-        [HOLD, BEFORE_BOOKING, BOOKING, CAPTURED].into_iter().flatten()
-    }
-
     /// A file under `backend/`, with every space and line break one space.
     pub(in crate::bench) fn source(file: &str) -> String {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backend").join(file);
         let text =
             std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+        spaced(&text.replace("\\\n", " "))
+    }
+
+    pub(in crate::bench) fn spaced(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What reservations asks, with its constants in their places.
+    fn asked() -> String {
+        let files = ["bookings", "claims", "holds", "idempotency"]
+            .map(|table| source(&format!("reservations/src/store/{table}.rs")));
+        let columns = "*, expires_at <= clock_timestamp() AS lapsed";
+        assert!(files[2].contains(&format!("const COLUMNS: &str = \"{columns}\"")));
+        let asked = files.concat() + &source("service/src/outbox.rs");
+        anonymous(&asked.replace("{COLUMNS}", columns).replace("{schema}", "reservations"))
+    }
+
+    /// With every parameter a question mark: `$1` in Rust, `:name` in pgbench, which has no arrays and no NULL.
+    fn anonymous(text: &str) -> String {
+        let mut parts = text.split("::");
+        let mut all = parts.next().map(nameless).unwrap_or_default();
+        for part in parts {
+            all = all + "::" + &nameless(part);
+        }
+        all.replace("ARRAY[?]", "?").replace("(?, ?, ?, NULL, ?", "(?, ?, ?, ?, ?")
+    }
+
+    fn nameless(text: &str) -> String {
+        let mut all = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', ':']) {
+            let name = rest[at + 1..].find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            let name = name.unwrap_or(rest.len() - at - 1);
+            all += &rest[..at];
+            all += if name > 0 { "?" } else { &rest[at..=at] };
+            rest = &rest[at + 1 + name..];
+        }
+        all + rest
+    }
+
+    /// Without remarks and pgbench's own commands.
+    fn statements(script: &str) -> Vec<String> {
+        let lines = script.lines().filter(|line| !line.starts_with("--") && !line.starts_with('\\'));
+        let text = lines.collect::<Vec<_>>().join("\n").replace(" \\gset", ";");
+        let all = text.split(';').map(|statement| anonymous(&spaced(statement)));
+        all.filter(|statement| !["", "BEGIN", "COMMIT"].contains(&statement.as_str())).collect()
     }
 
     #[test]
-    fn every_statement_is_what_reservations_says() {
-        for statement in all() {
-            let found = source(statement.source).contains(&format!("{}\"", statement.text));
-            assert!(found, "{} does not say: {}", statement.source, statement.text);
+    fn every_statement_is_one_that_reservations_asks() {
+        let asked = asked();
+        let statements = [statements(HOLD), statements(CONFIRM)].concat();
+        assert_eq!(statements.len(), 6 + 11);
+        for statement in statements {
+            assert!(asked.contains(&format!("{statement}\"")), "reservations does not ask: {statement}");
         }
-        let columns = format!("const COLUMNS: &str = \"{HOLD_COLUMNS}\"");
-        assert!(source("reservations/src/store/holds.rs").contains(&columns));
-        assert!(source("reservations/src/store.rs").contains(&format!("SCHEMA: &str = \"{SCHEMA}\"")));
     }
 
     #[test]
-    fn every_parameter_has_its_value() {
-        for statement in all() {
-            let line = statement.line();
-            assert!(!line.contains('$') && !line.contains('{'), "{line}");
+    fn every_variable_is_set() {
+        let script = [HOLD, CONFIRM].concat();
+        let set = script.lines().filter_map(|line| line.strip_prefix("\\set ")?.split(' ').next());
+        let given = ["client_id", "series", "nextval", "clock_timestamp"];
+        let known: Vec<&str> = set.chain(given).chain(CONSTANTS.map(|(name, _)| name)).collect();
+        let used = script.replace("::", " ");
+        for name in used.split(':').skip(1) {
+            let end =
+                name.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(name.len());
+            assert!(known.contains(&&name[..end]), "nobody sets {}", &name[..end]);
         }
-        assert!(
-            HOLD[5]
-                .line()
-                .ends_with("ARRAY[:seat], :nextval, :status, :price, :currency, :fingerprint, :expires_at);")
-        );
     }
 }

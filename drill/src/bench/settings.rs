@@ -27,9 +27,10 @@ impl Row {
     pub const ALL: [Self; 6] =
         [Self::Proxied, Self::Cached, Self::Holds, Self::Losing, Self::Watching, Self::Popular];
 
-    /// Whether it wants a fleet; the others start what they measure.
-    pub fn wants_fleet(self) -> bool {
-        !matches!(self, Self::Proxied | Self::Cached)
+    /// As it is called on the command line.
+    pub fn name(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 
@@ -69,9 +70,6 @@ pub struct Settings {
     /// How the programs were built, for the table.
     #[arg(long, default_value = "unknown")]
     pub profile: String,
-    /// Say what rows there are, and measure nothing.
-    #[arg(long)]
-    pub list: bool,
 }
 
 impl Settings {

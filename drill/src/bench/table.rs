@@ -8,6 +8,9 @@ use super::block::{Block, Entry};
 use super::machine::Machine;
 use super::settings::Settings;
 
+/// Below this a ratio is shown as a part of one.
+const SMALL_RATIO: f64 = 0.1;
+
 /// Everything that one bench measured.
 #[derive(Debug, Serialize)]
 pub struct Table {
@@ -94,8 +97,9 @@ impl Entry {
     fn cells(&self, unit: &str, base: &str) -> String {
         let rate = self.figures.as_ref().map(|figures| format!("{} {unit}", number(figures.rate)));
         let cpu = self.figures.as_ref().and_then(|figures| figures.cpu_us).map(number);
-        let to_base =
-            |ratio: f64| if self.name == base { "1".to_owned() } else { format!("{ratio:.2} × {base}") };
+        let to_base = |ratio: f64| {
+            if self.name == base { "1".to_owned() } else { format!("{} × {base}", times(ratio)) }
+        };
         let rate_ratio = self.ratio.map(|ratio| to_base(ratio.rate));
         let cpu_ratio = self.ratio.and_then(|ratio| ratio.cpu).map(to_base);
         let cells =
@@ -122,7 +126,12 @@ impl Entry {
     }
 }
 
-/// Three digits that count, thousands set apart.
+/// How often, or as a part: small ratios are read more easily from the other side.
+fn times(ratio: f64) -> String {
+    if ratio > 0.0 && ratio < SMALL_RATIO { format!("1/{}", number(1.0 / ratio)) } else { number(ratio) }
+}
+
+/// At least three digits that count, thousands set apart.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         value if value < 10.0 => 2,
@@ -146,4 +155,56 @@ fn number(value: f64) -> String {
 /// Text that does not break its row.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::{Figures, Ratio, Sample};
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_grouped() {
+        let shown =
+            [(0.123, "0.12"), (12.34, "12.3"), (999.6, "1,000"), (1_234_567.0, "1,234,567"), (0.0, "0.00")];
+        for (value, text) in shown {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!([times(0.5), times(143_008.2), times(0.001)], ["0.50", "143,008", "1/1,000"]);
+    }
+
+    fn entry(name: &str, done: u64, note: &str) -> Entry {
+        let samples = vec![Sample {
+            done,
+            seconds: 1.0,
+            cpu_seconds: [("one".to_owned(), 0.5), ("two".to_owned(), 0.25)].into(),
+            p50_ms: Some(1.0),
+            p99_ms: Some(2.5),
+        }];
+        let ratio = Some(Ratio { rate: 0.5, cpu: Some(0.01) });
+        Entry { name: name.to_owned(), figures: Figures::of(&samples), ratio, note: note.to_owned(), samples }
+    }
+
+    #[test]
+    fn a_block_is_rows_of_eight_cells_that_nothing_breaks() {
+        let missing = Entry {
+            name: "peer".to_owned(),
+            figures: None,
+            ratio: None,
+            note: "not installed: a | b".to_owned(),
+            samples: vec![],
+        };
+        let block = Block {
+            title: "title".to_owned(),
+            unit: "things/s",
+            base: Some("base".to_owned()),
+            entries: vec![entry("ours", 1_000, "a\nb"), entry("base", 2_000, ""), missing],
+        };
+        assert_eq!(
+            block.to_string(),
+            "| title | ours | 1,000 things/s | 750 | 0.50 × base | 1/100 × base | 1.00 / 2.50 | CPU: one 500, two 250. a b |\n\
+             |  | base | 2,000 things/s | 375 | 1 | 1 | 1.00 / 2.50 | CPU: one 250, two 125 |\n\
+             |  | peer | – | – | – | – | – | not installed: a \\| b |\n"
+        );
+        assert!(block.whole(), "a peer that is not here is no trouble");
+    }
 }

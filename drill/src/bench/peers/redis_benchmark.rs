@@ -13,8 +13,6 @@ use super::super::cpu::Part;
 use super::super::measure::{Contender, Work};
 use super::super::settings::Settings;
 
-/// The mirror it works on, out of the way of the fleet's.
-const MIRROR: &str = "bench:show:{bench}";
 /// Where the script publishes; nobody listens there.
 const CHANNEL: &str = "bench:live:bench";
 /// Hours of a mirror.
@@ -41,6 +39,8 @@ pub struct RedisBenchmark {
     url: String,
     connection: MultiplexedConnection,
     script: String,
+    /// The mirror it works on, out of the way of the fleet's and of every other bench's.
+    mirror: String,
     claims: Claims,
     connections: usize,
     parts: Vec<Part>,
@@ -66,13 +66,24 @@ impl RedisBenchmark {
         let text = read("publish.lua")? + &read("claim.lua")?;
         let script = redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection).await?;
         let connections = settings.connections as usize;
-        Ok(Self { program, url: url.to_owned(), connection, script, claims, connections, parts, rate: None })
+        let mirror = format!("bench:show:{{{}}}", uuid::Uuid::new_v4().simple());
+        Ok(Self {
+            program,
+            url: url.to_owned(),
+            connection,
+            script,
+            mirror,
+            claims,
+            connections,
+            parts,
+            rate: None,
+        })
     }
 
     fn command(&self, calls: u64) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["-u", &self.url, "-r", RANDOM_MAX, "--csv", "-c", &self.connections.to_string()]);
-        command.args(["-n", &calls.to_string(), "EVALSHA", &self.script, "1", MIRROR]);
+        command.args(["-n", &calls.to_string(), "EVALSHA", &self.script, "1", &self.mirror]);
         command.args(["hold_0123456789abcdefghijklmnop", "2000", CHANNEL, "bench", TTL_SECONDS]);
         command.arg(if self.claims == Claims::Fresh { "__rand_int__" } else { "A1" });
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -81,7 +92,7 @@ impl RedisBenchmark {
 
     /// Whether the script did what it is for.
     async fn check(&mut self, calls: u64) -> Result<()> {
-        let fields: u64 = redis::cmd("HLEN").arg(MIRROR).query_async(&mut self.connection).await?;
+        let fields: u64 = redis::cmd("HLEN").arg(&self.mirror).query_async(&mut self.connection).await?;
         let wanted = if self.claims == Claims::Fresh { calls as f64 * (1.0 - TWICE_SHARE_MAX) } else { 0.0 };
         ensure!(fields as f64 >= wanted, "{calls} claims left {fields} fields in the mirror");
         Ok(())
@@ -100,8 +111,11 @@ impl Contender for RedisBenchmark {
 
     async fn prepare(&mut self) -> Result<()> {
         redis::pipe()
-            .del(MIRROR)
-            .hset_multiple(MIRROR, &[("v", "4294967296"), ("q", "0"), ("s:A1", "b:7:0:hold_of_another")])
+            .del(&self.mirror)
+            .hset_multiple(
+                &self.mirror,
+                &[("v", "4294967296"), ("q", "0"), ("s:A1", "b:7:0:hold_of_another")],
+            )
             .exec_async(&mut self.connection)
             .await
             .context("Redis does not answer")
@@ -121,7 +135,7 @@ impl Contender for RedisBenchmark {
     }
 
     async fn tidy(&mut self) -> Result<()> {
-        let forget = redis::cmd("DEL").arg(MIRROR).exec_async(&mut self.connection).await;
+        let forget = redis::cmd("DEL").arg(&self.mirror).exec_async(&mut self.connection).await;
         forget.context("Redis does not answer")
     }
 

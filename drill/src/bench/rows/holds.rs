@@ -34,8 +34,9 @@ pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
         marquee,
         scratch: &scratch,
     };
-    let hold = desk.hold(directory.write("hold.sql", &claim::hold_script())?).await;
-    let confirm = desk.confirm(directory.write("confirm.sql", &claim::confirm_script())?).await;
+    let hold = desk.hold(directory.write("hold.sql", claim::HOLD)?).await;
+    let confirm =
+        desk.confirm(directory.write("confirm.sql", &[claim::HOLD, claim::CONFIRM].concat())?).await;
     scratch.remove().await?;
     Ok(vec![hold?, confirm])
 }

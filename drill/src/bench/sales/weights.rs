@@ -51,8 +51,7 @@ impl Weights {
     pub fn find(data: Option<&Path>) -> Result<Self> {
         match data {
             Some(directory) if directory.is_dir() => Self::read(directory),
-            Some(directory) => Ok(Self::made_up(&format!("{} is not there", directory.display()))),
-            None => Ok(Self::made_up("no --data was given")),
+            _ => Ok(Self::made_up()),
         }
     }
 
@@ -67,14 +66,14 @@ impl Weights {
     }
 
     /// The nth weighs a nth of the first.
-    fn made_up(why: &str) -> Self {
+    fn made_up() -> Self {
         let list = |kind: &str, count: usize| {
             (1..=count).map(|at| Weighted { name: format!("{kind} {at}"), weight: 1.0 / at as f64 }).collect()
         };
         Self {
             films: list("Film", MADE_UP_FILMS),
             cities: list("City", MADE_UP_CITIES),
-            origin: format!("weights made up, {why}"),
+            origin: "with made-up weights: there is no data directory".to_owned(),
         }
     }
 }
@@ -145,7 +144,7 @@ mod tests {
     fn without_figures_weights_are_made_up_and_it_is_said() {
         for missing in [None, Some(Path::new("/no/such/directory"))] {
             let weights = Weights::find(missing).unwrap();
-            assert!(weights.origin.contains("made up"), "{}", weights.origin);
+            assert!(weights.origin.contains("made-up"), "{}", weights.origin);
             assert_eq!((weights.films.len(), weights.cities.len()), (MADE_UP_FILMS, MADE_UP_CITIES));
         }
     }
