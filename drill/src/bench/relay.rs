@@ -145,6 +145,8 @@ mod tests {
 
     /// More than both sides' kernels take at once, so that it must wait here and go on.
     const BYTES: usize = 32 * 1024 * 1024;
+    /// What does not come for so long does not come.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
     #[test]
     fn what_is_sent_arrives_in_order_however_slowly_it_is_taken_and_an_end_ends_both() {
@@ -154,6 +156,7 @@ mod tests {
         std::thread::spawn(move || serve(listen, to));
         let mut client = connect(listen);
         let (mut server, _) = origin.accept().unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
         let sent: Vec<u8> = (0..BYTES).map(|at| (at / 7 % 251) as u8).collect();
         let expected = sent.clone();
         let writer = std::thread::spawn(move || client.write_all(&sent).map(|()| client));
