@@ -25,6 +25,8 @@ pub struct Machine {
     pub memory_mib: u64,
     /// Its name and version.
     pub kernel: String,
+    /// Programs that ran or wanted to, on average, in the minute before: above zero somebody else was at work.
+    pub load_before: f64,
     /// Of the checkout, with `+` when there is something in it that is in no commit.
     pub commit: String,
     /// How the programs were built.
@@ -45,6 +47,11 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mib: memory_kib.trim_end_matches(" kB").parse().map_or(0, |kib: u64| kib / 1_024),
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").trim()),
+            load_before: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .and_then(|load| load.parse().ok())
+                .unwrap_or(f64::NAN),
             commit: commit(&settings.root).unwrap_or_else(|| "unknown".to_owned()),
             profile: settings.profile.clone(),
             versions: versions(settings).await,
@@ -56,14 +63,15 @@ impl fmt::Display for Machine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let versions: Vec<_> =
             self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        writeln!(
+        write!(
             formatter,
-            "Measured {} on {}, {} cores, {} MiB, {}. Marquee at {}, profile {}. {}.\n",
+            "Measured {} on {}, {} cores, {} MiB, {}; load {} in the minute before. Marquee at {}, profile {}. {}.",
             self.measured_at,
             self.cpu,
             self.cores,
             self.memory_mib,
             self.kernel,
+            self.load_before,
             self.commit,
             self.profile,
             versions.join(", ")

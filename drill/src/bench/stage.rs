@@ -32,7 +32,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Starts the origin and the balancer, which everybody is asked for `path` in the name of: with the cookie that it gives.
+    /// Starts the origin and the balancer. Everybody is asked for `path` with the cookie that the balancer gives, as by a
+    /// visitor who was here before: byte for byte the same request.
     pub async fn new(name: &str, path: &'static str, settings: &Settings) -> Result<Self> {
         let directory = Directory::new(name)?;
         let origin = free_address()?;

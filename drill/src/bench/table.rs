@@ -60,7 +60,7 @@ pub struct Trouble {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}", self.machine)?;
+        writeln!(formatter, "{}\n", self.machine)?;
         writeln!(
             formatter,
             "Medians of {} rounds of {} s in turns, {} connections in closed loops; CPU is the kernel's account of the \

@@ -91,7 +91,7 @@ impl Desk<'_> {
                 connections,
                 parts: self.marquee.parts(&["postgres"]),
                 series: Arc::clone(&self.series),
-                note: format!("the same statements, prepared, on the same server: {}", self.durability),
+                note: format!("the same statements, prepared, on the same server ({}); what the idle fleet asks of it counts too", self.durability),
             })),
             Err(missing) => absent.push(missing),
         }
