@@ -1,8 +1,6 @@
 //! Row 3: what it costs to sell a seat, beside the bare work of its two judges.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use anyhow::Result;
 
@@ -28,7 +26,6 @@ pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
     let directory = Directory::new("holds")?;
     let desk = Desk {
         seats: Seats::free(&marquee.postgres().await?).await?,
-        series: Arc::default(),
         durability: durability(&marquee).await?,
         settings,
         marquee,
@@ -47,7 +44,6 @@ struct Desk<'a> {
     scratch: &'a Scratch,
     settings: &'a Settings,
     seats: Seats,
-    series: Arc<AtomicU32>,
     durability: String,
 }
 
@@ -90,7 +86,8 @@ impl Desk<'_> {
                 script,
                 connections,
                 parts: self.marquee.parts(&["postgres"]),
-                series: Arc::clone(&self.series),
+                series: u32::from(confirming),
+                running: None,
                 note: format!("the same statements, prepared, on the same server ({}); what the idle fleet asks of it counts too", self.durability),
             })),
             Err(missing) => absent.push(missing),
