@@ -147,11 +147,12 @@ mod tests {
         sale.note_in_line(8, &buyer);
         sale.note_out_of_line(8);
         leave_lines(&sale).await;
-        let left = records(&sale).into_iter().filter_map(|what| match what {
+        let asked = records(&sale).into_iter().filter_map(|what| match what {
             What::Invoke { buyer, call: Call::Leave { entry }, .. } => Some((buyer, entry.to_string())),
+            What::Invoke { buyer, call, .. } => Some((buyer, call.step().name().to_owned())),
             _ => None,
         });
-        assert_eq!(left.collect::<Vec<_>>(), [(7, "one".to_owned()), (7, "two".to_owned())]);
+        assert_eq!(asked.collect::<Vec<_>>(), ["lines", "one", "two"].map(|what| (7, what.to_owned())));
     }
 
     #[tokio::test]
