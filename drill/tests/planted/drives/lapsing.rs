@@ -1,0 +1,28 @@
+//! Holds that nobody wants in the end, whose buyers listen.
+
+use tokio::task::JoinSet;
+
+use super::OVER;
+use crate::stage::Scene;
+
+const BUYERS: usize = 24;
+
+/// Everybody holds a seat of their own, all at once, and lets it lapse with an open socket.
+pub(crate) async fn lapse(scene: Scene) {
+    let mut sockets = Vec::new();
+    for _ in 0..BUYERS {
+        let actor = scene.actor();
+        let socket = actor.watch().await;
+        sockets.push((actor, socket));
+    }
+    let mut crowd = JoinSet::new();
+    for (at, (actor, mut socket)) in sockets.into_iter().enumerate() {
+        let scene = scene.clone();
+        crowd.spawn(async move {
+            actor.hold(&scene.seats[at..=at], &format!("lapsing-{at}")).await;
+            // Told or not, and perhaps told again: until it should have been.
+            while socket.expired(OVER).await {}
+        });
+    }
+    crowd.join_all().await;
+}
