@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 
 /// Frames that wait for whoever looks at a socket; more are written down only.
 const FRAMES_MAX: usize = 64;
+/// Its owner has seen enough.
+const NORMAL_CLOSURE: u16 = 1000;
 
 /// One buyer.
 #[derive(Debug, Clone)]
@@ -133,10 +135,15 @@ impl Actor {
         let live = self.buyer.live(Some(self.show.as_str())).await.expect("a live socket");
         let (shown, frames) = mpsc::channel(FRAMES_MAX);
         let eye = Eye { actor: self.clone(), socket: self.recorder.socket(), shown };
+        let closed = What::Saw {
+            buyer: self.number,
+            socket: eye.socket,
+            sight: Sight::Closed { code: Some(NORMAL_CLOSURE) },
+        };
         let (opened, open) = tokio::sync::oneshot::channel();
         let following = tokio::spawn(eye.follow(live, opened));
         open.await.expect("a first snapshot");
-        Socket { frames, following }
+        Socket { frames, following, recorder: self.recorder.clone(), closed }
     }
 
     async fn ask(
@@ -200,6 +207,9 @@ fn epoch_ns(at: Timestamp) -> u64 {
 pub(crate) struct Socket {
     frames: mpsc::Receiver<ServerFrame>,
     following: JoinHandle<()>,
+    recorder: Recorder,
+    /// What is written down when it is closed from this end.
+    closed: What,
 }
 
 impl Socket {
@@ -219,13 +229,14 @@ impl Socket {
         tokio::time::timeout(within, found).await.ok().flatten()
     }
 
-    /// The hold that is offered, if one is in time.
+    /// The hold that is offered, if one is in time and before what they wait for is sold.
     pub(crate) async fn offered(&mut self, within: Duration) -> Option<HoldId> {
         let hold = |frame| match frame {
-            ServerFrame::Offer { hold_id, .. } => Some(hold_id),
+            ServerFrame::Offer { hold_id, .. } => Some(Some(hold_id)),
+            ServerFrame::Sold { .. } => Some(None),
             _ => None,
         };
-        self.shows(within, hold).await
+        self.shows(within, hold).await.flatten()
     }
 
     /// Whether it says in time that a hold is over.
@@ -237,7 +248,10 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.following.abort();
+        if !self.following.is_finished() {
+            self.following.abort();
+            self.recorder.record(self.closed.clone());
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use std::time::Duration;
 use crate::actor::Actor;
 use crate::stage::Scene;
 
-/// Longer than a hold or an offer of this fleet, and its announcement.
-pub(crate) const OVER: Duration = Duration::from_millis(4_500);
+/// Longer than a hold or an offer of this fleet, and the time that its announcement has.
+pub(crate) const OVER: Duration = Duration::from_secs(4);
 
 impl Scene {
     /// Somebody who was never here before.

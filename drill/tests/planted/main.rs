@@ -12,6 +12,7 @@ mod stage;
 mod wire;
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use drill::checker::Verdict;
 use drill::history::Recorder;
@@ -25,16 +26,24 @@ use stage::Stage;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_planted_bug_is_found_and_without_one_nothing_is() {
     let mut stage = Stage::open().await.unwrap();
+    let began = Instant::now();
     let verdict = without_bugs(&mut stage).await;
+    tell("no bug", began, &verdict);
     assert!(verdict.holds(), "without a bug:\n{verdict}");
     for bug in &BUGS {
+        let began = Instant::now();
         let verdict = with_bug(&mut stage, bug).await;
+        tell(bug.name, began, &verdict);
         assert!(stage.saboteur.done() > 0, "{}: the saboteur had nothing to do", bug.name);
         let stories = verdict.judgements.iter().filter(|judgement| judgement.number == bug.breaks);
         let mut titles = stories.flat_map(|judgement| &judgement.violations).map(|story| &story.title);
         assert!(titles.any(|title| title.contains(bug.story)), "{} is not found:\n{verdict}", bug.name);
     }
     stage.close().await.unwrap();
+}
+
+fn tell(what: &str, began: Instant, verdict: &Verdict) {
+    eprintln!("{what}: {:.1} s, violated {:?}", began.elapsed().as_secs_f64(), verdict.violated());
 }
 
 async fn without_bugs(stage: &mut Stage) -> Verdict {
