@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 
 use self::file::File;
@@ -20,6 +21,16 @@ pub use crate::config::file::Policy;
 
 /// Endpoints of one pool: a request remembers those it tried in one machine word.
 pub const ENDPOINTS_PER_POOL_MAX: usize = 64;
+/// Idle connections kept per endpoint.
+pub const IDLE_CONNECTIONS_MAX: usize = 16_384;
+/// Access log lines that may wait; their places are allocated at the start.
+pub const QUEUE_LINES_MAX: usize = 1 << 20;
+/// Worker threads.
+pub const THREADS_MAX: usize = 1_024;
+/// Any time that is given in seconds: a day, so that no sum of times overflows.
+pub const SECONDS_MAX: u64 = 86_400;
+/// Any time that is given in milliseconds: a day too.
+pub const MILLISECONDS_MAX: u64 = SECONDS_MAX * 1_000;
 /// Weight of one endpoint, so that a ring stays small.
 pub const ENDPOINT_WEIGHT_MAX: u32 = 16;
 /// The balancer's own parser stops here; a larger limit would never be reached.
@@ -65,7 +76,7 @@ pub struct Config {
 pub struct Edge {
     /// Networks whose forwarding headers are believed.
     pub trusted: Vec<IpNet>,
-    /// Paths that are never routed.
+    /// Paths that are never routed, for paths in lower case.
     pub never: Vec<Pattern>,
     /// Request line and headers, in bytes.
     pub header_bytes_max: usize,
@@ -79,7 +90,9 @@ pub struct Edge {
     pub write: Duration,
     /// Life of an idle client connection.
     pub keepalive: Duration,
-    /// Time for requests in flight to end.
+    /// Time between saying that it is not ready and letting nobody in.
+    pub drain_notice: Duration,
+    /// Time after that for requests in flight to end.
     pub drain: Duration,
 }
 
@@ -174,7 +187,7 @@ pub struct Pool {
 #[derive(Debug, Clone)]
 pub struct Health {
     /// Path that answers 200.
-    pub path: String,
+    pub path: PathAndQuery,
     /// Pause between checks.
     pub interval: Duration,
     /// Deadline of a check.

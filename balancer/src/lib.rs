@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use pingora::proxy::http_proxy;
+use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
@@ -31,7 +31,9 @@ use crate::fleet::health::HealthChecks;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
+use crate::operate::listener::Listener;
 use crate::operate::metrics::Metrics;
+use crate::operate::telemetry;
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
 use crate::proxy::retry::Budget;
@@ -43,12 +45,14 @@ const THREADS_END_SECONDS: u64 = 1;
 
 /// Runs until SIGTERM or SIGINT; everything in flight has had its time when this returns.
 pub fn run(config: Config) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let _telemetry = telemetry::start(&metrics).context("log")?;
     for (key, address) in [("listen.public", config.public), ("listen.admin", config.admin)] {
         probe(key, address)?;
     }
     raise_open_files();
     let config = Arc::new(config);
-    let parts = Parts::new(config.clone())?;
+    let parts = Parts::new(config.clone(), metrics)?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
 
@@ -59,7 +63,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     server.add_service(parts.admin());
 
     tracing::info!(public = %config.public, admin = %config.admin, threads = config.threads, "starting");
-    let signals = Signals { drain: parts.drain.clone(), deadline: config.edge.drain };
+    let edge = &config.edge;
+    let signals = Signals { drain: parts.drain.clone(), notice: edge.drain_notice, deadline: edge.drain };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     parts.access_log.flush();
     Ok(())
@@ -76,9 +81,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(config: Arc<Config>) -> anyhow::Result<Self> {
-        let metrics = Arc::new(Metrics::new().context("metrics")?);
-        let access_log = AccessLog::start(config.access_log.as_ref(), metrics.clone())
+    fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
         Ok(Self {
             fleet: Arc::new(Fleet::new(&config.pools)),
@@ -90,7 +94,7 @@ impl Parts {
         })
     }
 
-    fn public(&self, conf: &Arc<ServerConf>) -> Service<Timed<pingora::proxy::HttpProxy<Gateway>>> {
+    fn public(&self, conf: &Arc<ServerConf>) -> Listener<Timed<HttpProxy<Gateway>>> {
         let gateway = Gateway {
             config: self.config.clone(),
             fleet: self.fleet.clone(),
@@ -108,7 +112,7 @@ impl Parts {
         let mut service = Service::new("public".to_owned(), timed);
         service.threads = Some(self.config.threads);
         service.add_tcp(&self.config.public.to_string());
-        service
+        Listener { service, closed: self.drain.closed() }
     }
 
     fn admin(&self) -> Service<Admin> {

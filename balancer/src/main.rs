@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use balancer::config::Config;
-use balancer::operate::telemetry;
 use clap::Parser;
 
 #[global_allocator]
@@ -49,6 +48,5 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("balancer: {} is valid", arguments.config.display());
         return Ok(());
     }
-    telemetry::start();
     balancer::run(config)
 }

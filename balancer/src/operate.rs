@@ -4,6 +4,8 @@
 pub mod access_log;
 pub mod admin;
 pub mod drain;
+pub mod lines;
+pub mod listener;
 pub mod metrics;
 pub mod status;
 pub mod telemetry;

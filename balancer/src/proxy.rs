@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -78,6 +78,8 @@ impl ProxyHttp for Gateway {
         request.in_flight = Some(self.drain.enter());
         request.identity = edge::identify(session, &self.config.edge);
         self.set_timeouts(session);
+        // Off, a next request that comes early is taken for a fault of the one before it.
+        session.set_pipelining_enabled(true);
         Ok(())
     }
 
@@ -129,10 +131,7 @@ impl ProxyHttp for Gateway {
         request.begin_try(index, &pool);
         let mut peer = peer(&pool, index, route.read);
         if session.is_upgrade_req() {
-            upgrade::prepare(&mut peer, pool.settings.connect);
-            // Silence is no failure of a socket; only the answer to its handshake has a deadline.
-            peer.options.read_timeout = None;
-            deadline::set(route.read);
+            request.tries.tunnel = Some(upgrade::prepare(&mut peer, pool.settings.connect, route.read));
         }
         Ok(Box::new(peer))
     }
@@ -175,6 +174,8 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         request: &mut Request,
     ) -> Result<()> {
+        // What `Connection` names is gone here: only what the endpoint sees can make it safe to ask twice.
+        request.tries.repeatable = retry::repeatable(upstream);
         let identity = &request.identity;
         upstream.remove_header("forwarded");
         upstream.remove_header("x-real-ip");
@@ -227,11 +228,9 @@ impl ProxyHttp for Gateway {
         response.remove_header("proxy-connection");
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
+            request.tries.open_tunnel();
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
             request.in_flight = None;
-        }
-        if !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS {
-            deadline::lift();
         }
         Ok(())
     }
@@ -264,12 +263,16 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if self.drain.draining() {
+            session.set_keepalive(None);
+        }
         response.insert_header("x-request-id", &request.identity.request_id)?;
         if let Some(cookie) = request.affinity.set_cookie(&self.config.affinity) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
         if request.cache.is_some() {
-            let outcome = Outcome::of(session.cache.phase());
+            let whole = response.status == StatusCode::OK && session.req_header().method == Method::GET;
+            let outcome = Outcome::of(session.cache.phase(), whole);
             response.insert_header("cache-status", outcome.header())?;
             request.cache = Some(outcome);
         }

@@ -51,6 +51,9 @@ impl Default for Config {
 
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
+        self.http.validate()?;
+        self.postgres.validate()?;
+        self.redis.validate()?;
         let positive = [
             ("interval_ms", self.interval_ms),
             ("pause_ms_max", self.pause_ms_max),

@@ -74,6 +74,13 @@ impl Books {
         read::read(&mut client, Scope::Everything).await
     }
 
+    /// Reads all of it when a run is over, with what its ledger saw meanwhile.
+    pub async fn after(database_url: &str, ledger: Ledger) -> Result<Self> {
+        let samples = ledger.samples();
+        let complaints = ledger.stop().await;
+        Ok(Self { samples, complaints, ..Self::read(database_url).await? })
+    }
+
     /// Whether anybody has looked.
     pub fn known(&self) -> bool {
         self.read_at_ns.is_some()

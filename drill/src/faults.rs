@@ -17,7 +17,7 @@ mod store;
 mod tally;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -30,7 +30,9 @@ use recovery::Inspector;
 use rehearsal::Rehearsal;
 use tally::Tally;
 
-use crate::history::Recorder;
+use crate::books::{Books, Ledger};
+use crate::checker::{Verdict, judge};
+use crate::history::{History, Recorder};
 use crate::onsale;
 use crate::report::Report;
 
@@ -79,6 +81,7 @@ pub struct Settings {
 pub struct Outcome {
     seed: u64,
     report: Report,
+    verdict: Verdict,
     tally: Tally,
     /// Why the run ended before there was enough.
     cut_short: Option<String>,
@@ -87,13 +90,13 @@ pub struct Outcome {
 impl Outcome {
     /// Whether there were as many faults and operations as wanted, and all was well.
     pub fn good(&self) -> bool {
-        self.cut_short.is_none()
+        self.cut_short.is_none() && self.verdict.holds()
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}\n{}", self.report, self.tally)?;
+        writeln!(f, "\n{}\n{}\n{}", self.report, self.tally, self.verdict)?;
         if let Some(why) = &self.cut_short {
             writeln!(f, "not enough: {why}")?;
         }
@@ -125,17 +128,32 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
     inspector.whole(&[]).await.context("the fleet was never whole")?;
     let plan = plan_of(settings, seed, services, &rehearsal, say);
 
+    let ledger = Ledger::watch(rehearsal.fleet.variable("DATABASE_URL")?);
     let mut course = Course::new(settings, &rehearsal, &inspector, &recorder, say);
     let sale = settings.sale(seed);
     // Boxed: it is large, and lives as long as the run.
     let breaking = Box::pin(course.run(plan));
     onsale::run_while(&rehearsal.fleet.url, &sale, &recorder, breaking).await?;
 
-    let history = recorder.history();
-    history.save(&settings.directory.join("history.jsonl"))?;
     let (tally, cut_short) = course.end();
+    let (history, books) = evidence(&settings.directory, &rehearsal, &recorder, ledger).await?;
     rehearsal.stop()?;
-    Ok(Outcome { seed, report: Report::of(&history), tally, cut_short })
+    let (report, verdict) = (Report::of(&history), judge(&history, &books));
+    Ok(Outcome { seed, report, verdict, tally, cut_short })
+}
+
+/// All that a verdict is based on, which is kept, to be judged again (`drill check`).
+async fn evidence(
+    directory: &Path,
+    rehearsal: &Rehearsal,
+    recorder: &Recorder,
+    ledger: Ledger,
+) -> Result<(History, Books)> {
+    let history = recorder.history();
+    history.save(&directory.join("history.jsonl"))?;
+    let books = Books::after(rehearsal.fleet.variable("DATABASE_URL")?, ledger).await?;
+    books.save(&directory.join("books.json"))?;
+    Ok((history, books))
 }
 
 impl Settings {

@@ -220,31 +220,6 @@ pub enum Step {
     Leave,
 }
 
-impl Step {
-    /// As the report has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Page => "page",
-            Self::Popular => "popular",
-            Self::Movie => "movie",
-            Self::Shows => "shows",
-            Self::SeatMap => "seat map",
-            Self::Seats => "seats",
-            Self::Live => "live",
-            Self::Hold => "hold",
-            Self::GetHold => "get hold",
-            Self::Release => "release",
-            Self::Confirm => "confirm",
-            Self::Bookings => "bookings",
-            Self::Cancel => "cancel",
-            Self::Join => "join",
-            Self::Lines => "lines",
-            Self::Entry => "entry",
-            Self::Leave => "leave",
-        }
-    }
-}
-
 impl Call {
     /// The row it is counted in.
     pub fn step(&self) -> Step {

@@ -1,11 +1,16 @@
 //! `drill walk`: buys two seats as a buyer would, and says what came of it. `drill onsale`: many buyers at once, in figures.
 //! `drill faults`: the same on a fleet of its own that is broken meanwhile. `drill check`: judges a run that was written down.
+//! `drill bench`: figures beside the peers'.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+#[cfg(target_os = "linux")]
+use drill::bench;
+use drill::books::{Books, Ledger};
 use drill::checker::command::Check;
+use drill::checker::judge;
 use drill::faults;
 use drill::onsale::{OnsaleArgs, onsale};
 use drill::walk::walk;
@@ -26,11 +31,28 @@ enum Command {
         url: String,
     },
     /// An on-sale: buyers come as planned, buy, wait in line, go away, and everything they see is written down.
-    Onsale(Box<OnsaleArgs>),
+    Onsale(Box<Sale>),
     /// Breaks a fleet of its own while buyers are on it, and judges what they saw.
     Faults(faults::Settings),
     /// Judges a run that was written down: does what was told, seen and written agree?
     Check(Check),
+    /// Figures beside the peers'. `scripts/bench` builds what it wants and starts a fleet for it.
+    #[cfg(target_os = "linux")]
+    Bench(bench::settings::Settings),
+    /// A small part that a bench plays in a process of its own.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true, subcommand)]
+    BenchPart(bench::Part),
+}
+
+/// An on-sale, and who judges it.
+#[derive(Debug, clap::Args)]
+struct Sale {
+    #[command(flatten)]
+    onsale: OnsaleArgs,
+    /// The database behind the balancer: it is looked at during the run, and the run is judged at its end
+    #[arg(long)]
+    database_url: Option<String>,
 }
 
 /// What to say, and whether all is as it should be.
@@ -38,15 +60,7 @@ type Answer = (String, bool);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let answer = match Args::parse().command {
-        Command::Walk { url } => walked(&url).await,
-        Command::Onsale(args) => sold(&args).await,
-        Command::Faults(settings) => {
-            faults::faults(&settings, say).await.map(|outcome| (outcome.to_string(), outcome.good()))
-        }
-        Command::Check(check) => check.run().await.map(|(verdict, text)| (text, verdict.holds())),
-    };
-    match answer {
+    match run(Args::parse().command).await {
         Ok((text, good)) => {
             say(&text);
             if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -58,19 +72,41 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn walked(url: &str) -> Result<Answer> {
-    let walked = walk(url).await?;
-    let (seats, title) = (walked.seats.join(" and "), walked.title);
-    Ok((format!("booked {seats} of “{title}”: {} ({})", walked.booking_id, walked.show_id), true))
+async fn run(command: Command) -> Result<Answer> {
+    match command {
+        Command::Walk { url } => walk(&url).await.map(|walked| (walked.to_string(), true)),
+        Command::Onsale(sale) => sell(&sale).await,
+        Command::Faults(settings) => {
+            faults::faults(&settings, say).await.map(|outcome| (outcome.to_string(), outcome.good()))
+        }
+        Command::Check(check) => check.run().await.map(|(verdict, text)| (text, verdict.holds())),
+        #[cfg(target_os = "linux")]
+        Command::Bench(settings) => {
+            bench::run(&settings).await.map(|table| (table.to_string(), table.whole()))
+        }
+        #[cfg(target_os = "linux")]
+        Command::BenchPart(part) => {
+            tokio::task::spawn_blocking(|| part.play()).await??;
+            Ok((String::new(), true))
+        }
+    }
 }
 
-async fn sold(args: &OnsaleArgs) -> Result<Answer> {
-    let report = onsale(args).await?;
-    // The checker's judgement joins here: its verdict below the report, and `good` only when it holds too.
-    Ok((report.to_string(), report.as_expected()))
+async fn sell(sale: &Sale) -> Result<Answer> {
+    let ledger = sale.database_url.as_deref().map(Ledger::watch);
+    let (history, report) = onsale(&sale.onsale).await?;
+    let (mut text, mut good) = (report.to_string(), report.as_expected());
+    if let (Some(url), Some(ledger)) = (&sale.database_url, ledger) {
+        let verdict = judge(&history, &Books::after(url, ledger).await?);
+        good &= verdict.holds();
+        text = format!("{text}\n{verdict}");
+    }
+    Ok((text, good))
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's answer")]
 fn say(text: &str) {
-    println!("{}", text.trim_end());
+    if !text.is_empty() {
+        println!("{}", text.trim_end());
+    }
 }

@@ -26,6 +26,8 @@ mod progress;
 mod request;
 mod robot;
 mod sale;
+#[cfg(test)]
+mod stand_in;
 mod visit;
 mod watcher;
 

@@ -1,5 +1,7 @@
 //! The shortest walk of a buyer: from the popular list to a booked seat.
 
+use std::fmt;
+
 use anyhow::{Context, Result};
 use domain::status::SeatStatus;
 use reqwest::StatusCode;
@@ -18,6 +20,13 @@ pub struct Walked {
     pub seats: Vec<String>,
     /// The booking.
     pub booking_id: String,
+}
+
+impl fmt::Display for Walked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { title, show_id, seats, booking_id } = self;
+        write!(out, "booked {} of “{title}”: {booking_id} ({show_id})", seats.join(" and "))
+    }
 }
 
 /// Buys the best two seats of the first show that has them, of the most popular film that is shown.

@@ -50,7 +50,7 @@ own_environment() {
   settings=("${prefix}__LISTEN=127.0.0.1:$REPLY")
   case $program in
     catalog)
-      settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints "$name" http:// reservations-1 waitlist-1)") ;;
+      settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints "$name" http:// reservations-1 reservations-2 waitlist-1 waitlist-2)") ;;
     waitlist)
       settings+=("${prefix}__RESERVATIONS=$(endpoints "$name" http:// reservations-1 reservations-2)") ;;
     balancer)

@@ -81,6 +81,8 @@ begin_step() {
 end_step() {
   local status=0
   wait "$step_pid" || status=$?
+  # What it may have left behind, such as a browser whose driver was killed.
+  kill -s TERM -- "-$step_pid" 2>/dev/null || true
   forget "$step"
   return "$status"
 }
@@ -143,7 +145,7 @@ stop_step() {
 
 # last_lines NAME [COUNT]: the end of its log, as a quotation.
 last_lines() {
-  tail -n "${2:-5}" "$run_dir/logs/$1.log" 2>/dev/null | cut -c 1-400 | indented
+  { tail -n "${2:-5}" "$run_dir/logs/$1.log" 2>/dev/null || true; } | cut -c 1-400 | indented
 }
 
 # new_log NAME: the log of the last time becomes .log.1.
@@ -160,6 +162,8 @@ log_mib_max=64
 bound_logs() {
   local log
   while IFS= read -r log; do
-    cp -f "$log" "$log.1" && : >"$log"
+    # A full disk is a reason to empty it all the more.
+    cp -f "$log" "$log.1" || true
+    : >"$log"
   done < <(find "$run_dir/logs" -name '*.log' -size +$((log_mib_max * 2048)))
 }

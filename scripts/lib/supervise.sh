@@ -69,7 +69,7 @@ tell_death() {
   read -r pid <"$run_dir/pids/$name.pid"
   wait "$pid" 2>/dev/null || status=$?
   why="ended with exit code $status"
-  if ((status > 128)); then why="was killed by SIG$(kill -l $((status - 128)))"; fi
+  if ((status > 128)); then why="was killed by SIG$(kill -l $((status - 128)) 2>/dev/null || echo "NAL $((status - 128))")"; fi
   if [[ -e $run_dir/down/$name ]]; then why+=" and is kept down"; fi
   event "$name" "(pid $pid) $why; its last lines:"
   last_lines "$name"

@@ -88,18 +88,24 @@ test_binaries() {
   sed -n -E 's/.*"manifest_path":"([^"]+)\/Cargo\.toml","target":\{"kind":\["([^"]+)".*"name":"([^"]+)".*"overflow_checks":[a-z]+,"test":true\}.*"executable":"([^"]+)".*/\1\t\2\t\3\t\4/p' "$1" | sort
 }
 
+# Tests that run at once: each has its own database and mostly waits.
+test_threads=8
+
 # run_binaries PHASE drill|others: those of the package drill, which want a fleet, or all others; as cargo would, from the
 # package's directory.
 run_binaries() {
-  local dir kind name binary title
+  local dir kind name binary title threads
   while IFS=$'\t' read -r -u 8 dir kind name binary; do
     if [[ $dir == "$root/drill" ]]; then [[ $2 == drill ]] || continue; else [[ $2 == others ]] || continue; fi
     # A program without tests of its own has nothing to tell.
     [[ -n $("$binary" --list --format=terse) ]] || continue
     title="${dir##*/} ($name)"
     if [[ $kind != test ]]; then title="${dir##*/}"; fi
+    # In drill all tests share one fleet, and two cores.
+    threads=$test_threads
+    if [[ $2 == drill ]]; then threads=2; fi
     # shellcheck disable=SC2016 # that shell is to expand it
-    tests "$1:${dir##*/}-$name" "$title" sh -c 'cd "$0" && exec env CARGO_MANIFEST_DIR="$0" "$@"' "$dir" "$binary"
+    tests "$1:${dir##*/}-$name" "$title" sh -c 'cd "$0" && exec env CARGO_MANIFEST_DIR="$0" "$@"' "$dir" "$binary" --test-threads="$threads"
   done 8< <(test_binaries "$run_dir/build.json")
 }
 

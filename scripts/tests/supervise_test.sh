@@ -17,6 +17,17 @@ test_a_killed_service_is_started_again_and_said_so_with_its_last_lines() {
   wait_for port_taken $((base + 202))
 }
 
+test_a_death_without_a_log_ends_nobody_else() {
+  without_servers
+  start_run
+  pid_of catalog-1
+  local old=$REPLY
+  rm "$run_dir/logs/catalog-1.log"
+  kill -s KILL "$old"
+  wait_for restarted catalog-1 "$old"
+  until_said 'catalog-1 started again'
+}
+
 test_a_killed_postgres_and_redis_are_started_again_with_their_data() {
   start_run
   sql 'CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)'

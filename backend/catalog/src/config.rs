@@ -52,6 +52,9 @@ impl Default for Config {
 
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
+        self.http.validate()?;
+        self.postgres.validate()?;
+        self.redis.validate()?;
         let positive = [
             ("openapi_timeout_ms", self.openapi_timeout_ms),
             ("openapi_seconds", self.openapi_seconds),

@@ -42,8 +42,11 @@ struct Known {
 impl Sources {
     /// Nobody is asked before somebody asks us.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
-        let client =
-            reqwest::Client::builder().timeout(Duration::from_millis(config.openapi_timeout_ms)).build()?;
+        // Our own services are never behind somebody's HTTP_PROXY.
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_millis(config.openapi_timeout_ms))
+            .build()?;
         let url = |base: &String| format!("{}/openapi.json", base.trim_end_matches('/'));
         Ok(Self {
             urls: config.openapi_sources.iter().map(url).collect(),

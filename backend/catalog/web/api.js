@@ -123,7 +123,8 @@ export function definite(error) {
 
 function waitMs(error, tries) {
   const asked = (error.body.retry_after_seconds ?? 0) * 1000;
-  return Math.max(asked, pauseMs(tries, Math.random(), { first: 400, most: 4_000 }));
+  // On top of it: a crowd that was told the same second must not come back in the same instant.
+  return asked + pauseMs(tries, Math.random(), { first: 400, most: 4_000 });
 }
 
 function tell(connected) {

@@ -12,7 +12,7 @@ const LINGER_MS = 20_000; // a socket nobody follows is kept this long
 
 const noticeListeners = new Set();
 let reasonToStay = () => null;
-let following = null; // {showId, picture, listener}
+let following = null; // {showId, picture, listener, reading}
 let nudgeTimer = 0;
 let lingerTimer = 0;
 
@@ -20,7 +20,7 @@ handle({ wanted, opened, received, lost });
 
 /** Follows one show until the signal aborts; `listener(seats, version)` at every change. */
 export function follow(showId, listener, signal) {
-  const mine = { showId, picture: unknown(), listener };
+  const mine = { showId, picture: unknown(), listener, reading: false };
   following = mine;
   clearTimeout(lingerTimer);
   notLive();
@@ -114,7 +114,10 @@ function unfollow(mine) {
 
 /** The same picture by HTTP. When it is ahead of the socket, the socket missed something. */
 async function readSeats(target) {
+  if (target.reading) return; // the last question is still on its way
+  target.reading = true;
   const answer = await get(`/api/shows/${encodeURIComponent(target.showId)}/seats`).catch(() => null);
+  target.reading = false;
   if (!answer || following !== target) return;
   if (currentState() !== "live" || !target.picture.known) seedFrom(target, answer);
   else if (answer.version > target.picture.version) watch();

@@ -48,6 +48,7 @@ pub struct App {
     pub filling: tokio::sync::Mutex<()>,
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
     full: Cache<SessionId, Instant>,
+    shown: Cache<ShowId, u64>,
 }
 
 impl App {
@@ -71,6 +72,7 @@ impl App {
             filling: tokio::sync::Mutex::default(),
             shows: Cache::new(SHOWS_MAX),
             full: Cache::new(SESSIONS_MAX),
+            shown: Cache::new(SHOWS_MAX),
         }
     }
 
@@ -92,6 +94,16 @@ impl App {
     /// Whether it had all a moment ago.
     pub fn full(&self, session: &SessionId) -> bool {
         self.full.get(session).is_some_and(|since| since.elapsed() < FULL_FOR)
+    }
+
+    /// Notes the version in which a show was shown while Redis was away.
+    pub fn note_shown_without_redis(&self, show: &ShowId, version: u64) {
+        self.shown.insert(show.clone(), version);
+    }
+
+    /// The last such version; 0 when there was none.
+    pub fn shown_without_redis(&self, show: &ShowId) -> u64 {
+        self.shown.get(show).unwrap_or_default()
     }
 
     /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.

@@ -73,6 +73,9 @@ impl Config {
 
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
+        self.http.validate()?;
+        self.postgres.validate()?;
+        self.redis.validate()?;
         if !(1..=86_400).contains(&self.hold_seconds) {
             return Err("`hold_seconds` must be 1 to 86400".to_owned());
         }
@@ -82,9 +85,9 @@ impl Validate for Config {
         if self.holds_per_session_max == 0 {
             return Err("`holds_per_session_max` must be at least 1: with 0 nobody can buy".to_owned());
         }
-        if !(10..=1_000).contains(&self.sweep_interval_ms) {
+        if !(10..=500).contains(&self.sweep_interval_ms) {
             return Err(
-                "`sweep_interval_ms` must be 10 to 1000: expiry is announced within one second".to_owned()
+                "`sweep_interval_ms` must be 10 to 500: expiry is announced within one second".to_owned()
             );
         }
         Ok(())
@@ -106,10 +109,17 @@ mod tests {
     #[test]
     fn what_breaks_a_promise_is_refused() {
         let path = std::path::Path::new("x.toml");
-        for line in ["hold_seconds = 0", "escrow_seconds = 0", "sweep_interval_ms = 5000"] {
+        for (line, key) in [
+            ("hold_seconds = 0", "hold_seconds"),
+            ("escrow_seconds = 0", "escrow_seconds"),
+            ("sweep_interval_ms = 800", "sweep_interval_ms"),
+            ("[postgres]\nconnections_max = 0", "postgres.connections_max"),
+            ("[redis]\ntimeout_ms = 0", "redis.timeout_ms"),
+            ("[http]\nrequest_timeout_ms = 0", "http.request_timeout_ms"),
+        ] {
             let text = format!("listen = \"127.0.0.1:0\"\n{line}\n");
             let refused = service::config::parse::<Config>("reservations", path, &text, []);
-            assert!(refused.unwrap_err().to_string().contains(&line[..12]), "{line}");
+            assert!(refused.unwrap_err().to_string().contains(key), "{line}");
         }
     }
 }

@@ -9,7 +9,7 @@ use domain::id::{SeatId, ShowId};
 use redis::Script;
 use service::redis::{Error, Redis};
 
-use crate::keys::{Keys, MIRROR_TTL_SECONDS};
+use crate::keys::{Keys, MIRROR_TTL_SECONDS, REMEMBERED_MAX, REMEMBERED_SECONDS};
 use crate::store::claims::Claim;
 
 pub mod mirror_seat;
@@ -44,7 +44,7 @@ struct Scripts {
 pub enum Claimed {
     /// Go on to Postgres.
     Pending,
-    /// This owner has them already: the request is a repetition.
+    /// This owner was here before: the request is a repetition.
     Mine,
     /// These are somebody else's.
     Taken(Vec<SeatId>),
@@ -103,11 +103,20 @@ impl Gate {
         &self.keys
     }
 
-    /// Claims seats for `owner`, all or none, until Postgres confirms ([`Gate::apply`]) or refuses ([`Gate::undo`]).
-    pub async fn claim(&self, show: &ShowId, owner: &str, seats: &[SeatId]) -> Result<Claimed, Error> {
+    /// Claims seats for `owner`, all or none, until Postgres confirms ([`Gate::apply`]) or refuses ([`Gate::undo`]). An owner
+    /// that may come again (`keyed`) is remembered.
+    pub async fn claim(
+        &self,
+        show: &ShowId,
+        owner: &str,
+        keyed: bool,
+        seats: &[SeatId],
+    ) -> Result<Claimed, Error> {
         let mut call = self.scripts.claim.key(self.keys.mirror(show));
+        call.key(self.keys.remembered(show));
         call.arg(owner).arg(PENDING.as_millis() as u64).arg(self.keys.live(show)).arg(show.as_str());
         call.arg(MIRROR_TTL_SECONDS);
+        call.arg(if keyed { REMEMBERED_MAX } else { 0 }).arg(REMEMBERED_SECONDS);
         for seat in seats {
             call.arg(seat.as_str());
         }
@@ -122,9 +131,16 @@ impl Gate {
         })
     }
 
+    /// Whether a keyed owner has claimed seats of this show before.
+    pub async fn remembers(&self, show: &ShowId, owner: &str) -> Result<bool, Error> {
+        let score = redis::cmd("ZSCORE").arg(self.keys.remembered(show)).arg(owner).to_owned();
+        Ok(self.redis.run::<Option<f64>>(&score).await?.is_some())
+    }
+
     /// Takes back a claim that Postgres did not confirm.
     pub async fn undo(&self, show: &ShowId, owner: &str, seats: &[SeatId]) -> Result<(), Error> {
         let mut call = self.scripts.undo.key(self.keys.mirror(show));
+        call.key(self.keys.remembered(show));
         call.arg(owner).arg(self.keys.live(show)).arg(show.as_str());
         for seat in seats {
             call.arg(seat.as_str());

@@ -13,6 +13,7 @@ use service::json::{Json, Path};
 use service::problem::{Problem, ProblemBody};
 use service::request::detached;
 use service::session::Session;
+use tokio::time::Instant;
 
 use crate::bookings::body::BookingBody;
 use crate::confirming::{self, Confirmation, Kept};
@@ -86,7 +87,8 @@ pub(crate) async fn place(
     Json(body): Json<PlaceBody>,
 ) -> Result<Response, Problem> {
     let selection = Selection::parse(body.seats.as_deref(), body.best).map_err(Error::from)?;
-    let wish = Wish { session: whose(&session)?, show, selection, key: key(&headers)? };
+    let until = Instant::now() + state.app.config.http.request_timeout();
+    let wish = Wish { session: whose(&session)?, show, selection, key: key(&headers)?, until };
     let hold =
         detached(state.drain.clone(), async move { placing::place(&state.app, &wish).await }).await??;
     let location =

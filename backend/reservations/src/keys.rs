@@ -13,6 +13,11 @@ pub struct Keys {
 /// The mirror of one show lives this long after its last change, then it is loaded anew when asked for.
 pub const MIRROR_TTL_SECONDS: u64 = 6 * 3_600;
 
+/// Keyed holds of one show that are remembered.
+pub const REMEMBERED_MAX: u64 = 20_000;
+/// How long.
+pub const REMEMBERED_SECONDS: u64 = 24 * 3_600;
+
 impl Keys {
     /// For one Marquee.
     pub fn new(prefix: impl fmt::Display) -> Self {
@@ -23,6 +28,13 @@ impl Keys {
     /// The show's id is the hash tag, so that all of a show's keys live on one node of a cluster.
     pub fn mirror(&self, show: &ShowId) -> String {
         format!("{}:show:{{{show}}}", self.prefix)
+    }
+
+    /// Sorted set: holds that were claimed here under an `Idempotency-Key`, by time in milliseconds; at most
+    /// [`REMEMBERED_MAX`]. TTL [`REMEMBERED_SECONDS`]. Written and read by the gate, which lets a repetition pass on to
+    /// Postgres, where the first answer is.
+    pub fn remembered(&self, show: &ShowId) -> String {
+        format!("{}:keyed:{{{show}}}", self.prefix)
     }
 
     /// Channel: the show's live frames. Published by the gate, read by every instance that has a watcher.

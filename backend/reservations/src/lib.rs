@@ -109,6 +109,7 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
         drain.clone(),
     ));
     drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, drain.clone()));
+    drain.spawn(feed::hear(redis.clone(), hub.clone(), drain.clone()));
     drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), drain.clone()));
     let sweeping = (Arc::clone(app), drain.clone());
     drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });

@@ -13,7 +13,7 @@ use tokio_postgres::IsolationLevel;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::gate::mirror_seat::{Kind, MirrorSeat};
+use crate::gate::mirror_seat::{Kind, MirrorSeat, SWEPT_WITHIN_MS};
 use crate::gate::{Drift, Mirror};
 use crate::store::claims::{self, Claim};
 use crate::store::{epochs, queues};
@@ -45,7 +45,11 @@ pub async fn load(app: &App, show: &ShowId) -> Result<(), Error> {
     transaction.commit().await?;
     app.metrics.mirror_loads.inc();
     if app.gate.load(show, epochs::first_version(epoch), queue_open, &claims).await.is_ok() {
-        epochs::set_mirrored(&client, show, epoch).await?;
+        // What was committed between reading and loading found no mirror, or one that is gone.
+        let claims = claims::of_show(&client, show).await?;
+        if app.gate.apply(show, &claims).await.is_ok() {
+            epochs::set_mirrored(&client, show, epoch).await?;
+        }
     }
     Ok(())
 }
@@ -62,13 +66,15 @@ pub async fn fill(app: &App, show: &ShowId) -> Result<(), Error> {
 /// What a show looks like now: from the mirror when there is Redis, else from Postgres in an epoch of its own.
 pub async fn picture(app: &App, show: &ShowId) -> Result<Picture, Error> {
     match app.gate.read(show).await {
-        Ok(Some(mirror)) => return Ok(of_mirror(&mirror)),
+        Ok(Some(mirror)) if app.shown_without_redis(show) <= mirror.version => return Ok(of_mirror(&mirror)),
+        // Redis is back with what it had: the epoch in which we showed the show without it is above that.
+        Ok(Some(_)) => load(app, show).await?,
         Ok(None) => fill(app, show).await?,
         Err(_) => return of_postgres(app, show).await,
     }
     match app.gate.read(show).await {
-        Ok(Some(mirror)) => Ok(of_mirror(&mirror)),
-        Ok(None) | Err(_) => of_postgres(app, show).await,
+        Ok(Some(mirror)) if app.shown_without_redis(show) <= mirror.version => Ok(of_mirror(&mirror)),
+        Ok(_) | Err(_) => of_postgres(app, show).await,
     }
 }
 
@@ -94,36 +100,47 @@ async fn of_postgres(app: &App, show: &ShowId) -> Result<Picture, Error> {
             "SELECT seat_id, c.status FROM reservations.claims AS c
              LEFT JOIN reservations.queues AS q ON q.show_id = c.show_id AND q.open
              WHERE c.show_id = $1 AND c.status <> 'free'
-               AND (c.status = 'booked' OR c.expires_at > clock_timestamp() OR (c.status = 'held' AND q.open))",
-            &[&show.as_str()],
+               AND (c.status = 'booked' OR (c.status = 'held' AND q.open)
+                    OR c.expires_at > clock_timestamp() - $2 * interval '1 millisecond')",
+            &[&show.as_str(), &(SWEPT_WITHIN_MS as f64)],
         )
         .await?;
     transaction.commit().await?;
     let status = |word: &str| if word == "booked" { SeatStatus::Booked } else { SeatStatus::Held };
     let seats =
         rows.iter().filter_map(|row| Some((SeatId::parse(row.get::<_, &str>(0)).ok()?, status(row.get(1)))));
-    Ok(Picture { version: epochs::first_version(epoch), seats: seats.collect() })
+    let version = epochs::first_version(epoch);
+    app.note_shown_without_redis(show, version);
+    Ok(Picture { version, seats: seats.collect() })
 }
 
-/// Tells the mirror what Postgres committed. Where that fails, the reconciler will.
+/// Tells the mirror what Postgres committed. Where that fails, a new epoch says that something changed, and the reconciler
+/// fills the mirror anew.
 pub async fn follow(app: &App, show: &ShowId, claims: &[Claim]) {
     app.in_use.note(show);
-    if let Err(error) = app.gate.apply(show, claims).await {
-        tracing::debug!(%show, %error, "the mirror was not told");
+    let Err(error) = app.gate.apply(show, claims).await else { return };
+    tracing::debug!(%show, %error, "the mirror was not told");
+    let begun = async { Ok::<_, Error>(epochs::next(&app.connection().await?, show).await?) }.await;
+    if let Err(error) = begun {
+        tracing::warn!(%show, %error, "neither the mirror nor an epoch tells of a change yet");
     }
 }
 
-/// Makes the mirror agree with Postgres about seats it was wrong about.
-pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) -> Result<(), Error> {
-    let Ok(Some(mirror)) = app.gate.read(show).await else { return Ok(()) };
-    let mut drifts = compare(&mirror, &claims::of_show(&app.connection().await?, show).await?);
+/// Makes the mirror agree with Postgres about seats it was wrong about. Where that fails, the reconciler will.
+pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) {
+    let Ok(Some(mirror)) = app.gate.read(show).await else { return };
+    let right = async { Ok::<_, Error>(claims::of_show(&app.connection().await?, show).await?) }.await;
+    let Ok(right) = right.inspect_err(|error| tracing::debug!(%show, %error, "the mirror was not mended"))
+    else {
+        return;
+    };
+    let mut drifts = compare(&mirror, &right);
     drifts.retain(|drift| seats.contains(&drift.seat));
     if !drifts.is_empty()
         && let Err(error) = app.gate.mend(show, &drifts).await
     {
         tracing::debug!(%show, %error, "the mirror was not mended");
     }
-    Ok(())
 }
 
 /// What differed in the last look, by show.

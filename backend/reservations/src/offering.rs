@@ -51,10 +51,19 @@ pub async fn offer(app: &App, offer: &Offer) -> Result<Hold, Error> {
             app.bell.ring();
             Ok(hold)
         }
-        Err(Error::Store(error)) if error.unique_violation() => {
-            holds::find(&app.connection().await?, &id).await?.ok_or(Error::Store(error))
+        // Somebody asked for the same offer at the same time, and was first: it is made, and its seats are no longer escrowed.
+        Err(error) if made_meanwhile(&error) => {
+            holds::find(&app.connection().await?, &id).await?.ok_or(error)
         }
         Err(error) => Err(error),
+    }
+}
+
+fn made_meanwhile(error: &Error) -> bool {
+    match error {
+        Error::EscrowGone => true,
+        Error::Store(error) => error.unique_violation(),
+        _ => false,
     }
 }
 

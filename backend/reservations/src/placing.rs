@@ -7,6 +7,7 @@ use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::status::{HoldStatus, SeatStatus};
 use jiff::Timestamp;
 use service::postgres;
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Error;
@@ -35,23 +36,26 @@ pub struct Wish {
     pub selection: Selection,
     /// The request's `Idempotency-Key`, if it has one.
     pub key: Option<String>,
+    /// When the buyer will have been told that the answer took too long: nothing is placed after that.
+    pub until: Instant,
 }
 
 impl Wish {
-    /// The same wish with the same key is the same hold, whichever instance it reaches and how often.
+    /// The same key is the same hold, whichever instance it reaches and how often.
     fn hold_id(&self) -> HoldId {
         let id = match &self.key {
-            Some(key) => names::derived("hold", &[self.session.as_str(), self.show.as_str(), key]),
+            Some(key) => names::derived("hold", &[self.session.as_str(), key]),
             None => names::fresh("hold"),
         };
         HoldId::parse(id).expect("a generated id has the form of one")
     }
 
     fn fingerprint(&self) -> String {
-        match &self.selection {
+        let seats = match &self.selection {
             Selection::Seats(seats) => seats.iter().map(SeatId::as_str).collect::<Vec<_>>().join(","),
             Selection::Best(party) => format!("best {}", party.size()),
-        }
+        };
+        format!("{} {seats}", self.show)
     }
 }
 
@@ -92,11 +96,6 @@ async fn place_best(
     id: &HoldId,
     party: domain::hold::Party,
 ) -> Result<Hold, Error> {
-    if wish.key.is_some()
-        && let Some(hold) = holds::find(&app.connection().await?, id).await?
-    {
-        return repeated(hold, wish);
-    }
     for _ in 0..BEST_ATTEMPTS_MAX {
         let picture = mirror::picture(app, &wish.show).await?;
         let Some(mut seats) = best::best(&show.seat_map, free_in(&picture), party) else { break };
@@ -106,7 +105,19 @@ async fn place_best(
             outcome => return outcome,
         }
     }
-    Err(Error::SeatsUnavailable { unavailable: Vec::new(), alternatives: Vec::new() })
+    // It may be this very key that got the last ones.
+    match before(app, wish, id).await? {
+        Some(hold) => repeated(hold, wish),
+        None => Err(Error::SeatsUnavailable { unavailable: Vec::new(), alternatives: Vec::new() }),
+    }
+}
+
+/// The hold this key placed before. Who was never let through by the gate is not looked for in Postgres.
+async fn before(app: &App, wish: &Wish, id: &HoldId) -> Result<Option<Hold>, Error> {
+    if wish.key.is_none() || matches!(app.gate.remembers(&wish.show, id.as_str()).await, Ok(false)) {
+        return Ok(None);
+    }
+    Ok(holds::find(&app.connection().await?, id).await?)
 }
 
 async fn place_seats(
@@ -116,17 +127,25 @@ async fn place_seats(
     id: &HoldId,
     seats: &[SeatId],
 ) -> Result<Hold, Error> {
-    match pass_gate(app, wish, id, seats).await? {
-        Claimed::Taken(lost) => Err(unavailable(app, show, lost, seats).await),
-        // A repetition, most likely: the transaction finds the hold, under the session's lock.
-        Claimed::Mine | Claimed::Pending | Claimed::Missing => decide(app, wish, show, id, seats).await,
+    let claimed = pass_gate(app, wish, id, seats).await?;
+    if let Claimed::Taken(lost) = claimed {
+        return Err(unavailable(app, show, lost, seats).await);
     }
+    let decision = decide(app, wish, show, id, seats).await;
+    // Only what was claimed here just now: a repetition must not undo what the first request did.
+    if claimed == Claimed::Pending
+        && !matches!(&decision, Ok(Decision::Placed(..)))
+        && let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await
+    {
+        tracing::debug!(%error, "the gate's claim lapses by itself");
+    }
+    answer(app, wish, show, seats, decision).await
 }
 
 /// Asks the gate. `Missing` means: go on without it.
 async fn pass_gate(app: &App, wish: &Wish, id: &HoldId, seats: &[SeatId]) -> Result<Claimed, Error> {
     for _ in 0..FILL_ATTEMPTS_MAX {
-        match app.gate.claim(&wish.show, id.as_str(), seats).await {
+        match app.gate.claim(&wish.show, id.as_str(), wish.key.is_some(), seats).await {
             Ok(Claimed::Missing) => mirror::fill(app, &wish.show).await?,
             Ok(claimed) => return Ok(claimed),
             Err(_) => return Ok(Claimed::Missing),
@@ -143,24 +162,25 @@ enum Decision {
     Repeated(Hold),
 }
 
-/// Lets Postgres decide, and tells the gate what it decided.
-async fn decide(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatId]) -> Result<Hold, Error> {
-    let decision = commit(app, wish, show, id, seats).await;
-    if let Ok(Decision::Placed(hold, claims)) = decision {
-        mirror::follow(app, &wish.show, &claims).await;
-        return Ok(hold);
-    }
-    if let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await {
-        tracing::debug!(%error, "the gate's claim lapses by itself");
-    }
+/// What the buyer is told of it, and the mirror.
+async fn answer(
+    app: &App,
+    wish: &Wish,
+    show: &Show,
+    seats: &[SeatId],
+    decision: Result<Decision, Error>,
+) -> Result<Hold, Error> {
     match decision {
-        Ok(Decision::Placed(hold, _)) => Ok(hold),
+        Ok(Decision::Placed(hold, claims)) => {
+            mirror::follow(app, &wish.show, &claims).await;
+            Ok(hold)
+        }
         Ok(Decision::Repeated(hold)) => {
-            mirror::mend(app, &wish.show, seats).await?;
+            mirror::mend(app, &wish.show, seats).await;
             repeated(hold, wish)
         }
         Err(Error::SeatsUnavailable { unavailable: lost, .. }) => {
-            mirror::mend(app, &wish.show, &lost).await?;
+            mirror::mend(app, &wish.show, &lost).await;
             Err(unavailable(app, show, lost, seats).await)
         }
         Err(error) => Err(error),
@@ -168,7 +188,7 @@ async fn decide(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatI
 }
 
 /// One transaction: the session's count, the claims, the hold. Rolled back unless everything is ours.
-async fn commit(
+async fn decide(
     app: &App,
     wish: &Wish,
     show: &Show,
@@ -202,6 +222,11 @@ async fn commit(
     }
     holds::insert(&transaction, &hold).await?;
     without_gate(app, &transaction, &wish.show).await?;
+    if Instant::now() >= wish.until {
+        return Err(Error::Store(postgres::Error::Away(
+            "it took longer than the buyer was made to wait".to_owned(),
+        )));
+    }
     transaction.commit().await.map_err(postgres::Error::from)?;
     Ok(Decision::Placed(hold, claimed))
 }
@@ -243,9 +268,12 @@ pub async fn without_gate(
     Ok(())
 }
 
-/// The answer to a request that was answered before.
+/// The answer to a request that was answered before: the same, whatever became of the hold since.
 fn repeated(hold: Hold, wish: &Wish) -> Result<Hold, Error> {
-    if hold.fingerprint == wish.fingerprint() { Ok(hold) } else { Err(Error::KeyReused) }
+    if hold.fingerprint != wish.fingerprint() {
+        return Err(Error::KeyReused);
+    }
+    Ok(Hold { status: HoldStatus::OnHold, lapsed: false, ..hold })
 }
 
 /// For a session that has all it may have: the hold this key placed before, or none.

@@ -52,6 +52,7 @@ where
         return ExitCode::SUCCESS;
     }
     telemetry::init();
+    raise_open_files();
     let command = Command { verb: args.command.unwrap_or_else(|| "serve".to_owned()), args: args.rest };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -60,6 +61,14 @@ where
     match runtime.block_on(act(loaded, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(program, &format!("{error:#}"), 1),
+    }
+}
+
+/// Every client is an open file; many systems start a process with room for 1,024.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(open_files_max) => tracing::debug!(open_files_max, "limit of open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
     }
 }
 

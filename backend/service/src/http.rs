@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::config::Validate;
 use crate::drain::Drain;
 use crate::metrics::HttpMetrics;
 use crate::problem::Problem;
@@ -41,6 +42,13 @@ pub struct HttpConfig {
     pub drain_seconds: u64,
 }
 
+impl HttpConfig {
+    /// How long an answer may take.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
@@ -49,6 +57,21 @@ impl Default for HttpConfig {
             header_timeout_ms: 75_000,
             request_timeout_ms: 10_000,
             drain_seconds: 2,
+        }
+    }
+}
+
+impl Validate for HttpConfig {
+    fn validate(&self) -> Result<(), String> {
+        let named = [
+            ("connections_max", self.connections_max as u64),
+            ("body_bytes_max", self.body_bytes_max as u64),
+            ("header_timeout_ms", self.header_timeout_ms),
+            ("request_timeout_ms", self.request_timeout_ms),
+        ];
+        match named.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(format!("`http.{key}` must be at least 1")),
+            None => Ok(()),
         }
     }
 }
@@ -90,10 +113,7 @@ pub async fn serve(
 
 /// The middleware around every route of ours.
 fn surrounded(routes: Router, config: &HttpConfig, registry: &Registry) -> Router {
-    let surrounding = Surrounding {
-        metrics: HttpMetrics::new(registry),
-        timeout: Duration::from_millis(config.request_timeout_ms),
-    };
+    let surrounding = Surrounding { metrics: HttpMetrics::new(registry), timeout: config.request_timeout() };
     routes
         .fallback(async || Problem::not_found("not_found", "there is nothing at this address"))
         .method_not_allowed_fallback(async || {

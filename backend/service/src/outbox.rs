@@ -1,8 +1,8 @@
 //! Events that must not be lost: written with the change they tell of, then relayed to Redis.
 //!
 //! Each owner's schema has a table `outbox(id bigint, event jsonb)` whose rows [`put`] writes in the owner's own transaction.
-//! The relay appends them to the owner's stream (at least once, for consumer groups) and publishes them on the
-//! events channel (for live sockets), in order of id, and deletes them. While Redis is away they wait.
+//! The relay appends them to the owner's stream in order of id (at least once, with that id as their number), and deletes
+//! them. While Redis is away they wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result
     rows.sort_by_key(|row| row.get::<_, i64>(0));
     let mut pipeline = Pipeline::new();
     for row in &rows {
-        stream::append(&mut pipeline, redis.prefix(), schema, row.get(1));
+        stream::append(&mut pipeline, redis.prefix(), schema, row.get(0), row.get(1));
     }
     redis.run_all::<()>(&pipeline).await?;
     transaction.commit().await?;

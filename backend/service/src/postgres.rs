@@ -9,6 +9,14 @@ use tokio_postgres::error::SqlState;
 
 pub use deadpool_postgres::{Object as Connection, Pool};
 
+use crate::config::Validate;
+
+/// A connection that is silent for this long is asked by the kernel whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+
+/// A process with fewer connections would wait for itself.
+const CONNECTIONS_MIN: usize = 2;
+
 /// The limits of the pool.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +34,20 @@ pub struct PostgresConfig {
 impl Default for PostgresConfig {
     fn default() -> Self {
         Self { url: String::new(), connections_max: 20, wait_ms: 2_000, statement_timeout_ms: 5_000 }
+    }
+}
+
+impl Validate for PostgresConfig {
+    fn validate(&self) -> Result<(), String> {
+        if self.connections_max < CONNECTIONS_MIN {
+            return Err(format!("`postgres.connections_max` must be at least {CONNECTIONS_MIN}"));
+        }
+        if self.wait_ms == 0 || self.statement_timeout_ms == 0 {
+            return Err(
+                "`postgres.wait_ms` and `postgres.statement_timeout_ms` must be at least 1".to_owned()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -88,6 +110,9 @@ pub fn pool(program: &str, config: &PostgresConfig) -> anyhow::Result<Pool> {
     settings.url = Some(config.url.clone());
     settings.application_name = Some(program.to_owned());
     settings.connect_timeout = Some(wait);
+    // A server that vanished without a word is given up like one that said so.
+    settings.keepalives = Some(true);
+    settings.keepalives_idle = Some(KEEPALIVE_IDLE);
     settings.options = Some(format!(
         "-c statement_timeout={0} -c idle_in_transaction_session_timeout={0} -c timezone=UTC",
         config.statement_timeout_ms

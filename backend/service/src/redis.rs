@@ -12,6 +12,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, ScriptInvocation};
 use serde::Deserialize;
 use tokio::sync::watch;
 
+use crate::config::Validate;
 use crate::drain::Drain;
 
 /// Between two attempts to reach a Redis that is away, and two looks at one that is there.
@@ -32,6 +33,18 @@ pub struct RedisConfig {
 impl Default for RedisConfig {
     fn default() -> Self {
         Self { url: String::new(), prefix: "marquee".to_owned(), timeout_ms: 500 }
+    }
+}
+
+impl Validate for RedisConfig {
+    fn validate(&self) -> Result<(), String> {
+        if self.timeout_ms == 0 {
+            return Err("`redis.timeout_ms` must be at least 1".to_owned());
+        }
+        if self.prefix.is_empty() {
+            return Err("`redis.prefix` must not be empty: it tells our keys from others'".to_owned());
+        }
+        Ok(())
     }
 }
 

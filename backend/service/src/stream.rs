@@ -1,7 +1,12 @@
-//! Events between services: Redis Streams with consumer groups (at least once), and a channel for live sockets (at most once).
+//! Events between services: one Redis Stream for each owner, read by consumer groups (every event by one of them, at least
+//! once) and by followers (every event by each process, once).
 //!
-//! A consumer must be idempotent, and must not need the stream for its correctness: a Redis that was emptied has lost
+//! A consumer must be idempotent, and neither may need the stream for its correctness: a Redis that was emptied has lost
 //! what was in it.
+
+mod follower;
+
+pub use follower::follow;
 
 use std::time::Duration;
 
@@ -29,17 +34,12 @@ pub fn key(prefix: &str, owner: &str) -> String {
     format!("{prefix}:events:{owner}")
 }
 
-/// The channel all owners' events are published on.
-pub fn channel(prefix: &str) -> String {
-    format!("{prefix}:events")
-}
-
-/// Adds one event to its stream and its channel.
-pub(crate) fn append(pipeline: &mut Pipeline, prefix: &str, owner: &str, event: &str) {
+/// Adds one event to its stream, with its number in the owner's outbox: a batch whose answer was lost is added again.
+pub(crate) fn append(pipeline: &mut Pipeline, prefix: &str, owner: &str, number: i64, event: &str) {
     let mut add = redis::cmd("XADD");
-    add.arg(key(prefix, owner)).arg("MAXLEN").arg("~").arg(ENTRIES_MAX).arg("*").arg("event").arg(event);
+    add.arg(key(prefix, owner)).arg("MAXLEN").arg("~").arg(ENTRIES_MAX).arg("*");
+    add.arg("event").arg(event).arg("number").arg(number);
     pipeline.add_command(add).ignore();
-    pipeline.publish(channel(prefix), event).ignore();
 }
 
 /// Who reads which stream.

@@ -98,11 +98,12 @@ async fn give_back_holds(waitlist: &Waitlist) -> Result<(), postgres::Error> {
 
 async fn serve_escrows(waitlist: &Arc<Waitlist>) -> Result<(), postgres::Error> {
     let connection = waitlist.connection().await?;
-    for escrow in escrows::undone(&connection, ROWS_MAX).await? {
-        serving::begin(waitlist, escrow);
-    }
-    for escrow in published::open_escrows(&connection, ROWS_MAX).await? {
-        serving::begin(waitlist, escrow);
+    let mut waiting = escrows::undone(&connection, ROWS_MAX).await?;
+    waiting.extend(published::open_escrows(&connection, ROWS_MAX).await?);
+    // Those who serve need connections too.
+    drop(connection);
+    for escrow in waiting {
+        serving::begin_when_free(waitlist, escrow).await;
     }
     Ok(())
 }

@@ -65,6 +65,9 @@ impl Default for Config {
 
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
+        self.http.validate()?;
+        self.postgres.validate()?;
+        self.redis.validate()?;
         let positive = [
             ("reservations_connect_timeout_ms", self.reservations_connect_timeout_ms),
             ("reservations_timeout_ms", self.reservations_timeout_ms),

@@ -67,8 +67,17 @@ impl Counter {
         Self { places: Arc::new(Semaphore::new(places)), served: Arc::default() }
     }
 
+    /// The right to serve this escrow, unless somebody here has it or all places are taken.
     fn turn(&self, id: &EscrowId) -> Option<Turn> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        self.turn_at(id, Arc::clone(&self.places).try_acquire_owned().ok()?)
+    }
+
+    /// The same, waiting for a place.
+    async fn turn_when_free(&self, id: &EscrowId) -> Option<Turn> {
+        self.turn_at(id, Arc::clone(&self.places).acquire_owned().await.ok()?)
+    }
+
+    fn turn_at(&self, id: &EscrowId, place: OwnedSemaphorePermit) -> Option<Turn> {
         let fresh = self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         fresh.then(|| Turn { id: id.clone(), served: Arc::clone(&self.served), _place: place })
     }
@@ -82,7 +91,19 @@ impl Drop for Turn {
 
 /// Begins to serve an escrow in the background, unless this process does or is busy; the backstop comes back to it.
 pub(crate) fn begin(waitlist: &Arc<Waitlist>, escrow: Escrow) {
-    let Some(turn) = waitlist.counter.turn(&escrow.id) else { return };
+    if let Some(turn) = waitlist.counter.turn(&escrow.id) {
+        serve_in_background(waitlist, escrow, turn);
+    }
+}
+
+/// The same, once this process has a place for it.
+pub(crate) async fn begin_when_free(waitlist: &Arc<Waitlist>, escrow: Escrow) {
+    if let Some(turn) = waitlist.counter.turn_when_free(&escrow.id).await {
+        serve_in_background(waitlist, escrow, turn);
+    }
+}
+
+fn serve_in_background(waitlist: &Arc<Waitlist>, escrow: Escrow, turn: Turn) {
     let waitlist = Arc::clone(waitlist);
     let drain = waitlist.drain.clone();
     drain.spawn(async move {
@@ -125,11 +146,19 @@ async fn plan(waitlist: &Waitlist, escrow: &Escrow) -> Result<Plan, postgres::Er
 }
 
 async fn decide(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<Plan, postgres::Error> {
-    let used = offers::used_seats(transaction, &escrow.id).await?;
-    let free = escrow.seats.iter().filter(|seat| !used.contains(seat)).cloned().collect();
-    for assignment in walk_the_line(transaction, escrow, free).await? {
-        offers::decide(transaction, &escrow.id, &assignment).await?;
-        entries::choose(transaction, &escrow.id, &assignment).await?;
+    // Who was chosen for seats that have lapsed meanwhile stands in line again as soon as reservations has said so. Until
+    // then nobody behind them is chosen; the backstop comes back.
+    if offers::overdue_elsewhere(transaction, escrow).await? {
+        return Ok(Plan::Nothing);
+    }
+    // What has lapsed is given to nobody new: it is only found out what became of the offers that were made of it.
+    if !escrows::lapsed(transaction, &escrow.id).await? {
+        let used = offers::used_seats(transaction, &escrow.id).await?;
+        let free = escrow.seats.iter().filter(|seat| !used.contains(seat)).cloned().collect();
+        for assignment in walk_the_line(transaction, escrow, free).await? {
+            offers::decide(transaction, &escrow.id, &assignment).await?;
+            entries::choose(transaction, &escrow.id, &assignment).await?;
+        }
     }
     let pending = offers::pending(transaction, &escrow.id).await?;
     if pending.is_empty() {

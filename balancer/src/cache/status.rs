@@ -20,12 +20,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What a phase of Pingora's cache amounts to when the answer's header is about to leave.
-    pub fn of(phase: CachePhase) -> Self {
+    /// What a phase of Pingora's cache amounts to when the answer's header is about to leave; `whole` when its body
+    /// will follow, from the first byte to the last. Of others only part may be fetched, and then nothing is stored.
+    pub fn of(phase: CachePhase, whole: bool) -> Self {
         match phase {
             CachePhase::Hit => Self::Hit,
             CachePhase::Stale | CachePhase::StaleUpdating => Self::Stale,
-            CachePhase::Miss | CachePhase::Expired => Self::Stored,
+            CachePhase::Miss | CachePhase::Expired if whole => Self::Stored,
             CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => Self::Revalidated,
             CachePhase::Disabled(NoCacheReason::NeverEnabled) => Self::Bypassed,
             _ => Self::Passed,

@@ -76,7 +76,10 @@ pub struct Edge {
     pub write_seconds: u64,
     /// How long an idle client connection stays open, in seconds.
     pub keepalive_seconds: u64,
-    /// Requests in flight get this many seconds to end after SIGTERM.
+    /// After SIGTERM requests are let in for this many seconds, so that whoever balances in front sees that this one
+    /// is not ready.
+    pub drain_notice_seconds: u64,
+    /// After that, requests in flight get this many seconds to end.
     pub drain_seconds: u64,
 }
 
@@ -92,6 +95,7 @@ impl Default for Edge {
             body_idle_seconds: 15,
             write_seconds: 30,
             keepalive_seconds: 75,
+            drain_notice_seconds: 2,
             drain_seconds: 10,
         }
     }
@@ -296,7 +300,8 @@ impl<'de> Visitor<'de> for EndpointVisitor {
     }
 }
 
-/// `[pools.NAME.health]`
+/// `[pools.NAME.health]`. An endpoint that says it is going away must be out before it does: `fall` intervals take
+/// half of the two seconds of notice that our services give.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
@@ -314,6 +319,6 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { path: "/readyz".into(), interval_ms: 1_000, timeout_ms: 800, rise: 1, fall: 2 }
+        Self { path: "/readyz".into(), interval_ms: 500, timeout_ms: 800, rise: 1, fall: 2 }
     }
 }

@@ -37,6 +37,17 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), segments, open })
     }
 
+    /// The same pattern for paths in lower case.
+    #[must_use]
+    pub fn lowercase(mut self) -> Self {
+        for segment in &mut self.segments {
+            if let Segment::Literal(literal) = segment {
+                *literal = literal.to_lowercase();
+            }
+        }
+        self
+    }
+
     /// Whether `path` (absolute, decoded, without a query) is meant.
     pub fn matches(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };

@@ -1,9 +1,11 @@
 //! Turns written values into used ones, and says of a wrong one where it stands and what would be right.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 
 use super::file::{self, File};
@@ -11,7 +13,8 @@ use super::pattern::Pattern;
 use super::source::Source;
 use super::{
     AccessLog, Affinity, Cache, Config, ConfigError, ENDPOINT_WEIGHT_MAX, ENDPOINTS_PER_POOL_MAX, Edge,
-    HEADER_FIELDS_LIMIT, Health, Pool, Retry, Route,
+    HEADER_FIELDS_LIMIT, Health, IDLE_CONNECTIONS_MAX, MILLISECONDS_MAX, Pool, QUEUE_LINES_MAX, Retry, Route,
+    SECONDS_MAX, THREADS_MAX,
 };
 
 /// Reads one source.
@@ -24,9 +27,10 @@ impl Reader<'_> {
     /// The whole configuration, or the first thing that is wrong with it.
     pub(super) fn config(&self, file: File) -> Result<Config, ConfigError> {
         let pools = self.pools(&file)?;
+        let public = self.address(&["listen", "public"], &file.listen.public)?;
         Ok(Config {
-            public: self.address(&["listen", "public"], &file.listen.public)?,
-            admin: self.address(&["listen", "admin"], &file.listen.admin)?,
+            public,
+            admin: self.admin(&file.listen.admin, public)?,
             threads: self.threads(file.threads)?,
             routes: self.routes(&file, &pools)?,
             edge: self.edge(&file.edge)?,
@@ -48,6 +52,19 @@ impl Reader<'_> {
         })
     }
 
+    /// Both listeners on one socket would show the admin pages to everybody.
+    fn admin(&self, text: &str, public: SocketAddr) -> Result<SocketAddr, ConfigError> {
+        let path = ["listen", "admin"];
+        let admin = self.address(&path, text)?;
+        let (ours, theirs) = (admin.ip().to_canonical(), public.ip().to_canonical());
+        let overlap = ours == theirs || ours.is_unspecified() || theirs.is_unspecified();
+        if overlap && admin.port() == public.port() {
+            return self
+                .wrong(&path, format!("`{admin}` is where `listen.public` listens; give it another port"));
+        }
+        Ok(admin)
+    }
+
     fn at_least_one<T: PartialEq + From<u8> + Copy>(
         &self,
         path: &[&str],
@@ -59,17 +76,37 @@ impl Reader<'_> {
         Ok(value)
     }
 
+    fn at_most<T: PartialOrd + Display + Copy>(
+        &self,
+        path: &[&str],
+        value: T,
+        most: T,
+    ) -> Result<T, ConfigError> {
+        if value > most {
+            return self.wrong(path, format!("more than {most}; lower it"));
+        }
+        Ok(value)
+    }
+
     fn seconds(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
-        self.at_least_one(path, value).map(Duration::from_secs)
+        self.seconds_or_none(path, self.at_least_one(path, value)?)
+    }
+
+    fn seconds_or_none(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
+        self.at_most(path, value, SECONDS_MAX).map(Duration::from_secs)
     }
 
     fn milliseconds(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
-        self.at_least_one(path, value).map(Duration::from_millis)
+        self.at_most(path, self.at_least_one(path, value)?, MILLISECONDS_MAX).map(Duration::from_millis)
+    }
+
+    fn size(&self, path: &[&str], value: usize, most: usize) -> Result<usize, ConfigError> {
+        self.at_most(path, self.at_least_one(path, value)?, most)
     }
 
     fn threads(&self, threads: Option<usize>) -> Result<usize, ConfigError> {
         match threads {
-            Some(threads) => self.at_least_one_size(&["threads"], threads),
+            Some(threads) => self.size(&["threads"], threads, THREADS_MAX),
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         }
     }
@@ -85,6 +122,7 @@ impl Reader<'_> {
     fn edge(&self, edge: &file::Edge) -> Result<Edge, ConfigError> {
         let never = edge.never.iter().enumerate();
         let never = never.map(|(i, text)| self.pattern(&["edge", "never", &i.to_string()], text));
+        let never = never.map(|pattern| pattern.map(Pattern::lowercase));
         let trusted = edge.trusted.iter().enumerate();
         let trusted = trusted.map(|(i, text)| self.network(&["edge", "trusted", &i.to_string()], text));
         if edge.header_fields_max > HEADER_FIELDS_LIMIT {
@@ -103,7 +141,9 @@ impl Reader<'_> {
             body_idle: self.seconds(&["edge", "body_idle_seconds"], edge.body_idle_seconds)?,
             write: self.seconds(&["edge", "write_seconds"], edge.write_seconds)?,
             keepalive: self.seconds(&["edge", "keepalive_seconds"], edge.keepalive_seconds)?,
-            drain: Duration::from_secs(edge.drain_seconds),
+            drain_notice: self
+                .seconds_or_none(&["edge", "drain_notice_seconds"], edge.drain_notice_seconds)?,
+            drain: self.seconds_or_none(&["edge", "drain_seconds"], edge.drain_seconds)?,
         })
     }
 
@@ -150,7 +190,7 @@ impl Reader<'_> {
 
     fn access_log(&self, log: file::AccessLog) -> Result<Option<AccessLog>, ConfigError> {
         let queue_lines_max =
-            self.at_least_one_size(&["access_log", "queue_lines_max"], log.queue_lines_max)?;
+            self.size(&["access_log", "queue_lines_max"], log.queue_lines_max, QUEUE_LINES_MAX)?;
         let path = (log.path != "-").then(|| PathBuf::from(log.path));
         Ok(log.enabled.then_some(AccessLog { path, queue_lines_max }))
     }
@@ -213,6 +253,7 @@ impl Reader<'_> {
 
     fn pool(&self, name: &str, pool: &file::Pool) -> Result<Pool, ConfigError> {
         self.milliseconds(&["pools", name, "read_ms"], pool.read_ms)?;
+        let idle_path = ["pools", name, "idle_connections_max"];
         Ok(Pool {
             name: name.to_owned(),
             endpoints: self.endpoints(name, &pool.endpoints)?,
@@ -220,8 +261,7 @@ impl Reader<'_> {
             connect: self.milliseconds(&["pools", name, "connect_ms"], pool.connect_ms)?,
             write: self.milliseconds(&["pools", name, "write_ms"], pool.write_ms)?,
             idle: self.seconds(&["pools", name, "idle_seconds"], pool.idle_seconds)?,
-            idle_connections_max: self
-                .at_least_one_size(&["pools", name, "idle_connections_max"], pool.idle_connections_max)?,
+            idle_connections_max: self.size(&idle_path, pool.idle_connections_max, IDLE_CONNECTIONS_MAX)?,
             health: self.health(name, &pool.health)?,
         })
     }
@@ -257,11 +297,14 @@ impl Reader<'_> {
 
     fn health(&self, pool: &str, health: &file::Health) -> Result<Health, ConfigError> {
         let at = |key| ["pools", pool, "health", key];
-        if !health.path.starts_with('/') || health.path.contains([' ', '\r', '\n']) {
+        // A parser that forgives leaves out what it forgave.
+        let path = health.path.parse::<PathAndQuery>().ok();
+        let path = path.filter(|path| health.path.starts_with('/') && path.as_str() == health.path);
+        let Some(path) = path else {
             return self.wrong(&at("path"), "must be a path such as \"/readyz\"");
-        }
+        };
         Ok(Health {
-            path: health.path.clone(),
+            path,
             interval: self.milliseconds(&at("interval_ms"), health.interval_ms)?,
             timeout: self.milliseconds(&at("timeout_ms"), health.timeout_ms)?,
             rise: self.at_least_one(&at("rise"), health.rise)?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
@@ -88,15 +89,15 @@ async fn check(pool: &Pool, endpoint: &Endpoint, metrics: &Metrics) {
 }
 
 /// Whether `GET path` answers 200 before the deadline, on a connection of its own.
-async fn probe(address: SocketAddr, path: &str, deadline: Duration) -> bool {
+async fn probe(address: SocketAddr, path: &PathAndQuery, deadline: Duration) -> bool {
     let answer = tokio::time::timeout(deadline, status(address, path)).await;
     matches!(answer, Ok(Some(StatusCode::OK)))
 }
 
-async fn status(address: SocketAddr, path: &str) -> Option<StatusCode> {
+async fn status(address: SocketAddr, path: &PathAndQuery) -> Option<StatusCode> {
     let stream = TcpStream::connect(address).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let request = Request::get(path)
+    let request = Request::get(path.clone())
         .header(header::HOST, address.to_string())
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())

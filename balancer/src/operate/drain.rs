@@ -1,4 +1,7 @@
-//! The way down: stop being ready, let requests end, then stop.
+//! The way down: stop being ready; after a notice, let nobody in; let requests end; then stop.
+//!
+//! From the first moment every answer says that its connection closes, and after the notice the listener and the
+//! connections that wait for a next request close too, so that what is in flight comes to an end under any load.
 //! Open sockets are not waited for: their services tell them to move, and they may live for hours.
 
 use std::sync::Arc;
@@ -6,17 +9,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How often requests in flight are counted while waiting for the last one.
 const POLL: Duration = Duration::from_millis(10);
+/// Counts in a row that must find none: a fifth of a second, in which whoever was let in last may still ask.
+const CALM_POLLS: u32 = 20;
 
 /// Whether the process is going down, and how many requests it still owes an answer.
 #[derive(Debug, Default)]
 pub struct Drain {
     draining: AtomicBool,
+    closed: watch::Sender<bool>,
     in_flight: AtomicUsize,
 }
 
@@ -24,6 +31,11 @@ impl Drain {
     /// Whether a signal to stop has come.
     pub fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Becomes true when nobody is let in any more.
+    pub fn closed(&self) -> ShutdownWatch {
+        self.closed.subscribe()
     }
 
     /// Requests in flight.
@@ -39,9 +51,24 @@ impl Drain {
 
     async fn settled(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
-        while self.in_flight() > 0 && Instant::now() < end {
+        let mut calm = Calm::default();
+        while !calm.reached(self.in_flight()) && Instant::now() < end {
             tokio::time::sleep(POLL).await;
         }
+    }
+}
+
+/// How long nothing has been in flight; a moment between two requests is not the end of them.
+#[derive(Debug, Default)]
+struct Calm {
+    polls: u32,
+}
+
+impl Calm {
+    /// Whether it has been long enough, after one more count.
+    fn reached(&mut self, in_flight: usize) -> bool {
+        self.polls = if in_flight == 0 { self.polls + 1 } else { 0 };
+        self.polls >= CALM_POLLS
     }
 }
 
@@ -59,7 +86,9 @@ impl Drop for InFlight {
 pub struct Signals {
     /// What to watch while going down.
     pub drain: Arc<Drain>,
-    /// Longest wait for requests in flight.
+    /// How long requests are let in after the signal.
+    pub notice: Duration,
+    /// Longest wait for requests in flight after that.
     pub deadline: Duration,
 }
 
@@ -76,15 +105,38 @@ impl ShutdownSignalWatch for Signals {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        self.drain.draining.store(true, Ordering::Relaxed);
-        tracing::info!(in_flight = self.drain.in_flight(), "draining");
         tokio::select! {
-            () = self.drain.settled(self.deadline) => {}
+            () = self.go_down() => {}
             // A second signal is somebody who does not want to wait.
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!(in_flight = self.drain.in_flight(), "stopping");
         ShutdownSignal::GracefulTerminate
+    }
+}
+
+impl Signals {
+    async fn go_down(&self) {
+        self.drain.draining.store(true, Ordering::Relaxed);
+        tracing::info!(in_flight = self.drain.in_flight(), "draining");
+        tokio::time::sleep(self.notice).await;
+        self.drain.closed.send_replace(true);
+        tracing::info!(in_flight = self.drain.in_flight(), "closed");
+        self.drain.settled(self.deadline).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_row_of_empty_counts_is_the_end() {
+        let mut calm = Calm::default();
+        assert!((0..1_000).all(|count| !calm.reached(count % 2)));
+        let ends: Vec<bool> = (0..CALM_POLLS).map(|_| calm.reached(0)).collect();
+        assert_eq!(ends.iter().filter(|end| **end).count(), 1);
+        assert_eq!(ends.last(), Some(&true));
     }
 }

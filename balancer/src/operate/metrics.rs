@@ -37,8 +37,10 @@ pub struct Metrics {
     pub cache_entries: IntGauge,
     /// Upgraded connections that are open.
     pub upgrades_open: IntGauge,
-    /// Access log lines dropped because the writer was behind.
+    /// Access log lines dropped because the writer was behind or could not write.
     pub access_log_dropped: IntCounter,
+    /// Lines of the process's own log dropped because the writer was behind or could not write.
+    pub log_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -87,13 +89,18 @@ impl Metrics {
             cache_bytes: gauge(&registry, "cache_bytes", "Bytes the cache holds.")?,
             cache_entries: gauge(&registry, "cache_entries", "Answers the cache holds.")?,
             upgrades_open: gauge(&registry, "upgrades_open", "Upgraded connections that are open.")?,
-            access_log_dropped: IntCounter::new(
+            access_log_dropped: counter(
+                &registry,
                 "access_log_dropped_total",
-                "Access log lines dropped because the writer was behind.",
+                "Access log lines dropped because the writer was behind or could not write.",
+            )?,
+            log_dropped: counter(
+                &registry,
+                "log_dropped_total",
+                "Lines of the process's own log dropped because the writer was behind or could not write.",
             )?,
             registry,
         };
-        metrics.registry.register(Box::new(metrics.access_log_dropped.clone()))?;
         gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1.0);
@@ -115,6 +122,12 @@ impl Metrics {
         encoder.encode(&prometheus::gather(), &mut text)?;
         Ok(text)
     }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let metric = IntCounter::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
 }
 
 fn counters(

@@ -1,6 +1,6 @@
-//! A deadline on the phases Pingora does not bound: the arrival of a whole request header (its own timeout starts
-//! again with every byte), and an upstream's answer to an upgrade (whose reads have no timeout, because a quiet
-//! socket must live). A connection that misses it is closed.
+//! A deadline on the arrival of a whole request header, which Pingora does not bound: its own timeout starts again
+//! with every byte. A connection that misses it is closed, and so is one that waits for its next request when nobody
+//! is let in any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,16 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
 tokio::task_local! {
-    static DEADLINE: watch::Sender<Option<Instant>>;
+    static ARRIVED: Arc<Notify>;
 }
 
-/// The current request's phase has come to its end in time.
+/// The current request's header has arrived in time.
 pub fn lift() {
     // Outside of a connection there is no deadline to lift.
-    let _ = DEADLINE.try_with(|deadline| deadline.send_replace(None));
-}
-
-/// The current request's next phase must end within this.
-pub fn set(allowed: Duration) {
-    let _ = DEADLINE.try_with(|deadline| deadline.send_replace(Some(Instant::now() + allowed)));
+    let _ = ARRIVED.try_with(|arrived| arrived.notify_one());
 }
 
 /// Left on a connection that is kept alive, so that the next request is known not to be its first.
@@ -50,19 +44,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let context = session.take_connection_user_context();
-        let idle = if context.is_some() { self.keepalive } else { Duration::ZERO };
+        let reused = context.is_some();
         session.set_connection_user_context(context);
-        let (deadline, watched) = watch::channel(Some(Instant::now() + self.header + idle));
+        let arrived = Arc::new(Notify::new());
+        let patience = self.patience(reused, shutdown.clone());
         tokio::select! {
             biased;
-            done = DEADLINE.scope(deadline, self.app.process_new_http(session, shutdown)) => done,
-            () = missed(watched) => None,
+            done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
+            () = lost(patience, &arrived) => None,
         }
     }
 
-    async fn http_cleanup(&self) {
-        self.app.http_cleanup().await;
-    }
+    /// Nothing: Pingora's own would cut whoever was let in and has not asked yet.
+    async fn http_cleanup(&self) {}
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
         self.app.server_options()
@@ -73,23 +67,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
     }
 }
 
-/// Ends when a deadline passes; never when there is none left.
-async fn missed(mut deadline: watch::Receiver<Option<Instant>>) {
-    loop {
-        let current = *deadline.borrow_and_update();
-        let passed = async {
-            match current {
-                Some(instant) => tokio::time::sleep_until(instant).await,
-                None => std::future::pending().await,
-            }
-        };
+impl<A> Timed<A> {
+    /// Ends when a header is no longer waited for.
+    async fn patience(&self, reused: bool, mut closed: ShutdownWatch) {
+        let idle = if reused { self.keepalive } else { Duration::ZERO };
         tokio::select! {
-            () = passed => return,
-            changed = deadline.changed() => {
-                if changed.is_err() {
-                    return std::future::pending().await;
-                }
-            }
+            () = tokio::time::sleep(self.header + idle) => {}
+            _ = closed.wait_for(|closed| *closed), if reused => {}
         }
+    }
+}
+
+/// Ends when patience does; never when the header has arrived before.
+async fn lost(patience: impl Future<Output = ()>, arrived: &Notify) {
+    tokio::select! {
+        biased;
+        () = arrived.notified() => std::future::pending().await,
+        () = patience => {}
     }
 }

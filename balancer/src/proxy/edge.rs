@@ -102,12 +102,13 @@ pub fn identify(session: &Session, edge: &config::Edge) -> Identity {
     let request = session.req_header();
     let sender = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
     let sender = sender.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let trusted = edge.trusts(sender);
-    let believed = |name: &str| if trusted { field(request, name) } else { None };
+    let trusted = edge.trusts(sender).then_some(request);
+    let believed =
+        |name: &str| trusted.and_then(|request| field(request, name)).filter(|value| !value.contains(','));
 
-    let chain = believed("x-forwarded-for");
+    let chain = trusted.and_then(|request| list(request, "x-forwarded-for"));
     Identity {
-        client: chain.and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
+        client: chain.as_deref().and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
         forwarded_for: chain.map_or_else(|| sender.to_string(), |chain| format!("{chain}, {sender}")),
         forwarded_proto: believed("x-forwarded-proto").unwrap_or("http").to_owned(),
         forwarded_host: believed("x-forwarded-host")
@@ -119,8 +120,20 @@ pub fn identify(session: &Session, edge: &config::Edge) -> Identity {
     }
 }
 
+/// A field that has one value; of several nobody can say which one counts.
 fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a str> {
-    request.headers.get(name)?.to_str().ok()
+    let mut lines = request.headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (Some(only), None) => only.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// A field that is a list: its lines in their order are one value (RFC 9110, 5.3).
+fn list(request: &RequestHeader, name: &str) -> Option<String> {
+    let lines: Result<Vec<&str>, _> =
+        request.headers.get_all(name).iter().map(http::HeaderValue::to_str).collect();
+    lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
 }
 
 /// The last address of the chain that is not one of our own proxies.

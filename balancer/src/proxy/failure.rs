@@ -1,6 +1,8 @@
 //! What follows from a try that failed: an endpoint goes out, another one is tried, or the client gets a problem.
 //! The rule of what may be sent twice is [`super::retry`]'s.
 
+use std::io;
+
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -13,7 +15,7 @@ impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
     pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
         let failure = Failure {
-            repeatable: retry::repeatable(session.req_header()) && !session.is_upgrade_req(),
+            repeatable: request.tries.repeatable,
             answer_begun: request.tries.answer_begun || session.response_written().is_some(),
             body_kept: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tries.count,
@@ -61,7 +63,6 @@ impl Gateway {
         if session.response_written().is_some_and(|response| !response.status.is_informational()) {
             return None;
         }
-        let timed_out = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
         Some(match (error.etype(), error.esource()) {
             (ErrorType::HTTPStatus(413), _) => {
                 Problem::body_too_large(self.route(request).map_or(0, |route| route.body_bytes_max))
@@ -75,12 +76,21 @@ impl Gateway {
                 ErrorSource::Downstream,
             ) => return None,
             (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
-            (_, ErrorSource::Upstream) if timed_out && request.tries.sent => Problem::upstream_timeout(),
-            (_, ErrorSource::Upstream) if !request.tries.sent || retry::repeatable(session.req_header()) => {
+            (_, ErrorSource::Upstream) if timed_out(error) && request.tries.sent => {
+                Problem::upstream_timeout()
+            }
+            (_, ErrorSource::Upstream) if !request.tries.sent || request.tries.repeatable => {
                 Problem::upstream_unavailable()
             }
             (_, ErrorSource::Upstream) => Problem::upstream_failed(),
             (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
         })
     }
+}
+
+/// Whether time ran out, by Pingora's clock or by that of the connection.
+fn timed_out(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout)
+        || cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }

@@ -7,6 +7,7 @@ use prometheus::IntGauge;
 
 use super::affinity::Affinity;
 use super::edge::Identity;
+use super::upgrade::Tunnel;
 use crate::cache::status::Outcome;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
@@ -51,8 +52,21 @@ pub struct Tries {
     pub first_byte_ms: Option<f64>,
     /// Some endpoint may have seen the request.
     pub sent: bool,
+    /// Whether the request may be sent twice, as it is sent.
+    pub repeatable: bool,
     /// An answer has begun.
     pub answer_begun: bool,
+    /// Where the current one leads to, when it is an upgrade.
+    pub tunnel: Option<Tunnel>,
+}
+
+impl Tries {
+    /// The upgrade was agreed on.
+    pub fn open_tunnel(&self) {
+        if let Some(tunnel) = &self.tunnel {
+            tunnel.open();
+        }
+    }
 }
 
 impl Request {

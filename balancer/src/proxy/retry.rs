@@ -14,7 +14,7 @@ use crate::config;
 /// The budget counts in thousandths of a request.
 const ONE_REQUEST: i64 = 1_000;
 
-/// Whether sending this request twice has the effect of sending it once.
+/// Whether sending this request, as an endpoint sees it, twice has the effect of sending it once.
 pub fn repeatable(request: &RequestHeader) -> bool {
     match request.method {
         Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE => true,

@@ -73,7 +73,7 @@ pub fn find(config: &Config, path: &str) -> Option<usize> {
     config.routes.iter().position(|route: &Route| route.pattern.matches(path))
 }
 
-/// Case is folded here, and only here: a service that ignores case must not open what is closed.
+/// Case is folded here and in these patterns, and nowhere else: a service that ignores case must not open what is closed.
 fn never(patterns: &[Pattern], path: &str) -> bool {
     let path = path.to_lowercase();
     patterns.iter().any(|pattern| pattern.matches(&path))

@@ -2,12 +2,17 @@
 //!
 //! When an upstream's 101 is read before the end of the upgrade request's own, empty body was handled, that end is
 //! taken for the end of the tunnel. So these connections hold the answer back until the body's end was flushed, the
-//! second flush after connecting (the first is the header's). They are never pooled with ordinary ones.
+//! second flush after connecting (the first is the header's).
+//!
+//! They also bound the upstream's silence until the tunnel is open; Pingora's read timeout would go on after that, and
+//! a quiet socket must live. Each carries one handshake: none is kept for another request.
 
+use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,9 +27,8 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 
-/// Peers of another group never share a pooled connection; ordinary ones are in group 0.
-const UPGRADE_GROUP: u64 = 1;
 /// The header's, and that of the empty body's end.
 const FLUSHES_BEFORE_ANSWER: u8 = 2;
 
@@ -39,15 +43,39 @@ pub fn ignore_other_protocols(request: &mut RequestHeader) {
     }
 }
 
-/// Makes a peer fit for upgrade requests.
-pub fn prepare(peer: &mut HttpPeer, connect: Duration) {
-    peer.group_key = UPGRADE_GROUP;
-    peer.options.custom_l4 = Some(Arc::new(Connect { timeout: connect }));
+/// Whether a handshake has become a tunnel.
+#[derive(Debug, Clone, Default)]
+pub struct Tunnel(Arc<AtomicBool>);
+
+impl Tunnel {
+    /// From now on it may be silent for as long as it likes.
+    pub fn open(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn opened(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Makes a peer fit for one upgrade request, and returns its tunnel, closed; until it is opened the upstream may be
+/// silent for so long.
+pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration) -> Tunnel {
+    let tunnel = Tunnel::default();
+    // A connection is found again only by its own group; ordinary ones are in group 0.
+    peer.group_key = rand::random_range(1..=u64::MAX);
+    peer.options.idle_timeout = Some(Duration::ZERO);
+    peer.options.read_timeout = None;
+    let connect = Connect { timeout: connect, silence_max, tunnel: tunnel.clone() };
+    peer.options.custom_l4 = Some(Arc::new(connect));
+    tunnel
 }
 
 #[derive(Debug)]
 struct Connect {
     timeout: Duration,
+    silence_max: Duration,
+    tunnel: Tunnel,
 }
 
 #[async_trait]
@@ -56,8 +84,14 @@ impl L4Connect for Connect {
         let Some(address) = address.as_inet().copied() else {
             return Error::e_explain(ErrorType::InternalError, "endpoints have IP addresses");
         };
-        let stream = self.dial(address).await?;
-        let held = HeldBack { stream, flushes: 0, reader: None };
+        let held = HeldBack {
+            stream: self.dial(address).await?,
+            flushes: 0,
+            reader: None,
+            tunnel: self.tunnel.clone(),
+            silence_max: self.silence_max,
+            silence: Box::pin(tokio::time::sleep(self.silence_max)),
+        };
         Ok(VirtualSocketStream::new(Box::new(held)).into())
     }
 }
@@ -75,12 +109,30 @@ impl Connect {
     }
 }
 
-/// A connection that can be read only after the whole request was written.
+/// A connection that can be read only after the whole request was written, and fails when nothing comes for too long.
 #[derive(Debug)]
 struct HeldBack {
     stream: TcpStream,
     flushes: u8,
     reader: Option<Waker>,
+    tunnel: Tunnel,
+    silence_max: Duration,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl HeldBack {
+    fn poll_answer(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.flushes < FLUSHES_BEFORE_ANSWER {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+
+    /// The error that silence becomes.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.silence.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl AsyncRead for HeldBack {
@@ -89,11 +141,16 @@ impl AsyncRead for HeldBack {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.flushes < FLUSHES_BEFORE_ANSWER {
-            self.reader = Some(cx.waker().clone());
-            return Poll::Pending;
+        let answer = self.poll_answer(cx, buf);
+        if self.tunnel.opened() {
+            return answer;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if answer.is_pending() {
+            return self.poll_silence(cx);
+        }
+        let heard_until = Instant::now() + self.silence_max;
+        self.silence.as_mut().reset(heard_until);
+        answer
     }
 }
 

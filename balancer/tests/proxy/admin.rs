@@ -1,5 +1,8 @@
 //! The admin listener, and that the public one does not show it.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::rig::{Rig, config};
 use crate::upstream::Upstream;
 
@@ -51,4 +54,47 @@ async fn a_blocked_access_log_costs_lines_and_no_request() {
     assert!(rig.metric("marquee_balancer_access_log_dropped_total").await > 0);
     rig.signal("TERM");
     assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
+}
+
+#[tokio::test]
+async fn a_blocked_stderr_costs_lines_and_no_request() {
+    let up = Upstream::start("a").await;
+    let mut rig = Rig::start_unheard(&config(&[&up])).await;
+    for _ in 0..REQUESTS {
+        assert_eq!(rig.get("/x").await.status, 200);
+    }
+    assert!(rig.metric("marquee_balancer_log_dropped_total").await > 0);
+    rig.signal("TERM");
+    assert_eq!(rig.exit_code().await, Some(0));
+}
+
+/// Strangers can send any number of headers that break off, and a query may carry secrets.
+#[tokio::test]
+async fn no_request_is_in_the_process_s_own_log() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let mut rig = Rig::start_with_log(&config(&[&a, &b]), "enabled = false").await;
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    stream.write_all(b"GET /x?token=secret HTTP/1.1\r\nhost:").await.expect("sent");
+    stream.shutdown().await.expect("no more");
+    // Until the balancer has given up on it.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    assert_eq!(rig.get("/broken?token=secret").await.status, 503);
+    rig.signal("TERM");
+    assert_eq!(rig.exit_code().await, Some(0));
+    let log = rig.stderr();
+    assert!(!log.contains("secret") && !log.contains("Fail to proxy") && log.contains("stopping"), "{log}");
+}
+
+#[tokio::test]
+async fn lines_that_a_full_disk_refuses_are_counted_and_told_of_once() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start_with_log(&config(&[&up]), "path = \"/dev/full\"").await;
+    rig.until("lines were lost", || async {
+        assert_eq!(rig.get("/x").await.status, 200);
+        rig.metric("marquee_balancer_access_log_dropped_total").await > 3
+    })
+    .await;
+    let told = || rig.stderr().matches("the access log cannot be written").count();
+    rig.until("it was told", || async { told() > 0 }).await;
+    assert_eq!(told(), 1, "{}", rig.stderr());
 }

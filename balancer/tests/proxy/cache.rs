@@ -47,6 +47,20 @@ async fn a_stored_validator_answers_304_and_head() {
     assert_eq!(up.seen().len(), 1);
 }
 
+/// What was fetched is kept only when its whole body passed through.
+#[tokio::test]
+async fn an_answer_without_the_whole_body_is_not_said_to_be_stored() {
+    let (_up, rig) = start().await;
+    let head = Answer::of(rig.client.head(rig.url("/cached/public?head"))).await;
+    assert_eq!((head.status, head.header("cache-status")), (200, "marquee; fwd=miss"));
+    let unchanged = rig.get_with("/cached/public?unchanged", "if-none-match", "\"v1\"").await;
+    assert_eq!((unchanged.status, unchanged.header("cache-status")), (304, "marquee; fwd=miss"));
+    let part = rig.get_with("/cached/public?part", "range", "bytes=0-0").await;
+    assert_eq!((part.status, part.header("cache-status")), (206, "marquee; fwd=miss"));
+    assert_eq!(rig.metric("marquee_balancer_cache_requests_total{result=\"stored\"}").await, 0);
+    assert_eq!(rig.metric("marquee_balancer_cache_requests_total{result=\"passed\"}").await, 3);
+}
+
 #[tokio::test]
 async fn what_belongs_to_one_client_is_never_stored() {
     let (up, rig) = start().await;

@@ -1,6 +1,11 @@
 //! `--check`, and that a wrong configuration says where, what and the way out in one line.
 
+use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use balancer::config::source::Source;
+use balancer::config::{Config, Pool};
 
 use crate::rig::directory;
 
@@ -38,6 +43,24 @@ fn the_shipped_configuration_is_valid() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A service that is told to stop is unready for a while and then closes: until then no request may go there any more.
+#[test]
+fn an_unready_service_is_out_before_it_closes() {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+    let source = Source::read(&configs.join("balancer.toml"), []).expect("read");
+    let pools = Config::from_source(&source).expect("valid").pools;
+    assert_eq!(pools.len(), 3);
+    for Pool { name, health, .. } in pools {
+        let text =
+            std::fs::read_to_string(configs.join(format!("{name}.toml"))).expect("a service's own file");
+        let service: toml::Table = text.parse().expect("TOML");
+        let notice = service["http"]["drain_seconds"].as_integer().expect("a number");
+        // A service that still answers does so at once; half of the time is left for it.
+        let found_out = health.interval * health.fall;
+        assert!(found_out * 2 <= Duration::from_secs(notice.unsigned_abs()), "{name}: {found_out:?}");
+    }
+}
+
 #[test]
 fn every_mistake_names_its_line_its_key_and_the_way_out() {
     let cases = [
@@ -61,6 +84,28 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         (ENDING.replace("/**", "/a/**/b"), ":2: key `routes.0.match`", "may only end a pattern"),
         (ENDING.to_owned() + "connect_ms = 0\n", ":6: key `pools.main.connect_ms`", "1 or more"),
         (
+            "[edge]\nheader_seconds = 9000000000000000000\n".to_owned() + ENDING,
+            ":2: key `edge.header_seconds`",
+            "more than 86400; lower it",
+        ),
+        (
+            "[edge]\ndrain_seconds = 86401\n".to_owned() + ENDING,
+            ":2: key `edge.drain_seconds`",
+            "more than 86400; lower it",
+        ),
+        (ENDING.to_owned() + "read_ms = 86400001\n", ":6: key `pools.main.read_ms`", "more than 86400000"),
+        (
+            "[access_log]\nqueue_lines_max = 9000000000000000000\n".to_owned() + ENDING,
+            ":2: key `access_log.queue_lines_max`",
+            "lower it",
+        ),
+        (
+            ENDING.to_owned() + "idle_connections_max = 9000000000000000000\n",
+            ":6: key `pools.main.idle_connections_max`",
+            "lower it",
+        ),
+        ("threads = 1000000\n".to_owned() + ENDING, ":1: key `threads`", "lower it"),
+        (
             ENDING.to_owned() + "read_ms = \"1s\"\n",
             ":6: key `pools.main.read_ms`: invalid type: string",
             "expected u64",
@@ -71,6 +116,21 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
             "remove one",
         ),
         ("[listen]\npublic = \"8080\"\n".to_owned() + ENDING, ":2: key `listen.public`", "ip:port"),
+        (
+            "[listen]\npublic = \"127.0.0.1:8080\"\nadmin = \"127.0.0.1:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`: `127.0.0.1:8080` is where `listen.public` listens",
+            "another port",
+        ),
+        (
+            "[listen]\npublic = \"0.0.0.0:8080\"\nadmin = \"127.0.0.1:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`",
+            "another port",
+        ),
+        (
+            "[listen]\npublic = \"127.0.0.1:8080\"\nadmin = \"[::]:8080\"\n".to_owned() + ENDING,
+            ":3: key `listen.admin`",
+            "another port",
+        ),
         ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
         ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
         (String::new(), "key `pools`", "add [pools.NAME]"),
@@ -78,6 +138,14 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
     for (config, place, way_out) in cases {
         let line = complaint(&config, &[]);
         assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
+    }
+}
+
+#[test]
+fn a_health_check_asks_for_a_path() {
+    for wrong in ["/ready\\tz", "/ready z", "readyz", "*", "/readyz#now", "http://elsewhere/readyz", ""] {
+        let line = complaint(&format!("{ENDING}[pools.main.health]\npath = \"{wrong}\"\n"), &[]);
+        assert!(line.contains(":7: key `pools.main.health.path`") && line.contains("\"/readyz\""), "{line}");
     }
 }
 

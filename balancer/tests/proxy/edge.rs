@@ -130,6 +130,35 @@ async fn connections_are_kept_between_requests() {
     }
 }
 
+/// The second request arrives while the first one is being answered, or together with it.
+#[tokio::test]
+async fn requests_that_do_not_wait_are_answered_in_their_order() {
+    let (up, rig) = start().await;
+    let last = "GET /last HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    let first = "POST /one/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx";
+    stream.write_all(first.as_bytes()).await.expect("sent");
+    rig.until("the first is being answered", || async { !up.seen().is_empty() }).await;
+    let more = format!("GET /two HTTP/1.1\r\nhost: x\r\n\r\n{last}");
+    stream.write_all(more.as_bytes()).await.expect("sent");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.expect("read");
+    let paths: Vec<_> = up.seen().into_iter().map(|seen| seen.path).collect();
+    assert_eq!(paths, ["/one/slow", "/two", "/last"]);
+    let at = |text| answers.find(text).unwrap_or_else(|| panic!("no {text} in {answers}"));
+    assert!(at("a /one/slow 1") < at("a /two 2") && at("a /two 2") < at("a /last 3"), "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 3);
+}
+
+#[tokio::test]
+async fn what_is_never_routed_is_not_behind_another_request_either() {
+    let (up, rig) = start().await;
+    let hidden = "GET /internal/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answers = rig.raw(&format!("GET /x HTTP/1.1\r\nhost: x\r\n\r\n{hidden}")).await;
+    assert!(answers.contains("HTTP/1.1 200") && answers.contains("HTTP/1.1 404"), "{answers}");
+    assert_eq!(up.seen().len(), 1);
+}
+
 #[tokio::test]
 async fn a_body_that_stops_coming_is_408() {
     let up = Upstream::start("a").await;

@@ -39,6 +39,17 @@ async fn never_routed_paths_are_404_however_they_are_spelled() {
 }
 
 #[tokio::test]
+async fn a_path_is_never_routed_however_its_pattern_is_written() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("/internal/**", "/Internal/{Name}/**")).await;
+    for path in ["/Internal/x", "/internal/x", "/INTERNAL/X/y"] {
+        let answer = ask(&rig, path).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
+    assert!(up.seen().is_empty(), "{:?}", up.seen());
+}
+
+#[tokio::test]
 async fn an_unusual_but_clear_path_passes_unchanged() {
     let up = Upstream::start("a").await;
     let rig = Rig::start(&config(&[&up])).await;

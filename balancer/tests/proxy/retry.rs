@@ -12,7 +12,7 @@ use crate::rig::{Answer, Rig, config};
 use crate::upstream::Upstream;
 
 /// Checks so rare that only the request itself can find out.
-fn unchecked(upstreams: &[&Upstream]) -> String {
+pub(crate) fn unchecked(upstreams: &[&Upstream]) -> String {
     config(upstreams).replace("interval_ms = 50", "interval_ms = 3600000")
 }
 
@@ -62,6 +62,19 @@ async fn a_post_without_a_key_is_sent_exactly_once() {
     assert_eq!(asked(&[&a, &b], "/broken"), 1);
 }
 
+/// What `Connection` names is for this hop alone, so the service never saw the key.
+#[tokio::test]
+async fn a_key_that_is_not_passed_on_makes_nothing_repeatable() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&unchecked(&[&a, &b])).await;
+    let request = rig.client.post(rig.url("/broken")).body("once");
+    let request = request.header("idempotency-key", "k").header("connection", "idempotency-key");
+    let answer = Answer::of(request).await;
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.problem()["code"], "upstream_failed");
+    assert_eq!(asked(&[&a, &b], "/broken"), 1);
+}
+
 #[tokio::test]
 async fn silence_is_504() {
     let up = Upstream::start("a").await;
@@ -92,11 +105,19 @@ async fn the_budget_bounds_second_sends() {
     assert_eq!(rig.metric("marquee_balancer_retries_refused_total{pool=\"main\"}").await, 7);
 }
 
-/// Passes its checks, and resets the connection of every request, which it counts.
-async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
+/// What an endpoint does with requests other than checks, which it passes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Reset,
+    Silence,
+}
+
+/// An endpoint with a fault, that counts the requests that meet it.
+pub(crate) async fn faulty(fault: Fault, met: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move {
+        let mut held = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             stream.set_zero_linger().expect("linger");
             let mut start = [0; 11];
@@ -106,8 +127,11 @@ async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
                 stream.write_all(answer).await.expect("answered");
                 // Until the other side has read it and closed.
                 let _ = stream.read_to_end(&mut Vec::new()).await;
-            } else {
-                resets.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            met.fetch_add(1, Ordering::Relaxed);
+            if fault == Fault::Silence {
+                held.push(stream);
             }
         }
     });
@@ -118,7 +142,7 @@ async fn resetting(resets: Arc<AtomicUsize>) -> SocketAddr {
 async fn a_reset_before_the_first_byte_goes_elsewhere() {
     let b = Upstream::start("b").await;
     let resets = Arc::new(AtomicUsize::new(0));
-    let endpoint = format!("endpoints = [\"{}\", ", resetting(resets.clone()).await);
+    let endpoint = format!("endpoints = [\"{}\", ", faulty(Fault::Reset, resets.clone()).await);
     let rig = Rig::start(&unchecked(&[&b]).replace("endpoints = [", &endpoint)).await;
     for _ in 0..40 {
         assert_eq!(rig.get("/x").await.status, 200);

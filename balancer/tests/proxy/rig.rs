@@ -30,7 +30,7 @@ pub(crate) struct Rig {
 pub(crate) fn config(upstreams: &[&Upstream]) -> String {
     format!(
         "{}\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[[routes]]\nmatch = \"/cached/**\"\npool = \"main\"\ncache = true\n{}",
-        "[edge]\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
+        "[edge]\ndrain_notice_seconds = 0\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
         pool("main", upstreams)
     )
 }
@@ -47,28 +47,43 @@ impl Rig {
     pub(crate) async fn start(config: &str) -> Self {
         let directory = directory();
         let log = format!("path = \"{}\"", directory.join("access.log").display());
-        Self::start_in(directory, config, &log).await
+        Self::start_in(directory, config, &log, |_| {}).await
     }
 
     /// With these keys for the access log; nobody reads the balancer's stdout.
     pub(crate) async fn start_with_log(config: &str, access_log: &str) -> Self {
-        Self::start_in(directory(), config, access_log).await
+        Self::start_in(directory(), config, access_log, |_| {}).await
     }
 
-    async fn start_in(directory: PathBuf, config: &str, access_log: &str) -> Self {
+    /// It has much to say on stderr, which nobody reads.
+    pub(crate) async fn start_unheard(config: &str) -> Self {
+        let talkative = |command: &mut Command| {
+            command.env("RUST_LOG", "debug").stderr(Stdio::piped());
+        };
+        Self::start_in(directory(), config, "enabled = false", talkative).await
+    }
+
+    async fn start_in(
+        directory: PathBuf,
+        config: &str,
+        access_log: &str,
+        adjust: impl FnOnce(&mut Command),
+    ) -> Self {
         let (public, admin) = (free_address(), free_address());
         let listen =
             format!("[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[access_log]\n{access_log}\n");
         let file = directory.join("balancer.toml");
         std::fs::write(&file, format!("{listen}{config}")).expect("config written");
-        let child = Command::new(env!("CARGO_BIN_EXE_balancer"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
+        command
             .arg("--config")
             .arg(&file)
+            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.join("stderr.log")).expect("log"))
-            .kill_on_drop(true)
-            .spawn()
-            .expect("balancer starts");
+            .kill_on_drop(true);
+        adjust(&mut command);
+        let child = command.spawn().expect("balancer starts");
         let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("client");
         let rig = Self { public, admin, client, directory, child };
         rig.until("the public listener is open", || async { TcpStream::connect(public).await.is_ok() }).await;

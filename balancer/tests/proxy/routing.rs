@@ -69,6 +69,40 @@ async fn a_trusted_sender_is_believed() {
     .await;
 }
 
+/// One of our own proxies added a line of its own instead of appending to the one that the client sent.
+#[tokio::test]
+async fn every_line_of_the_chain_is_read() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\ntrusted = [\"127.0.0.0/8\"]")).await;
+    let request = rig.client.get(rig.url("/x"));
+    let request =
+        request.header("x-forwarded-for", "6.6.6.6").header("x-forwarded-for", "9.9.9.9, 127.0.0.5");
+    assert_eq!(Answer::of(request).await.status, 200);
+    let seen = up.seen().pop().expect("asked");
+    assert_eq!(seen.header("x-forwarded-for"), "6.6.6.6, 9.9.9.9, 127.0.0.5, 127.0.0.1");
+    rig.until("the access log names the last stranger", || async {
+        rig.access_log().iter().any(|line| line["client"] == "9.9.9.9")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_values_where_one_belongs_none_is_believed() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\ntrusted = [\"127.0.0.0/8\"]")).await;
+    let twice = |name: &str, values: [&str; 2]| {
+        Answer::of(rig.client.get(rig.url("/x")).header(name, values[0]).header(name, values[1]))
+    };
+    twice("x-forwarded-proto", ["https", "http"]).await;
+    assert_eq!(up.seen().pop().expect("asked").header("x-forwarded-proto"), "http");
+    rig.get_with("/x", "x-forwarded-proto", "https, http").await;
+    assert_eq!(up.seen().pop().expect("asked").header("x-forwarded-proto"), "http");
+    twice("x-forwarded-host", ["evil", "good"]).await;
+    assert_eq!(up.seen().pop().expect("asked").header("x-forwarded-host"), rig.public.to_string());
+    twice("x-request-id", ["chosen-outside", "chosen-by-proxy"]).await;
+    assert_eq!(up.seen().pop().expect("asked").header("x-request-id").len(), 32);
+}
+
 #[tokio::test]
 async fn a_request_leaves_one_line() {
     let up = Upstream::start("a").await;

@@ -1,11 +1,16 @@
 //! A WebSocket through the balancer: many upgrades, long silence, and their counting.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::retry::{Fault, faulty, unchecked};
 use crate::rig::{Rig, config};
 use crate::upstream::Upstream;
 
@@ -57,7 +62,7 @@ async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
     let up = Upstream::start("a").await;
     // Every timeout that could end a quiet socket is far shorter than the silence below.
     let short = "[edge]\nheader_seconds = 1\nbody_idle_seconds = 1\nkeepalive_seconds = 1";
-    let config = config(&[&up]).replace("[edge]", short).replace("read_ms = 2000", "read_ms = 200");
+    let config = config(&[&up]).replace("[edge]", short).replace("read_ms = 2000", "read_ms = 500");
     let rig = Rig::start(&config).await;
     let mut socket = open(rig.public).await;
     assert_eq!(next(&mut socket).await, "a");
@@ -82,6 +87,31 @@ async fn an_upgrade_goes_to_another_endpoint_when_one_refuses() {
     }
 }
 
+/// Handshakes until some have met an endpoint with this fault; a healthy one is asked then.
+async fn survives(fault: Fault) {
+    let b = Upstream::start("b").await;
+    let met = Arc::new(AtomicUsize::new(0));
+    let endpoint = format!("endpoints = [\"{}\", ", faulty(fault, met.clone()).await);
+    let config = unchecked(&[&b]).replace("endpoints = [", &endpoint);
+    let rig = Rig::start(&config.replace("read_ms = 2000", "read_ms = 500")).await;
+    while met.load(Ordering::Relaxed) < 3 {
+        let mut socket = open(rig.public).await;
+        assert_eq!(next(&mut socket).await, "b");
+        socket.send("echo".into()).await.expect("sent");
+        assert_eq!(next(&mut socket).await, "echo");
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_goes_to_another_endpoint_when_one_breaks_off() {
+    survives(Fault::Reset).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_goes_to_another_endpoint_when_one_is_silent() {
+    survives(Fault::Silence).await;
+}
+
 #[tokio::test]
 async fn a_refused_upgrade_is_an_ordinary_answer() {
     let up = Upstream::start("a").await;
@@ -104,12 +134,16 @@ async fn an_offer_of_another_protocol_is_ignored() {
 }
 
 #[tokio::test]
-async fn an_upgrade_without_an_answer_is_cut_off() {
+async fn an_upgrade_without_an_answer_is_504_and_leaves_a_line() {
     let up = Upstream::start("a").await;
     let rig = Rig::start(&config(&[&up]).replace("read_ms = 2000", "read_ms = 100")).await;
-    assert!(connect_async(format!("ws://{}/silent", rig.public)).await.is_err());
-    rig.until("nothing is in flight", || async {
-        rig.admin("/status").await.body.contains("\"requests_in_flight\":0")
-    })
-    .await;
+    let error = connect_async(format!("ws://{}/silent", rig.public)).await.expect_err("nobody answers");
+    let Error::Http(answer) = error else { panic!("not an answer: {error}") };
+    let body = String::from_utf8(answer.body().clone().expect("a body")).expect("text");
+    assert_eq!(answer.status(), 504, "{body}");
+    assert!(body.contains("\"code\":\"upstream_timeout\""), "{body}");
+    rig.until("the line is written", || async { rig.access_log().len() == 1 }).await;
+    assert_eq!(rig.access_log()[0]["status"], 504);
+    let counted = "marquee_balancer_requests_total{class=\"5xx\",pool=\"main\",route=\"/**\"}";
+    assert_eq!(rig.metric(counted).await, 1);
 }

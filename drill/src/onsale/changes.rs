@@ -5,8 +5,9 @@
 //! left, which is the earliest at which the seat can have changed: what is measured is never less than the true delay.
 //! Seats of one hold change together, so the first of them stands for all.
 //!
-//! A change is looked for only while somebody watches; what happens to a show that nobody watches is part of the next snapshot.
-//! Seats that turn free are not measured. Most do so by time, or on behalf of the line, and no request is the cause.
+//!
+//! A change is looked for while a socket is open that had its last snapshot before the request left: what is part of a
+//! snapshot comes in no frame. Seats that turn free are not measured. Most do so by time, or on behalf of the line, and no request is the cause.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +41,7 @@ pub(super) struct Changes(HashMap<ShowId, Mutex<Watched>>);
 /// One show.
 #[derive(Debug, Default)]
 struct Watched {
-    /// The sockets that show it, and since when.
+    /// The sockets that show it, and when each had its last snapshot.
     sockets: HashMap<u32, Nanos>,
     stories: HashMap<SeatId, Story>,
 }
@@ -85,7 +86,7 @@ impl Changes {
     ) -> Vec<(Seen, Nanos)> {
         let (Some(watched), Some(seat)) = (self.0.get(show), seats.iter().min()) else { return Vec::new() };
         let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let looked_for = watched.sockets.values().any(|since| *since <= left);
+        let looked_for = watched.awaits(left);
         watched.stories.entry(seat.clone()).or_default().explain(status, left, looked_for)
     }
 
@@ -96,18 +97,40 @@ impl Changes {
         watched.stories.entry(seat.clone()).or_default().see(*status, version, seen)
     }
 
-    /// A socket has got its first snapshot of a show.
-    pub(super) fn opened(&self, show: &ShowId, socket: u32, at: Nanos) {
+    /// A socket has got a snapshot of a show.
+    pub(super) fn snapshot(&self, show: &ShowId, socket: u32, at: Nanos) {
         if let Some(watched) = self.0.get(show) {
-            watched.lock().unwrap_or_else(PoisonError::into_inner).sockets.insert(socket, at);
+            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            if watched.sockets.insert(socket, at).is_some() {
+                watched.forget();
+            }
         }
     }
 
     /// A socket is gone.
     pub(super) fn closed(&self, show: &ShowId, socket: u32) {
         if let Some(watched) = self.0.get(show) {
-            watched.lock().unwrap_or_else(PoisonError::into_inner).sockets.remove(&socket);
+            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.sockets.remove(&socket);
+            watched.forget();
         }
+    }
+}
+
+impl Watched {
+    /// Whether what a request changes that left at a time is to come in a frame.
+    fn awaits(&self, left: Nanos) -> bool {
+        self.sockets.values().any(|snapshot| *snapshot <= left)
+    }
+
+    /// Looks no longer for what will come in no frame.
+    fn forget(&mut self) {
+        let mut stories = std::mem::take(&mut self.stories);
+        let seen_or_to_be = |cause: &mut Cause| cause.version.is_some() || self.awaits(cause.left);
+        for story in stories.values_mut() {
+            story.cause = story.cause.take_if(seen_or_to_be);
+        }
+        self.stories = stories;
     }
 }
 
@@ -164,7 +187,7 @@ mod tests {
 
     fn changes() -> Changes {
         let changes = Changes(HashMap::from([(show(), Mutex::default())]));
-        changes.opened(&show(), 1, 90);
+        changes.snapshot(&show(), 1, 90);
         changes
     }
 
@@ -217,11 +240,34 @@ mod tests {
         let changes = changes();
         changes.closed(&show(), 1);
         assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 100).is_empty());
-        changes.opened(&show(), 2, 110);
+        changes.snapshot(&show(), 2, 110);
         assert_eq!(changes.seen(&show(), 5, &frame(SeatStatus::Held), by(2, 120)), None);
-        assert!(changes.caused(&show(), &[seat("A2")], SeatStatus::Held, 105).is_empty());
+    }
+
+    #[test]
+    fn what_is_part_of_a_snapshot_comes_in_no_frame() {
+        let changes = changes();
         let seats = Seats::from([(seat("A2"), SeatStatus::Held)]);
-        assert_eq!(changes.seen(&show(), 6, &seats, by(2, 130)), None, "it is part of the snapshot");
+        changes.snapshot(&show(), 2, 110);
+        changes.closed(&show(), 1);
+        assert!(changes.caused(&show(), &[seat("A2")], SeatStatus::Held, 105).is_empty());
+        assert_eq!(changes.seen(&show(), 6, &seats, by(2, 130)), None, "it was there when the socket opened");
+        assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 140).is_empty());
+        changes.snapshot(&show(), 2, 150);
+        assert_eq!(changes.seen(&show(), 7, &frame(SeatStatus::Held), by(2, 160)), None, "a later snapshot");
+        assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Booked, 145).is_empty());
+        assert_eq!(changes.seen(&show(), 8, &frame(SeatStatus::Booked), by(2, 170)), None, "it left before");
+        assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 180).is_empty());
+        assert_eq!(changes.seen(&show(), 9, &frame(SeatStatus::Held), by(2, 190)), Some(10));
+    }
+
+    #[test]
+    fn a_change_is_forgotten_with_the_last_socket_that_could_show_it() {
+        let changes = changes();
+        assert!(changes.caused(&show(), &[seat("A1")], SeatStatus::Held, 100).is_empty());
+        changes.snapshot(&show(), 2, 110);
+        changes.closed(&show(), 1);
+        assert_eq!(changes.seen(&show(), 5, &frame(SeatStatus::Held), by(2, 120)), None);
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) struct Choices {
     pub(super) end: End,
     /// Whether a failed payment is tried again with another card; else the hold is given back.
     pub(super) second_card: bool,
-    /// Whether they send an answered hold once more.
+    /// Whether they send an answered hold, or their joining of a line, once more.
     pub(super) replay_hold: bool,
     /// Whether they send an answered confirmation once more.
     pub(super) replay_confirm: bool,

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Plan, run};
-use crate::history::Recorder;
+use crate::history::{History, Recorder};
 use crate::report::Report;
 
 /// What `drill onsale` is told.
@@ -36,8 +36,8 @@ struct Written<'run> {
     report: &'run Report,
 }
 
-/// Runs an on-sale; the answer is its report.
-pub async fn onsale(args: &OnsaleArgs) -> Result<Report> {
+/// Runs an on-sale: everything that was seen, and its report.
+pub async fn onsale(args: &OnsaleArgs) -> Result<(History, Report)> {
     // Two sockets a buyer. Where the limit cannot be raised, connections will say so.
     drop(rlimit::increase_nofile_limit(u64::MAX));
     let recorder = Recorder::new();
@@ -50,7 +50,7 @@ pub async fn onsale(args: &OnsaleArgs) -> Result<Report> {
     if let Some(file) = &args.json {
         write(file, &Written { plan: &args.plan, report: &report })?;
     }
-    Ok(report)
+    Ok((history, report))
 }
 
 fn write(path: &Path, written: &Written<'_>) -> Result<()> {

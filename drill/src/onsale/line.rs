@@ -1,7 +1,9 @@
 //! A place in line when it is sold out: wait, and take what is offered, or not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use domain::hold::PARTY_MAX;
 use domain::id::{EntryId, SeatId};
 use domain::live::ServerFrame;
 use domain::seat_map::SeatKind;
@@ -26,7 +28,7 @@ const NAMED: usize = 12;
 pub(super) async fn wait(visit: &mut Visit, watcher: &mut Watcher) -> Result<(), Gone> {
     let Some(waiting) = visit.choices.waiting else { return Ok(()) };
     let Some(entry) = join(visit).await? else { return Ok(()) };
-    let sale = std::sync::Arc::clone(&visit.sale);
+    let sale = Arc::clone(&visit.sale);
     let waiting_now = Counted::one(&sale.tally.waiting);
     let patience = match waiting {
         Waiting::Leave => sale.plan.patience / 2,
@@ -45,8 +47,17 @@ pub(super) async fn wait(visit: &mut Visit, watcher: &mut Watcher) -> Result<(),
 async fn join(visit: &mut Visit) -> Result<Option<EntryId>, Gone> {
     let (show, party, seats, key) = (visit.show_id(), visit.choices.party, named(visit), visit.key());
     visit.sale.note_in_line(visit.number, &visit.buyer);
-    let reply = visit.ask(&Request::join(&show, party, seats, key)).await?;
-    Ok(parse(&reply).map(|entry: EntryBody| entry.id))
+    let request = Request::join(&show, party, seats, key.clone());
+    let reply = visit.ask(&request).await?;
+    let Some(entry) = parse::<EntryBody>(&reply) else { return Ok(None) };
+    // The same once more under its key, and something else under it: some do, and the key must hold.
+    if visit.choices.replay_hold {
+        visit.ask(&request).await?;
+    }
+    if visit.choices.reuse {
+        visit.ask(&Request::join(&show, party % PARTY_MAX + 1, Vec::new(), key)).await?;
+    }
+    Ok(Some(entry.id))
 }
 
 /// The seats that are good enough for somebody who is particular; none when any are.

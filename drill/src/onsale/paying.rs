@@ -69,6 +69,7 @@ async fn pay_in_vain(visit: &mut Visit, held: &Held, token: &str) -> Result<(), 
     let request = confirm(visit, held, token);
     visit.ask(&request).await?;
     visit.think().await;
+    visit.read(Step::GetHold, format!("/api/holds/{}", held.id)).await?;
     if visit.choices.second_card { pay(visit, held).await.map(drop) } else { release(visit, held).await }
 }
 

@@ -77,7 +77,7 @@ pub struct Plan {
     /// Who takes the booking back
     #[arg(long, default_value_t = 0.05)]
     pub cancel: f64,
-    /// Who sends an answered hold, and an answered confirmation, once more under the same key
+    /// Who sends an answered hold (or joining), and an answered confirmation, once more under the same key
     #[arg(long, default_value_t = 0.05)]
     pub replay: f64,
     /// Who sends something else under a key that was used

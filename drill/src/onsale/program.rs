@@ -1,4 +1,5 @@
-//! What is on sale: the shows of the most popular films, in the order in which they are wanted.
+//! What is on sale: the shows of the most popular films, in the order in which they are wanted. Those that are half sold already
+//! are left out, so that a run after another one has something to sell.
 
 use std::time::Duration;
 
@@ -49,7 +50,9 @@ impl Program {
                     return Ok(Self { shows });
                 }
                 let map = seat_map(&buyer, &id).await?;
-                shows.push(Show { id, movie: movie.to_owned(), map });
+                if 2 * taken(&buyer, &id).await? <= map.capacity() {
+                    shows.push(Show { id, movie: movie.to_owned(), map });
+                }
             }
         }
         ensure!(!shows.is_empty(), "no popular film has a show to sell");
@@ -67,6 +70,11 @@ async fn upcoming(buyer: &Buyer, movie: &str) -> Result<Vec<ShowId>> {
     };
     let id = |show: &Value| Ok(ShowId::parse(show["id"].as_str().context("a show without an id")?)?);
     shows.list("shows")?.iter().filter(late_enough).map(id).collect()
+}
+
+async fn taken(buyer: &Buyer, show: &ShowId) -> Result<usize> {
+    let seats = buyer.seats(show.as_str()).await?;
+    Ok(seats.body["seats"].as_object().context("no `seats` of a show")?.len())
 }
 
 async fn seat_map(buyer: &Buyer, show: &ShowId) -> Result<SeatMap> {

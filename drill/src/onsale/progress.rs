@@ -15,7 +15,10 @@ use super::sale::Sale;
 const TERMINAL_PAUSE: Duration = Duration::from_millis(500);
 const PLAIN_PAUSE: Duration = Duration::from_secs(5);
 /// Back to the first column, and everything there erased.
-const REWRITE: &str = "\r\x1b[2K";
+const ERASE: &str = "\r\x1b[2K";
+/// A line that is too long for the terminal is cut off, not wrapped, so that it can be erased.
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
 
 /// A live line; it ends when this is dropped.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();
         if self.terminal {
-            write(REWRITE);
+            write(ERASE);
         }
     }
 }
@@ -59,7 +62,7 @@ async fn tell(sale: Arc<Sale>, terminal: bool) {
         ticks.tick().await;
         let now = Counts::of(&sale);
         let line = line(&sale, began.elapsed(), &before, &now);
-        write(&if terminal { format!("{REWRITE}{line}") } else { format!("{line}\n") });
+        write(&if terminal { format!("{ERASE}{NO_WRAP}{line}{WRAP}") } else { format!("{line}\n") });
         before = now;
     }
 }

@@ -184,3 +184,70 @@ pub(super) struct Refusal {
     #[serde(default)]
     pub(super) alternatives: Vec<Vec<SeatId>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+
+    fn show() -> ShowId {
+        ShowId::parse("show").unwrap()
+    }
+
+    fn seat(name: &str) -> SeatId {
+        SeatId::parse(name).unwrap()
+    }
+
+    fn key() -> String {
+        "key".to_owned()
+    }
+
+    fn effect(request: &Request, body: &Value) -> Option<Effect> {
+        let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), text: body.to_string() };
+        request.effect(&reply)
+    }
+
+    #[test]
+    fn what_is_sent_is_what_is_written_down() {
+        let named = Request::hold(&show(), Wish::Seats(vec![seat("A1"), seat("A2")]), key());
+        assert_eq!(named.body, Some(json!({ "seats": ["A1", "A2"] })));
+        let seats = vec![seat("A1"), seat("A2")];
+        assert_eq!(named.call, Call::Hold { show: show(), seats, party: 2, key: key() });
+        let best = Request::hold(&show(), Wish::Best(3), key());
+        assert_eq!(best.body, Some(json!({ "best": 3 })));
+        assert_eq!(best.call, Call::Hold { show: show(), seats: vec![], party: 3, key: key() });
+        for request in [named, best] {
+            assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
+        }
+        let any = Request::join(&show(), 2, vec![], key());
+        assert_eq!(any.body, Some(json!({ "party": 2 })));
+        let picky = Request::join(&show(), 1, vec![seat("A1")], key());
+        assert_eq!(picky.body, Some(json!({ "party": 1, "seats": ["A1"] })));
+        let hold = HoldId::parse("hold").unwrap();
+        let confirm = Request::confirm(&show(), &hold, "declined", key());
+        assert_eq!(confirm.path, "/api/holds/hold/confirm");
+        assert_eq!(confirm.body.unwrap()["payment"], json!({ "token": "declined" }));
+    }
+
+    #[test]
+    fn an_answer_comes_to_what_it_says() {
+        let wanted = Request::hold(&show(), Wish::Best(1), key());
+        let body = json!({ "id": "hold", "seats": ["A1"], "expires_at": "1970-01-01T00:00:01.5Z" });
+        let held = Effect::Hold {
+            hold: HoldId::parse("hold").unwrap(),
+            seats: vec![seat("A1")],
+            expires_at_ns: 1_500_000_000,
+        };
+        assert_eq!(effect(&wanted, &body), Some(held));
+        assert_eq!(effect(&wanted, &json!({ "id": "hold" })), None, "a hold without seats is none");
+        let read = Request::read(Step::Page, "/".to_owned());
+        assert_eq!(effect(&read, &json!("a page")), Some(Effect::Nothing));
+        let look = Request::read(Step::Entry, "/api/waitlist/entry".to_owned());
+        let body = json!({ "id": "entry", "status": "waiting", "position": 7, "offer": null });
+        let entry = EntryId::parse("entry").unwrap();
+        let waiting = Effect::Entry { entry, status: "waiting".to_owned(), position: Some(7) };
+        assert_eq!(effect(&look, &body), Some(waiting));
+    }
+}

@@ -1,6 +1,6 @@
 //! What everybody in a run shares: the plan, what is on sale, the history, and the counts for the live line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -33,7 +33,7 @@ pub(super) struct Sale {
     pub(super) last_change: AtomicU64,
     deadlines: Mutex<Vec<u64>>,
     in_line: Mutex<HashMap<u32, Buyer>>,
-    sold: Mutex<HashMap<BookingId, usize>>,
+    sold: Mutex<HashSet<BookingId>>,
 }
 
 /// Counts of one run so far.
@@ -76,8 +76,12 @@ impl Drop for Counted<'_> {
 impl Sale {
     /// Looks up what is on sale.
     pub(super) async fn open(target: &str, plan: &Plan, recorder: &Recorder) -> Result<Self> {
-        let program = Program::read(target, plan.shows).await?;
-        Ok(Self {
+        Ok(Self::of(target, plan, recorder, Program::read(target, plan.shows).await?))
+    }
+
+    /// Of a program that is known.
+    pub(super) fn of(target: &str, plan: &Plan, recorder: &Recorder, program: Program) -> Self {
+        Self {
             target: target.to_owned(),
             plan: plan.clone(),
             recorder: recorder.clone(),
@@ -88,7 +92,7 @@ impl Sale {
             deadlines: Mutex::default(),
             in_line: Mutex::default(),
             sold: Mutex::default(),
-        })
+        }
     }
 
     /// Somebody who was never here before.
@@ -99,7 +103,7 @@ impl Sale {
     /// Notes a booking; the same one told twice is one.
     pub(super) fn note_sold(&self, booking: &BookingId, seats: usize) {
         let mut sold = self.sold.lock().unwrap_or_else(PoisonError::into_inner);
-        if sold.insert(booking.clone(), seats).is_none() {
+        if sold.insert(booking.clone()) {
             self.tally.sold.fetch_add(seats as u64, Ordering::Relaxed);
         }
     }

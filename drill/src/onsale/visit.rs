@@ -154,43 +154,4 @@ fn told_to_wait(reply: &Reply) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use reqwest::StatusCode;
-    use reqwest::header::HeaderMap;
-
-    use super::*;
-
-    fn reply(status: u16, code: &str) -> Reply {
-        Reply {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers: HeaderMap::new(),
-            text: format!("{{\"code\":\"{code}\"}}"),
-        }
-    }
-
-    #[test]
-    fn only_what_may_pass_is_sent_again() {
-        for (status, code) in [
-            (200, ""),
-            (201, ""),
-            (402, "payment_declined"),
-            (409, "seats_unavailable"),
-            (410, "hold_expired"),
-            (429, "too_many_holds"),
-            (500, "internal"),
-        ] {
-            assert_eq!(attempts_max(&reply(status, code)), 1, "{status} {code}");
-        }
-        assert_eq!(attempts_max(&reply(503, "unavailable")), ATTEMPTS_MAX);
-        assert_eq!(attempts_max(&reply(503, "payment_unavailable")), PAYMENT_ATTEMPTS_MAX);
-        assert_eq!(attempts_max(&reply(409, "idempotency_key_under_way")), ATTEMPTS_MAX);
-    }
-
-    #[test]
-    fn the_server_says_how_long_to_wait() {
-        let mut told = reply(503, "unavailable");
-        assert_eq!(told_to_wait(&told), None);
-        told.headers.insert(RETRY_AFTER, "3".parse().unwrap());
-        assert_eq!(told_to_wait(&told), Some(Duration::from_secs(3)));
-    }
-}
+mod tests;

@@ -32,8 +32,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(4);
 /// How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
-/// The server restarts, and others are there to take over.
-const SERVICE_RESTART: u16 = 1012;
 /// Its owner has seen enough.
 const NORMAL_CLOSURE: u16 = 1000;
 const SWITCHING_PROTOCOLS: u16 = 101;
@@ -122,11 +120,10 @@ impl Socket {
         loop {
             let Some(opened) = blind(&mut asks, self.open()).await else { return };
             if let Some(live) = opened {
-                let Some(code) = self.follow(live, &mut asks).await else { return };
-                failures = 0;
-                if code == Some(SERVICE_RESTART) {
-                    continue;
+                if self.follow(live, &mut asks).await.is_none() {
+                    return;
                 }
+                failures = 0;
             }
             let pause =
                 (PAUSE * 2_u32.pow(failures)).min(PAUSE_MAX).mul_f64(self.chance.random_range(0.5..1.0));
@@ -146,7 +143,6 @@ impl Socket {
             Ok(Ok(live)) => {
                 op.done_plainly(SWITCHING_PROTOCOLS);
                 self.saw(Sight::Opened { show: self.show.clone() });
-                sale.changes.opened(&self.show, self.connection, sale.recorder.now());
                 return Some(live);
             }
             Ok(Err(error)) => match refused(&error) {
@@ -262,7 +258,11 @@ impl Socket {
             ServerFrame::Sold { show_id, seats } => {
                 self.saw(Sight::Sold { show: show_id.clone(), seats: seats.clone() });
             }
-            ServerFrame::Snapshot { .. } | ServerFrame::Error { .. } | ServerFrame::Unknown => return,
+            ServerFrame::Snapshot { .. } => {
+                let at = self.sale.recorder.now();
+                return self.sale.changes.snapshot(&self.show, self.connection, at);
+            }
+            ServerFrame::Error { .. } | ServerFrame::Unknown => return,
         }
         // An owner who does not listen misses nothing that is not written down.
         drop(self.told.try_send(frame));
@@ -284,3 +284,6 @@ async fn blind<T>(asks: &mut Asks, doing: impl Future<Output = T>) -> Option<T> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

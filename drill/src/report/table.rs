@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Latency, Report, Row};
+use crate::history::Step;
 
 /// Answers shown in a row, the most frequent first; JSON has them all.
 const ANSWERS_MAX: usize = 5;
@@ -92,6 +93,31 @@ fn unexpected(report: &Report, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+impl Step {
+    /// As a row is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Popular => "popular",
+            Self::Movie => "movie",
+            Self::Shows => "shows",
+            Self::SeatMap => "seat map",
+            Self::Seats => "seats",
+            Self::Live => "live",
+            Self::Hold => "hold",
+            Self::GetHold => "get hold",
+            Self::Release => "release",
+            Self::Confirm => "confirm",
+            Self::Bookings => "bookings",
+            Self::Cancel => "cancel",
+            Self::Join => "join",
+            Self::Lines => "lines",
+            Self::Entry => "entry",
+            Self::Leave => "leave",
+        }
+    }
+}
+
 fn percentiles(latency: &Latency) -> String {
     let Latency { p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms, .. } = latency;
     columns([p50_ms, p90_ms, p99_ms, p99_9_ms, max_ms].map(|ms| format!("{ms:.1}")))
@@ -114,7 +140,6 @@ fn answers(answers: &BTreeMap<String, u64>) -> String {
 mod tests {
     use super::super::{Arrivals, Sold};
     use super::*;
-    use crate::history::Step;
 
     #[test]
     fn a_report_reads_as_a_table() {

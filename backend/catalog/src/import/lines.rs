@@ -69,10 +69,20 @@ impl<R: BufRead> Lines<R> {
             skip_line(&mut self.reader)?;
             return Ok(Some(Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"))));
         }
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+        // Some programs end lines with nothing but this; the rest of such a "line" would be lost without a word.
+        if let Some(at) = bytes.iter().position(|byte| *byte == b'\r') {
+            return Ok(Some(Err(format!(
+                "a carriage return at byte {} is not the end of the line; end lines with a line feed",
+                at + 1
+            ))));
+        }
         let text = String::from_utf8(bytes).map_err(|error| {
             format!("the line is not UTF-8 from byte {}", error.utf8_error().valid_up_to() + 1)
         });
-        Ok(Some(text.map(|text| text.trim_start_matches(BYTE_ORDER_MARK).trim_end_matches('\r').to_owned())))
+        Ok(Some(text.map(|text| text.trim_start_matches(BYTE_ORDER_MARK).to_owned())))
     }
 }
 
@@ -118,6 +128,13 @@ mod tests {
         assert_eq!(read.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert_eq!(read.iter().map(|(_, text)| text.is_ok()).collect::<Vec<_>>(), [true, false, false, true]);
         assert_eq!(read[3].1, Ok("d".to_owned()));
+    }
+
+    #[test]
+    fn a_carriage_return_inside_a_line_is_refused_with_its_place() {
+        let read = all(b"a,b\r\n1,2\r3,4\n5,6\r\n");
+        assert_eq!(read.iter().map(|(_, text)| text.is_ok()).collect::<Vec<_>>(), [true, false, true]);
+        assert!(read[1].1.as_ref().is_err_and(|why| why.contains("byte 4")), "{:?}", read[1]);
     }
 
     #[test]

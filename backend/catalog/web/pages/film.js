@@ -25,6 +25,7 @@ function filmHead(movie) {
       h("h1", {}, movie.title),
       h("p", { class: "quiet" }, facts.filter(Boolean).join(" · ")),
       about ? h("p", {}, about) : null,
+      movie.synopsis_source ? h("p", { class: "quiet" }, "Text: ", h("a", { href: movie.synopsis_source, rel: "license noopener" }, "Wikipedia, CC BY-SA")) : null,
       director ? h("p", {}, h("span", { class: "quiet" }, "Directed by "), director) : null,
       movie.cast?.length ? h("p", {}, h("span", { class: "quiet" }, "With "), movie.cast.slice(0, 6).join(", ")) : null));
 }

@@ -41,8 +41,16 @@ function concerns(message, { id }) {
 }
 
 async function lookAgain(view) {
+  if (view.looking) return void (view.again = true); // one question at a time; news meanwhile are worth another
+  view.looking = true;
   const entry = await read(view.id, view.signal).catch(() => null); // the next look may succeed
-  if (entry && !view.signal.aborted) draw(view, entry);
+  view.looking = false;
+  if (view.signal.aborted) return;
+  if (entry) draw(view, entry);
+  if (view.again && entry) {
+    view.again = false;
+    await lookAgain(view);
+  }
 }
 
 async function read(id, signal) {

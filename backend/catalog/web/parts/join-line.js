@@ -49,11 +49,16 @@ function join(show, wish, button, error) {
   return whileBusy(button, async () => {
     error.clear();
     try {
-      const entry = await post(`/api/shows/${encodeURIComponent(show.id)}/waitlist`, wish);
-      keepEntry(entry);
-      await navigate(to.waitlist(entry.id));
+      await enter(await post(`/api/shows/${encodeURIComponent(show.id)}/waitlist`, wish));
     } catch (problem) {
-      error.show(problem);
+      const id = problem.body?.entry_id; // joined before, in a tab that is gone
+      if (id) await enter({ id, show_id: show.id });
+      else error.show(problem);
     }
   });
+}
+
+function enter(entry) {
+  keepEntry(entry);
+  return navigate(to.waitlist(entry.id));
 }

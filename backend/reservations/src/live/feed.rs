@@ -1,4 +1,4 @@
-//! What Redis publishes: live frames of the shows that are watched from here, and events for sessions.
+//! What is told to us: live frames of the shows that are watched from here (pub/sub), and events for sessions (streams).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::hub::Hub;
 use super::show::ToShow;
 use super::wanted::Wanted;
 use crate::keys::Keys;
+use crate::store::SCHEMA;
 
 /// Before another attempt to subscribe.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -27,7 +28,10 @@ const CHECK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Between two questions whether the connection is still there, and how long the answer may take.
 const PING_PAUSE: Duration = Duration::from_secs(1);
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whose events concern sessions: our own, and the waitlist's.
+const TELLERS: [&str; 2] = [SCHEMA, "waitlist"];
 
 /// Listens until drained. After every loss of the connection, every watched picture is taken anew.
 pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
@@ -36,7 +40,7 @@ pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
         if let Ok(subscriber) = redis.subscriber().await {
             let (sink, stream) = subscriber.split();
             let feed = Feed { keys: &keys, hub: &hub, wanted: &wanted, subscribed: HashSet::new(), sink };
-            if let Err(error) = feed.run(&stream::channel(redis.prefix()), stream, &drain).await {
+            if let Err(error) = feed.run(stream, &drain).await {
                 tracing::warn!(%error, "the live feed stopped");
             }
         }
@@ -44,6 +48,15 @@ pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
             return;
         }
     }
+}
+
+/// Hears what concerns sessions, until drained.
+pub async fn hear(redis: Redis, hub: Hub, drain: Drain) {
+    stream::follow(redis, &TELLERS, drain, |text| match serde_json::from_str::<Event>(text) {
+        Ok(event) => hub.notify(event),
+        Err(error) => tracing::debug!(%error, "an event of a kind we do not know"),
+    })
+    .await;
 }
 
 /// Compares versions until drained: the last message of all may be lost without a gap to show it.
@@ -69,9 +82,8 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    async fn run(mut self, events: &str, mut stream: PubSubStream, drain: &Drain) -> redis::RedisResult<()> {
-        self.sink.subscribe(events).await?;
-        self.settle().await?;
+    async fn run(mut self, mut stream: PubSubStream, drain: &Drain) -> redis::RedisResult<()> {
+        in_time(self.settle()).await?;
         for show in self.hub.watched() {
             self.hub.tell(&show, ToShow::Reload);
         }
@@ -81,20 +93,15 @@ impl Feed<'_> {
         loop {
             tokio::select! {
                 () = drain.stopped() => return Ok(()),
-                _ = pings.tick() => self.ping().await?,
-                () = wanted.changed() => self.settle().await?,
+                // A connection that is only half there says nothing for ever: it is asked.
+                _ = pings.tick() => in_time(self.sink.ping::<()>()).await?,
+                () = wanted.changed() => in_time(self.settle()).await?,
                 message = stream.next() => match message {
-                    Some(message) => self.receive(events, &message),
+                    Some(message) => self.receive(&message),
                     None => return Ok(()),
                 },
             }
         }
-    }
-
-    /// A connection that is only half there says nothing for ever: it is asked.
-    async fn ping(&mut self) -> redis::RedisResult<()> {
-        let pong = tokio::time::timeout(PING_TIMEOUT, self.sink.ping::<redis::Value>()).await;
-        pong.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())).map(drop)
     }
 
     /// Brings the subscriptions in line with what is wanted.
@@ -111,15 +118,8 @@ impl Feed<'_> {
         Ok(())
     }
 
-    fn receive(&self, events: &str, message: &Msg) {
+    fn receive(&self, message: &Msg) {
         let Ok(text) = message.get_payload::<String>() else { return };
-        if message.get_channel_name() == events {
-            match serde_json::from_str::<Event>(&text) {
-                Ok(event) => self.hub.notify(event),
-                Err(error) => tracing::debug!(%error, "an event of a kind we do not know"),
-            }
-            return;
-        }
         match serde_json::from_str::<Published>(&text) {
             Ok(Published::Reload { show_id }) => self.hub.tell(&show_id, ToShow::Reload),
             Ok(Published::Seats { show_id, version, changes }) => {
@@ -128,6 +128,12 @@ impl Feed<'_> {
             Err(error) => tracing::warn!(%error, text, "the gate published what cannot be read"),
         }
     }
+}
+
+/// An answer that does not come in time is as good as a lost connection.
+async fn in_time<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> redis::RedisResult<T> {
+    let answered = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
+    answered.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
 /// What the gate's scripts publish.

@@ -42,6 +42,11 @@ pub struct Booking {
     pub cancelled_at: Option<Timestamp>,
 }
 
+/// Named, because a cached statement that says `*` breaks when a migration adds a column.
+const COLUMNS: &str =
+    "id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference,
+    idempotency_key, booked_at, cancelled_at";
+
 impl Booking {
     fn of(row: &Row) -> Self {
         Self {
@@ -63,13 +68,12 @@ impl Booking {
 
 /// Writes a new booking and its seats; UNIQUE refuses a seat that has a live one. Its time is the database's.
 pub async fn insert(transaction: &Transaction<'_>, booking: &Booking) -> Result<Booking> {
-    let insert = transaction
-        .prepare_cached(
-            "INSERT INTO reservations.bookings
-                (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference, idempotency_key)
-             VALUES ($1, $2, $3, $4, $5, $6, 'booked', $7, $8, $9, $10) RETURNING *",
-        )
-        .await?;
+    let insert = format!(
+        "INSERT INTO reservations.bookings
+            (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference, idempotency_key)
+         VALUES ($1, $2, $3, $4, $5, $6, 'booked', $7, $8, $9, $10) RETURNING {COLUMNS}"
+    );
+    let insert = transaction.prepare_cached(&insert).await?;
     let row = transaction
         .query_one(
             &insert,
@@ -101,23 +105,23 @@ pub async fn insert(transaction: &Transaction<'_>, booking: &Booking) -> Result<
 
 /// Finds a booking.
 pub async fn find(client: &Connection, booking: &BookingId) -> Result<Option<Booking>> {
-    let find = client.prepare_cached("SELECT * FROM reservations.bookings WHERE id = $1").await?;
+    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE id = $1");
+    let find = client.prepare_cached(&find).await?;
     Ok(client.query_opt(&find, &[&booking.as_str()]).await?.as_ref().map(Booking::of))
 }
 
 /// Finds the booking a hold became.
 pub async fn find_by_hold(client: &impl GenericClient, hold: &HoldId) -> Result<Option<Booking>> {
-    let find = "SELECT * FROM reservations.bookings WHERE hold_id = $1";
-    Ok(client.query_opt(find, &[&hold.as_str()]).await?.as_ref().map(Booking::of))
+    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE hold_id = $1");
+    Ok(client.query_opt(&find, &[&hold.as_str()]).await?.as_ref().map(Booking::of))
 }
 
 /// A session's bookings, newest first.
 pub async fn of_session(client: &Connection, session: &SessionId) -> Result<Vec<Booking>> {
-    let list = client
-        .prepare_cached(
-            "SELECT * FROM reservations.bookings WHERE session_id = $1 ORDER BY booked_at DESC, id LIMIT $2",
-        )
-        .await?;
+    let list = format!(
+        "SELECT {COLUMNS} FROM reservations.bookings WHERE session_id = $1 ORDER BY booked_at DESC, id LIMIT $2"
+    );
+    let list = client.prepare_cached(&list).await?;
     Ok(client.query(&list, &[&session.as_str(), &LISTED_MAX]).await?.iter().map(Booking::of).collect())
 }
 
@@ -130,12 +134,11 @@ pub async fn set_captured(client: &Connection, booking: &BookingId) -> Result<()
 
 /// Cancels a live booking; nothing when it was cancelled before.
 pub async fn cancel(transaction: &Transaction<'_>, booking: &BookingId) -> Result<Option<Booking>> {
-    let cancel = transaction
-        .prepare_cached(
-            "UPDATE reservations.bookings SET status = 'cancelled', cancelled_at = clock_timestamp()
-             WHERE id = $1 AND status = 'booked' RETURNING *",
-        )
-        .await?;
+    let cancel = format!(
+        "UPDATE reservations.bookings SET status = 'cancelled', cancelled_at = clock_timestamp()
+         WHERE id = $1 AND status = 'booked' RETURNING {COLUMNS}"
+    );
+    let cancel = transaction.prepare_cached(&cancel).await?;
     let seats = transaction
         .prepare_cached("UPDATE reservations.booking_seats SET live = false WHERE booking_id = $1")
         .await?;

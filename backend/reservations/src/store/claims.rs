@@ -81,7 +81,7 @@ pub async fn take(
                        OR (c.status = 'escrow' AND c.expires_at <= clock_timestamp())
                        OR (c.status = 'held' AND c.expires_at <= clock_timestamp() AND NOT EXISTS
                            (SELECT FROM reservations.queues AS q WHERE q.show_id = $1 AND q.open)))
-             RETURNING *",
+             RETURNING seat_id, status, owner, token, expires_at",
         )
         .await?;
     let rows =
@@ -109,7 +109,7 @@ pub async fn book(
         .prepare_cached(
             "UPDATE reservations.claims SET status = 'booked', expires_at = NULL
              WHERE show_id = $1 AND owner = $2 AND token = $3 AND status = 'held' AND expires_at > clock_timestamp()
-             RETURNING *",
+             RETURNING seat_id, status, owner, token, expires_at",
         )
         .await?;
     let rows = transaction.query(&book, &[&show.as_str(), &owner, &token]).await?;
@@ -121,7 +121,7 @@ pub async fn free(transaction: &Transaction<'_>, show: &ShowId, owner: &str) -> 
     let free = transaction
         .prepare_cached(
             "UPDATE reservations.claims SET status = 'free', owner = NULL, expires_at = NULL
-             WHERE show_id = $1 AND owner = $2 RETURNING *",
+             WHERE show_id = $1 AND owner = $2 RETURNING seat_id, status, owner, token, expires_at",
         )
         .await?;
     let rows = transaction.query(&free, &[&show.as_str(), &owner]).await?;
@@ -153,7 +153,7 @@ pub async fn pass(
     let pass = transaction
         .prepare_cached(
             "UPDATE reservations.claims SET status = $3, owner = $4, token = $5, expires_at = $6
-             WHERE show_id = $1 AND owner = $2 AND ($7::text[] IS NULL OR seat_id = ANY($7)) RETURNING *",
+             WHERE show_id = $1 AND owner = $2 AND ($7::text[] IS NULL OR seat_id = ANY($7)) RETURNING seat_id, status, owner, token, expires_at",
         )
         .await?;
     let Passing { from, to, status, token, expires_at } = passing;
@@ -165,8 +165,12 @@ pub async fn pass(
 
 /// Every seat of a show that was ever claimed.
 pub async fn of_show(client: &impl GenericClient, show: &ShowId) -> Result<Vec<Claim>> {
-    let rows =
-        client.query("SELECT * FROM reservations.claims WHERE show_id = $1", &[&show.as_str()]).await?;
+    let rows = client
+        .query(
+            "SELECT seat_id, status, owner, token, expires_at FROM reservations.claims WHERE show_id = $1",
+            &[&show.as_str()],
+        )
+        .await?;
     Ok(rows.iter().map(Claim::of).collect())
 }
 

@@ -1,6 +1,6 @@
 //! `reservations.epochs`: how often a show's picture was begun anew, so that versions never go back.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use service::postgres::Connection;
 
@@ -15,10 +15,10 @@ pub fn first_version(epoch: i64) -> u64 {
 }
 
 /// Begins the next epoch of a show.
-pub async fn next(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
+pub async fn next(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
     let next = "INSERT INTO reservations.epochs AS e (show_id, epoch) VALUES ($1, 1)
                 ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1 RETURNING epoch";
-    Ok(transaction.query_one(&transaction.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
+    Ok(client.query_one(&client.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
 }
 
 /// Begins the next epoch of a show if Redis has the present one.

@@ -35,7 +35,7 @@ impl Escrow {
     }
 }
 
-const COLUMNS: &str = "*, open AND expires_at > clock_timestamp() AS live";
+const COLUMNS: &str = "id, show_id, seats, expires_at, open AND expires_at > clock_timestamp() AS live";
 
 /// Writes a new escrow.
 pub async fn insert(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<()> {

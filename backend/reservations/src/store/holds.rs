@@ -36,7 +36,10 @@ pub struct Hold {
     pub lapsed: bool,
 }
 
-const COLUMNS: &str = "*, expires_at <= clock_timestamp() AS lapsed";
+/// Named, because a cached statement that says `*` breaks when a migration adds a column.
+const COLUMNS: &str =
+    "id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, expires_at,
+    expires_at <= clock_timestamp() AS lapsed";
 
 impl Hold {
     fn of(row: &Row) -> Self {

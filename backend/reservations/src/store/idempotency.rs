@@ -12,6 +12,8 @@ use super::Result;
 
 /// How long an answer is kept.
 const KEPT_HOURS: f64 = 24.0;
+/// Answers dropped by one statement.
+const SWEPT_AT_ONCE: i64 = 2_000;
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,9 +92,17 @@ pub async fn forget(client: &Connection, session: &SessionId, key: &str, lease: 
     Ok(())
 }
 
-/// Drops answers that are old enough.
+/// Drops answers that are old enough, so many at a time that one statement is never long.
 pub async fn sweep(client: &Connection) -> Result<u64> {
-    let sweep =
-        "DELETE FROM reservations.idempotency WHERE created_at < clock_timestamp() - $1 * interval '1 hour'";
-    Ok(client.execute(sweep, &[&KEPT_HOURS]).await?)
+    let sweep = "DELETE FROM reservations.idempotency WHERE (session_id, key) IN
+                 (SELECT session_id, key FROM reservations.idempotency
+                  WHERE created_at < clock_timestamp() - $1 * interval '1 hour' ORDER BY created_at LIMIT $2)";
+    let mut dropped = 0;
+    loop {
+        let rows = client.execute(sweep, &[&KEPT_HOURS, &SWEPT_AT_ONCE]).await?;
+        dropped += rows;
+        if rows < SWEPT_AT_ONCE.unsigned_abs() {
+            return Ok(dropped);
+        }
+    }
 }

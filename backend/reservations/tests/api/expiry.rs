@@ -54,7 +54,10 @@ async fn a_lapsed_seat_is_free_without_any_sweeper() {
     let early = world.visitor().post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
     assert_eq!(early.code(), "seats_unavailable", "not a moment early");
     lapsed(&world, &hold_id).await;
-    assert_eq!(world.visitor().get(&seats(SHOW)).await.body["seats"], json!({}));
+    until("the seats to be shown as free although nobody sweeps", async || {
+        (world.visitor().get(&seats(SHOW)).await.body["seats"] == json!({})).then_some(())
+    })
+    .await;
     hold(&world.visitor(), &["A1"]).await;
     let status: String = world
         .database()

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use testkit::wait::until;
 
 use crate::world::{CAPACITY, SHOW, World, hold, holds, seats};
 
@@ -131,4 +132,71 @@ async fn a_key_reused_for_more_seats_is_refused_and_the_first_hold_stays_as_it_i
     let more = buyer.post_keyed(&holds(SHOW), "k", &json!({ "seats": ["A1", "A2"] })).await;
     assert_eq!((more.status.as_u16(), more.code()), (422, "idempotency_key_reused"));
     assert_eq!(buyer.get(&seats(SHOW)).await.body["seats"], json!({ "A1": "held" }));
+}
+
+#[tokio::test]
+async fn a_key_keeps_its_answer_whatever_became_of_its_seats() {
+    let world = World::start(2).await;
+    let (buyer, other) = (world.visitor_of(0), world.visitor_of(1));
+    buyer.get("/api/bookings").await;
+    let wish = json!({ "seats": ["A1"] });
+    let first = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    assert_eq!(first.status, 201);
+    hold(&other, &["B1"]).await;
+    let reused = buyer.post_keyed(&holds(SHOW), "k", &json!({ "seats": ["B1"] })).await;
+    assert_eq!(
+        (reused.status.as_u16(), reused.code()),
+        (422, "idempotency_key_reused"),
+        "B1 is somebody else's"
+    );
+
+    buyer.delete(&format!("/api/holds/{}", first.text("id"))).await;
+    hold(&other, &["A1"]).await;
+    let again = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    assert_eq!(
+        (again.status.as_u16(), &again.body),
+        (201, &first.body),
+        "released, and sold to somebody else"
+    );
+    assert_eq!(buyer.get(&format!("/api/holds/{}", first.text("id"))).await.body["status"], "released");
+}
+
+#[tokio::test]
+async fn a_key_of_the_best_seats_keeps_them_when_nothing_is_left() {
+    let world = World::start(1).await;
+    let buyer = world.visitor();
+    let wish = json!({ "best": 6 });
+    let first = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    for _ in 0..2 {
+        assert_eq!(world.visitor().post(&holds(SHOW), &wish).await.status, 201);
+    }
+    let again = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    assert_eq!((again.status.as_u16(), &again.body), (201, &first.body));
+    assert_eq!(buyer.post_keyed(&holds(SHOW), "other", &wish).await.code(), "seats_unavailable");
+}
+
+/// Who was told that it took too long finds nothing placed behind their back.
+#[tokio::test]
+async fn a_hold_that_was_answered_too_late_is_not_placed() {
+    let world = World::with(1, |config| config.http.request_timeout_ms = 300).await;
+    let buyer = world.visitor();
+    buyer.get(&seats(SHOW)).await;
+    let mut blocker = world.database().await;
+    let blocking = blocker.transaction().await.unwrap();
+    blocking.batch_execute("LOCK TABLE reservations.holds IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let late = buyer.post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
+    assert_eq!(late.status, 503);
+    blocking.rollback().await.unwrap();
+    let taken = until("the seat to be free for others", async || {
+        let answer = world.visitor().post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
+        (answer.status == 201).then_some(answer)
+    })
+    .await;
+    let count = "SELECT count(*) FROM reservations.holds";
+    assert_eq!(
+        world.database().await.query_one(count, &[]).await.unwrap().get::<_, i64>(0),
+        1,
+        "{}",
+        taken.body
+    );
 }

@@ -191,3 +191,41 @@ async fn sockets_are_bounded() {
     let refused = connect_async(url).await.expect_err("the second is refused").to_string();
     assert!(refused.contains("503"), "{refused}");
 }
+
+/// A batch of the outbox whose answer was lost is added to the stream again.
+#[tokio::test]
+async fn an_event_that_is_in_the_stream_twice_is_told_once() {
+    let world = World::start(1).await;
+    let (buyer, cookie) = known(&world).await;
+    let held = hold(&buyer, &["A1"]).await;
+    let session: String = world
+        .database()
+        .await
+        .query_one("SELECT session_id FROM reservations.holds WHERE id = $1", &[&held])
+        .await
+        .unwrap()
+        .get(0);
+    let mut socket = connect(&world, 0, "", Some(&cookie)).await;
+    let config = world.stores.redis();
+    let mut redis =
+        redis::Client::open(config.url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let stream = format!("{}:events:reservations", config.prefix);
+    let mut add = async |number: i64, hold: &str| {
+        let event = json!({ "type": "hold_expired", "hold_id": hold, "show_id": SHOW, "session_id": session,
+            "seats": ["A1"], "entry_id": null });
+        let mut add = redis::cmd("XADD");
+        add.arg(&stream).arg("*").arg("event").arg(event.to_string()).arg("number").arg(number);
+        let () = add.query_async(&mut redis).await.unwrap();
+    };
+    // The first may come before the socket is known; then it is not ours to count.
+    for (number, hold) in [(900, "one"), (900, "one"), (901, "two"), (900, "one"), (902, "end")] {
+        add(number, hold).await;
+    }
+    let mut told = Vec::new();
+    while told.last().is_none_or(|hold| hold != "end") {
+        if let ServerFrame::HoldExpired { hold_id, .. } = next(&mut socket).await {
+            told.push(hold_id.to_string());
+        }
+    }
+    assert_eq!(told, ["one", "two", "end"]);
+}

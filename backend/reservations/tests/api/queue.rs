@@ -25,7 +25,12 @@ async fn escrow(world: &World) -> Option<(String, Vec<String>)> {
 }
 
 async fn offer(client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
-    let body = json!({ "entry_id": entry, "session_id": "session_of_waiter", "seats": seats, "seconds": 1 });
+    offer_for(60, client, escrow, entry, seats).await
+}
+
+async fn offer_for(seconds: u32, client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
+    let body =
+        json!({ "entry_id": entry, "session_id": "session_of_waiter", "seats": seats, "seconds": seconds });
     client.post(&format!("/internal/escrows/{escrow}/offers"), &body).await
 }
 
@@ -54,6 +59,28 @@ async fn freed_seats_wait_for_the_queue_and_the_street_cannot_take_them() {
     assert_eq!(offer(&buyer, &id, "entry_3", &["A3"]).await.code(), "escrow_gone");
 }
 
+/// Two instances of the waitlist may serve one escrow at once, and both are told the same.
+#[tokio::test]
+async fn one_offer_asked_for_twice_at_once_is_one_hold_for_both() {
+    let world = World::start(2).await;
+    let clients = [world.visitor_of(0), world.visitor_of(1)];
+    set_queue(&clients[0], true, 1).await;
+    for round in 0..10 {
+        let buyer = world.visitor();
+        let seat = format!("{}{}", ["A", "B"][round / 5], round % 5 + 1);
+        let held = hold(&buyer, &[&seat]).await;
+        buyer.delete(&format!("/api/holds/{held}")).await;
+        let (id, _) = escrow(&world).await.unwrap();
+        let (entry, seats) = (format!("entry_{round}"), [seat.as_str()]);
+        let asked = clients.iter().cycle().take(6).map(|client| offer(client, &id, &entry, &seats));
+        let answers = futures_util::future::join_all(asked).await;
+        for answer in &answers {
+            assert_eq!((answer.status, &answer.body), (answers[0].status, &answers[0].body), "{seat}");
+        }
+        assert_eq!(answers[0].status, 201, "{}", answers[0].body);
+    }
+}
+
 #[tokio::test]
 async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
     let world = World::start(2).await;
@@ -62,7 +89,7 @@ async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
     set_queue(&client, true, 1).await;
     client.delete(&format!("/api/holds/{held}")).await;
     let (first, _) = escrow(&world).await.unwrap();
-    assert_eq!(offer(&client, &first, "entry_1", &["A1"]).await.status, 201);
+    assert_eq!(offer_for(1, &client, &first, "entry_1", &["A1"]).await.status, 201);
     let (second, kept) = until("the lapsed offer's seats to be in another escrow", async || {
         // A street buyer tries all the time.
         assert_ne!(world.visitor_of(1).post(&holds(SHOW), &json!({ "seats": ["A1"] })).await.status, 201);

@@ -52,6 +52,13 @@ pub(crate) async fn begin(transaction: &Transaction<'_>, escrow: &Escrow) -> Res
     Ok((inserted == 1).then_some(Progress::Serving))
 }
 
+/// Whether the bound of an escrow that was begun has passed.
+pub(crate) async fn lapsed(transaction: &Transaction<'_>, id: &EscrowId) -> Result<bool, Error> {
+    let lapsed = "SELECT expires_at <= clock_timestamp() FROM waitlist.escrows WHERE id = $1";
+    let lapsed = transaction.prepare_cached(lapsed).await?;
+    Ok(transaction.query_one(&lapsed, &[&id.as_str()]).await?.get(0))
+}
+
 /// Notes how far it is.
 pub(crate) async fn set(
     client: &impl GenericClient,

@@ -5,6 +5,7 @@ use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
 use domain::queue::Assignment;
 use service::postgres::Error;
 
+use super::published::Escrow;
 use super::{our_seats, ours, texts};
 
 /// An offer that reservations has not answered yet.
@@ -47,6 +48,15 @@ pub(crate) async fn pending(
         seats: our_seats(row.get(2)),
     };
     Ok(rows.iter().map(read).collect())
+}
+
+/// Whether reservations has not yet answered for offers of the same show's seats whose bound has passed: they may have lapsed.
+pub(crate) async fn overdue_elsewhere(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<bool, Error> {
+    let overdue = "SELECT EXISTS (SELECT FROM waitlist.offers o JOIN waitlist.escrows e ON e.id = o.escrow_id
+                   WHERE e.show_id = $1 AND e.id <> $2 AND e.status <> 'done' AND e.expires_at <= clock_timestamp()
+                   AND o.status IN ('decided', 'asked'))";
+    let overdue = transaction.prepare_cached(overdue).await?;
+    Ok(transaction.query_one(&overdue, &[&escrow.show_id.as_str(), &escrow.id.as_str()]).await?.get(0))
 }
 
 /// Seats of an escrow that were given to somebody, or turned out to be gone.

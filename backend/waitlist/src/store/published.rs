@@ -43,11 +43,13 @@ pub(crate) struct Escrow {
     pub(crate) expires_at: Timestamp,
 }
 
-/// Open escrows that we have not finished with.
+/// Open escrows that we have not finished with: those that lapse first, in any order, so that several instances mostly take
+/// up different ones.
 pub(crate) async fn open_escrows(client: &impl GenericClient, limit: i64) -> Result<Vec<Escrow>, Error> {
-    let open = "SELECT p.id, p.show_id, p.seats, p.expires_at FROM reservations_published.escrows p
-                WHERE NOT EXISTS (SELECT FROM waitlist.escrows o WHERE o.id = p.id AND o.status = 'done')
-                ORDER BY p.expires_at LIMIT $1";
+    let open =
+        "SELECT * FROM (SELECT p.id, p.show_id, p.seats, p.expires_at FROM reservations_published.escrows p
+                    WHERE NOT EXISTS (SELECT FROM waitlist.escrows o WHERE o.id = p.id AND o.status = 'done')
+                    ORDER BY p.expires_at LIMIT $1) AS first ORDER BY random()";
     let open = client.prepare_cached(open).await?;
     Ok(client.query(&open, &[&limit]).await?.iter().filter_map(|row| agreed(escrow(row))).collect())
 }

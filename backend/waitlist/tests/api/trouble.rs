@@ -88,6 +88,27 @@ async fn an_escrow_that_passed_while_reservations_was_away_costs_nobody_their_pl
 }
 
 #[tokio::test]
+async fn who_was_chosen_for_seats_that_lapsed_is_not_overtaken_by_those_behind() {
+    let (world, instance) = World::with_one().await;
+    let (ann, bob) = (Visitor::new("ann", instance), Visitor::new("bob", instance));
+    let (first, second) = (ann.join(1).await, bob.join(1).await);
+    world.reservations.be(Mood::NoOffers);
+    world.reservations.escrow("e", SHOW, &["A1"], 1).await;
+    world.served_or_decided(1).await;
+    wait::until("the bound of the escrow to pass", async || {
+        let deleted = "DELETE FROM reservations_published.escrows WHERE expires_at <= clock_timestamp()";
+        (world.reservations.execute(deleted, &[]).await == 1).then_some(())
+    })
+    .await;
+    world.reservations.escrow("f", SHOW, &["A1"], 60).await;
+    world.served_or_decided(2).await;
+    world.reservations.be(Mood::Well);
+    ann.until(&first, "offered").await;
+    assert_eq!(bob.entry(&second).await["status"], "waiting");
+    assert_eq!(world.reservations.deeds().await.offered, [(first, vec!["A1".to_owned()])]);
+}
+
+#[tokio::test]
 async fn an_offer_that_is_refused_for_good_does_not_keep_the_waiter_from_other_seats() {
     let (world, instance) = World::with_one().await;
     let ann = Visitor::new("ann", instance);

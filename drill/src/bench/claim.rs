@@ -1,0 +1,117 @@
+//! A claim's statements for pgbench, to run them without the rest of the house. A test compares each with the source of
+//! reservations, so that they cannot become others.
+
+/// pgbench's script of a hold.
+pub const HOLD: &str = include_str!("claim/hold.sql");
+/// pgbench's script of a hold that is confirmed: what follows on [`HOLD`].
+pub const CONFIRM: &str = include_str!("claim/confirm.sql");
+
+/// What every transaction sends alike, as variables of pgbench.
+pub const CONSTANTS: [(&str, &str); 13] = [
+    ("n", "0"),
+    ("on_hold", "on_hold"),
+    ("booked", "booked"),
+    ("answered", "201"),
+    ("price", "1250"),
+    ("currency", "USD"),
+    ("expires_at", "2099-01-01T00:00:00Z"),
+    ("fingerprint", "A1"),
+    ("lease_seconds", "5"),
+    ("email", "buyer@marquee.example"),
+    ("payment", "test_0123456789abcdef0123456789abcdef"),
+    (
+        "event",
+        r#"{"type":"seats_booked","booking_id":"booking_0123456789abcdef0123456789abcdef",
+            "hold_id":"hold_0123456789abcdefghijklmnop","show_id":"show_0123456789abcdef",
+            "session_id":"0123456789abcdef0123456789abcdef","seats":["A1"],"entry_id":null}"#,
+    ),
+    (
+        "answer",
+        r#"{"id":"booking_0123456789abcdef0123456789abcdef","hold_id":"hold_0123456789abcdefghijklmnop",
+            "show_id":"show_0123456789abcdef","seats":["A1"],"status":"booked",
+            "booked_at":"2026-01-01T00:00:00.000000Z","price":{"amount":1250,"currency":"USD"}}"#,
+    ),
+];
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// A file under `backend/`, with every space and line break one space.
+    pub(in crate::bench) fn source(file: &str) -> String {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../backend").join(file);
+        let text =
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        spaced(&text.replace("\\\n", " "))
+    }
+
+    pub(in crate::bench) fn spaced(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What reservations asks, with its constants in their places.
+    fn asked() -> String {
+        let files = ["bookings", "claims", "holds", "idempotency"]
+            .map(|table| source(&format!("reservations/src/store/{table}.rs")));
+        let columns = "*, expires_at <= clock_timestamp() AS lapsed";
+        assert!(files[2].contains(&format!("const COLUMNS: &str = \"{columns}\"")));
+        let asked = files.concat() + &source("service/src/outbox.rs");
+        anonymous(&asked.replace("{COLUMNS}", columns).replace("{schema}", "reservations"))
+    }
+
+    /// With every parameter a question mark: `$1` in Rust, `:name` in pgbench, which has no arrays and no NULL.
+    fn anonymous(text: &str) -> String {
+        let mut parts = text.split("::");
+        let mut all = parts.next().map(nameless).unwrap_or_default();
+        for part in parts {
+            all = all + "::" + &nameless(part);
+        }
+        all.replace("ARRAY[?]", "?").replace("(?, ?, ?, NULL, ?", "(?, ?, ?, ?, ?")
+    }
+
+    fn nameless(text: &str) -> String {
+        let mut all = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', ':']) {
+            let name = rest[at + 1..].find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            let name = name.unwrap_or(rest.len() - at - 1);
+            all += &rest[..at];
+            all += if name > 0 { "?" } else { &rest[at..=at] };
+            rest = &rest[at + 1 + name..];
+        }
+        all + rest
+    }
+
+    /// Without remarks and pgbench's own commands.
+    fn statements(script: &str) -> Vec<String> {
+        let lines = script.lines().filter(|line| !line.starts_with("--") && !line.starts_with('\\'));
+        let text = lines.collect::<Vec<_>>().join("\n").replace(" \\gset", ";");
+        let all = text.split(';').map(|statement| anonymous(&spaced(statement)));
+        all.filter(|statement| !["", "BEGIN", "COMMIT"].contains(&statement.as_str())).collect()
+    }
+
+    #[test]
+    fn every_statement_is_one_that_reservations_asks() {
+        let asked = asked();
+        let statements = [statements(HOLD), statements(CONFIRM)].concat();
+        assert_eq!(statements.len(), 6 + 11);
+        for statement in statements {
+            assert!(asked.contains(&format!("{statement}\"")), "reservations does not ask: {statement}");
+        }
+    }
+
+    #[test]
+    fn every_variable_is_set() {
+        let script = [HOLD, CONFIRM].concat();
+        let set = script.lines().filter_map(|line| line.strip_prefix("\\set ")?.split(' ').next());
+        let given = ["client_id", "series", "nextval", "clock_timestamp"];
+        let known: Vec<&str> = set.chain(given).chain(CONSTANTS.map(|(name, _)| name)).collect();
+        let used = script.replace("::", " ");
+        for name in used.split(':').skip(1) {
+            let end =
+                name.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(name.len());
+            assert!(known.contains(&&name[..end]), "nobody sets {}", &name[..end]);
+        }
+    }
+}

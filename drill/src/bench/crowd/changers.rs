@@ -1,0 +1,120 @@
+//! The buyers whose holds a crowd watches: each has one seat, which it holds and releases. They take turns, so that the next
+//! change need not wait for the last one's commit.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::super::buying::{made, wish};
+use super::super::load::{Line, request};
+use super::super::seats::Seat;
+use super::super::visitors::cookies_of;
+use super::socket::Sockets;
+use super::{Place, Seen};
+
+/// A page whose answer belongs to a session.
+const FIRST_PATH: &str = "/api/bookings";
+
+/// All of them.
+pub(super) struct Changers(Vec<Changer>);
+
+struct Changer {
+    line: Line,
+    seat: Seat,
+    cookies: String,
+    key: usize,
+    state: State,
+}
+
+/// What a buyer has.
+enum State {
+    Nothing,
+    /// Asked for, not yet answered.
+    Asked,
+    /// A hold, at this path.
+    Held(String),
+    /// Given back, not yet answered.
+    Releasing,
+}
+
+impl Changers {
+    /// Changes one seat after another. The buyers are those of the last time, when there was one.
+    pub(super) async fn change(
+        kept: &mut Option<Self>,
+        place: &Place,
+        sockets: &Sockets,
+        length: Duration,
+    ) -> Result<Seen> {
+        // Those of a round that failed are of no use any more: they are in an unknown state.
+        let mut changers = match kept.take() {
+            Some(changers) => changers,
+            None => Self::new(place).await?,
+        };
+        drop(sockets.seen.take_delay());
+        let began = Instant::now();
+        let elapsed = loop {
+            for changer in &mut changers.0 {
+                changer.step(sockets).await?;
+            }
+            if began.elapsed() >= length {
+                break began.elapsed();
+            }
+        };
+        let delay = sockets.seen.take_delay();
+        changers.rest(sockets).await?;
+        *kept = Some(changers);
+        Ok(Seen { messages: delay.len(), elapsed, delay })
+    }
+
+    async fn new(place: &Place) -> Result<Self> {
+        let mut changers = Vec::new();
+        for seat in &place.seats {
+            let mut line = Line::connect(place.buy_at).await?;
+            let cookies = cookies_of(&mut line, FIRST_PATH).await?;
+            changers.push(Changer { line, seat: seat.clone(), cookies, key: 0, state: State::Nothing });
+        }
+        Ok(Self(changers))
+    }
+
+    /// Everything is free again when this returns.
+    async fn rest(&mut self, sockets: &Sockets) -> Result<()> {
+        for changer in &mut self.0 {
+            changer.settle().await?;
+            if matches!(changer.state, State::Held(_)) {
+                changer.step(sockets).await?;
+                changer.settle().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Changer {
+    /// One change, seen by everybody when this returns. Its answer may still be on its way.
+    async fn step(&mut self, sockets: &Sockets) -> Result<()> {
+        self.settle().await?;
+        let (asked, next) = match &self.state {
+            State::Held(path) => (request::delete(path, &self.cookies), State::Releasing),
+            _ => (wish(&self.seat, &self.cookies, &format!("change-{}", self.key)), State::Asked),
+        };
+        self.key += 1;
+        sockets.expect_change();
+        self.line.send(&asked).await?;
+        self.state = next;
+        sockets.all_saw().await
+    }
+
+    /// Reads the last answer.
+    async fn settle(&mut self) -> Result<()> {
+        self.state = match &self.state {
+            State::Asked => State::Held(format!("/api/holds/{}", made(self.line.receive().await?)?)),
+            State::Releasing => {
+                let answer = self.line.receive().await?;
+                ensure!(answer.status == 204, "a release got {answer}");
+                State::Nothing
+            }
+            State::Nothing | State::Held(_) => return Ok(()),
+        };
+        Ok(())
+    }
+}

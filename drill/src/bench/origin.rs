@@ -1,0 +1,86 @@
+//! The tiny origin behind every proxy: it reads a head, not what is in it, and answers from memory.
+//!
+//! `/cached…` may be stored by whoever stands in between, everything else may not. `/asked` says how often `/cached…` got
+//! through to here: a cache that is measured must not ask.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+
+/// The body of what may not be stored: about as long as a hold's.
+const PLAIN_BYTES: usize = 256;
+/// The body of what may be stored: about as long as a short popular list.
+const CACHED_BYTES: usize = 4_096;
+/// A longer head is nobody's that we know.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Serves until the process is stopped, on one thread.
+pub fn serve(listen: SocketAddr) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    LocalSet::new().block_on(&runtime, async {
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let answers = Rc::new(Answers::new());
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let answers = Rc::clone(&answers);
+            // A client that goes away in the middle is no trouble of ours.
+            tokio::task::spawn_local(async move { drop(converse(stream, &answers).await) });
+        }
+    })
+}
+
+struct Answers {
+    plain: Vec<u8>,
+    cached: Vec<u8>,
+    asked: Cell<u64>,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let (plain, cached) = ("x".repeat(PLAIN_BYTES), "x".repeat(CACHED_BYTES));
+        Self {
+            plain: answer("no-store", &plain),
+            cached: answer("public, max-age=86400", &cached),
+            asked: Cell::new(0),
+        }
+    }
+
+    async fn write(&self, head: &[u8], stream: &mut TcpStream) -> Result<()> {
+        let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        if path.starts_with(b"/cached") {
+            self.asked.set(self.asked.get() + 1);
+            stream.write_all(&self.cached).await?;
+        } else if path == b"/asked" {
+            stream.write_all(&answer("no-store", &self.asked.get().to_string())).await?;
+        } else {
+            stream.write_all(&self.plain).await?;
+        }
+        Ok(())
+    }
+}
+
+fn answer(cache_control: &str, body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: {cache_control}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+async fn converse(mut stream: TcpStream, answers: &Answers) -> Result<()> {
+    let mut head = Vec::with_capacity(4 * 1024);
+    while head.len() < HEAD_BYTES_MAX && stream.read_buf(&mut head).await? > 0 {
+        if head.ends_with(b"\r\n\r\n") {
+            answers.write(&head, &mut stream).await?;
+            head.clear();
+        }
+    }
+    Ok(())
+}
