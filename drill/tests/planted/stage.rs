@@ -168,9 +168,7 @@ impl Stage {
         let ledger = Ledger::watch(url.as_str());
         play.await;
         at_rest(url.as_str(), &shows).await?;
-        let samples = ledger.samples();
-        let complaints = ledger.stop().await;
-        let books = Books { samples, complaints, ..Books::read(url.as_str()).await? };
+        let books = Books::after(url.as_str(), ledger).await?;
         Ok(judge(&recorder.history(), &books.of_shows(&shows)))
     }
 }
