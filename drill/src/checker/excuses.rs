@@ -20,9 +20,9 @@ pub(super) enum Trouble {
     NoAnswer,
     /// A live socket that ended without a word.
     SocketLost,
-    /// News for a session that came late, or not at all: sockets get them at most once.
+    /// News for a session that came late, or not at all.
     NewsLate,
-    /// The same news again: relays send at least once.
+    /// The same news again.
     NewsTwice,
     /// A line that was not served in time.
     LineLate,
@@ -89,13 +89,12 @@ impl Fault<'_> {
             // One of two. Killed, it may have sent what it had not yet crossed out. Frozen, it keeps requests, its locks in
             // Postgres until those time out, and the relay's turn.
             "kill" if self.sells() => &[SocketLost, NewsTwice],
-            "freeze" if self.sells() => &[Unavailable, NoAnswer, SocketLost, NewsLate, NewsTwice],
+            "freeze" if self.sells() => &[Unavailable, NoAnswer, SocketLost, NewsLate],
             "freeze" => &[NoAnswer],
-            "kill" | "restart" | "roll" | "clock_skew" => &[],
+            "kill" | "restart" | "roll" | "clock_skew" | "pubsub_drop" => &[],
             kind if kind.starts_with("postgres_") => POSTGRES,
             kind if kind.starts_with("redis_") => REDIS,
             kind if kind.starts_with("balancer_") => BALANCER,
-            "pubsub_drop" => &[NewsLate],
             "link_cut" | "link_stall" | "link_slow" => self.link(),
             _ => &[],
         }
@@ -121,8 +120,8 @@ impl Fault<'_> {
 
 /// Nobody decides without it; its connections end in the middle of whatever they were at.
 const POSTGRES: &[Trouble] = &[Unavailable, NoAnswer, NewsLate, NewsTwice, LineLate];
-/// Selling goes on without it. News do not.
-const REDIS: &[Trouble] = &[NewsLate, NewsTwice];
+/// Selling goes on without it. News do not, and those that it had and had not yet told are lost with it.
+const REDIS: &[Trouble] = &[NewsLate];
 /// Everything goes through it.
 const BALANCER: &[Trouble] = &[NoAnswer, SocketLost, NewsLate];
 

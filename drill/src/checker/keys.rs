@@ -6,7 +6,7 @@ use domain::id::SessionId;
 
 use super::Evidence;
 use super::allowances::CLOCKS;
-use super::attempts::{Attempt, End, Group, entered, hold_key};
+use super::attempts::{Attempt, End, Group, entered};
 use super::lives::{Life, Source};
 use super::story;
 use super::verdict::{Judgement, Story};
@@ -16,6 +16,10 @@ use crate::history::{Call, Effect};
 /// Judges it.
 pub(super) fn judge(evidence: &Evidence) -> Judgement {
     let mut judgement = Judgement::new(9, "one Idempotency-Key, one effect, one answer");
+    let holds = evidence.attempts.grouped(|attempt| match attempt.call {
+        Call::Hold { key, .. } => Some((attempt.buyer, key.as_str())),
+        _ => None,
+    });
     let confirms = evidence.attempts.grouped(|attempt| match attempt.call {
         Call::Confirm { key, .. } => Some((attempt.buyer, key.as_str())),
         _ => None,
@@ -24,7 +28,7 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
         Call::Join { show, key, .. } => Some((attempt.buyer, show, key.as_str())),
         _ => None,
     });
-    judge_groups(evidence, &mut judgement, &evidence.attempts.grouped(hold_key), two_holds);
+    judge_groups(evidence, &mut judgement, &holds, two_holds);
     judge_groups(evidence, &mut judgement, &confirms, two_bookings);
     judge_groups(evidence, &mut judgement, &joins, two_entries);
     for (session, key, bookings) in two_in_books(evidence) {

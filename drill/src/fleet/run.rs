@@ -107,13 +107,15 @@ impl Drop for Run {
     }
 }
 
-/// The first block of ports that nobody listens on, where `scripts/run` listens and at these offsets besides.
+/// A block of ports that nobody listens on, where `scripts/run` listens and at these offsets besides. Two who look at the same
+/// time begin at different blocks: a fleet takes its ports only seconds later.
 pub fn free_ports(besides: Range<u16>) -> Result<u16> {
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     let block_free = |base: &u16| {
         let offsets = OFFSETS.into_iter().chain(besides.clone());
         offsets.map(|offset| base + offset).all(free)
     };
-    let mut bases = PORT_BLOCKS.map(|block| block * BLOCK);
+    let begin = std::process::id() as usize % PORT_BLOCKS.len();
+    let mut bases = PORT_BLOCKS.cycle().skip(begin).take(PORT_BLOCKS.len()).map(|block| block * BLOCK);
     bases.find(block_free).context("no thousand ports are free below the ephemeral ones")
 }

@@ -6,9 +6,11 @@
 //! - another request that was at work. The gate lets one at a time pass with a seat, and takes its claim back when
 //!   Postgres refuses, or when it asked for other seats too which were taken.
 //! - a hold or a booking that stands in the books and that nobody of this run knows of: its answer was lost.
-//! - people in line. While a show has a queue, seats that come free wait for it, and lapsed holds are its own.
+//! - people in line. While a show has a queue, seats that come free wait for it, and lapsed holds are its own: so it must be
+//!   a seat that somebody had.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use domain::id::{SeatId, ShowId};
 
@@ -59,7 +61,12 @@ fn innermost(mut refusals: Vec<Refusal>) -> Vec<Refusal> {
 /// When each seat may have been refused for a reason of the design.
 struct Reasons<'a> {
     seats: HashMap<Place<'a>, Windows>,
+    /// Of any seat.
     shows: HashMap<&'a ShowId, Windows>,
+    /// Of any seat that somebody had before.
+    lines: HashMap<&'a ShowId, Windows>,
+    /// Since when somebody may have had each seat.
+    had: HashMap<Place<'a>, Nanos>,
 }
 
 /// Intervals, not yet put in order.
@@ -67,23 +74,31 @@ struct Reasons<'a> {
 struct Collected<'a> {
     seats: HashMap<Place<'a>, Vec<(Nanos, Nanos)>>,
     shows: HashMap<&'a ShowId, Vec<(Nanos, Nanos)>>,
+    lines: HashMap<&'a ShowId, Vec<(Nanos, Nanos)>>,
+    had: HashMap<Place<'a>, Nanos>,
 }
 
 impl<'a> Reasons<'a> {
     fn of(history: &History, attempts: &Attempts<'a>, lives: &Lives<'a>, books: &'a Books) -> Self {
         let mut collected = Collected::default();
         attempts.iter().for_each(|attempt| collected.add_attempt(attempt));
-        lives.iter().for_each(|life| collected.add_unknown(history, life));
+        lives.iter().for_each(|life| collected.add_life(history, life));
         books.entries.iter().for_each(|entry| collected.add_waiting(history, entry));
-        let seats = collected.seats.into_iter().map(|(seat, times)| (seat, times.into_iter().collect()));
-        let shows = collected.shows.into_iter().map(|(show, times)| (show, times.into_iter().collect()));
-        Self { seats: seats.collect(), shows: shows.collect() }
+        let Collected { seats, shows, lines, had } = collected;
+        Self { seats: in_order(seats), shows: in_order(shows), lines: in_order(lines), had }
     }
 
     fn explain(&self, place: Place<'a>, from: Nanos, until: Nanos) -> bool {
         let touch = |windows: Option<&Windows>| windows.is_some_and(|windows| windows.touch(from, until));
-        touch(self.seats.get(&place)) || touch(self.shows.get(place.0))
+        let had = || self.had.get(&place).is_some_and(|since| *since <= until);
+        touch(self.seats.get(&place))
+            || touch(self.shows.get(place.0))
+            || (touch(self.lines.get(place.0)) && had())
     }
+}
+
+fn in_order<K: Eq + Hash>(times: HashMap<K, Vec<(Nanos, Nanos)>>) -> HashMap<K, Windows> {
+    times.into_iter().map(|(key, times)| (key, times.into_iter().collect())).collect()
 }
 
 impl<'a> Collected<'a> {
@@ -128,7 +143,11 @@ impl<'a> Collected<'a> {
     }
 
     /// Holds that nobody knows of, until they lapse; or until their bookings are taken back.
-    fn add_unknown(&mut self, history: &History, life: &Life<'a>) {
+    fn add_life(&mut self, history: &History, life: &Life<'a>) {
+        for seat in life.seats {
+            let since = self.had.entry((life.show, seat)).or_insert(Nanos::MAX);
+            *since = life.placed.from.min(*since);
+        }
         if life.source != Source::Books {
             return;
         }
@@ -144,7 +163,7 @@ impl<'a> Collected<'a> {
         let from = history.at_wall(entry.created_at_ns).saturating_sub(CLOCKS);
         let ended = entry.ended_at_ns.map(|at| history.at_wall(at));
         let until = ended.map_or(Nanos::MAX, |at| at.saturating_add(ESCROWED));
-        self.shows.entry(&entry.show).or_default().push((from, until));
+        self.lines.entry(&entry.show).or_default().push((from, until));
     }
 }
 

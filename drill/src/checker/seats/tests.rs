@@ -162,11 +162,17 @@ fn a_refusal_may_be_because_of_a_hold_that_nobody_heard_of() {
 fn a_refusal_may_be_because_people_wait_for_the_show() {
     for (ended_at, fine) in [(None, true), (Some(40_000), true), (Some(20_000), false)] {
         let mut told = Told::new();
+        told.holds(1, (100, 120), &["A1"], "hold_1", 5_000);
+        told.lapses("hold_1");
         told.waits(1, 10_000, 1, &["A2"]);
         told.books.entries[0].ended_at_ns = ended_at.map(wall);
         refused_late(&mut told);
         assert_eq!(holds(&told), fine, "ended at {ended_at:?}");
     }
+    let mut never_had = Told::new();
+    never_had.waits(1, 10_000, 1, &["A2"]);
+    refused_late(&mut never_had);
+    assert!(!holds(&never_had));
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! The bugs that are planted, and what each must be found to break. No line of the product is changed: only what it says to
+//! Postgres is, on the way.
+
+use std::pin::Pin;
+
+use crate::drives;
+use crate::sabotage::Sabotage::{self, Rewrite, RollBack};
+use crate::stage::Scene;
+
+/// A play, ready to be given.
+pub(crate) type Play = fn(Scene) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One bug.
+pub(crate) struct Bug {
+    pub(crate) name: &'static str,
+    pub(crate) sabotage: Sabotage,
+    /// The play that comes near it.
+    pub(crate) play: Play,
+    /// Without Redis, whose gate would hide it.
+    pub(crate) ungated: bool,
+    /// The invariant that is broken, and words of the story that says so.
+    pub(crate) breaks: u8,
+    pub(crate) story: &'static str,
+}
+
+/// All plays, for a fleet without a bug.
+pub(crate) const PLAYS: [Play; 5] = [
+    |scene| Box::pin(drives::contend(scene)),
+    |scene| Box::pin(drives::sell(scene)),
+    |scene| Box::pin(drives::lapse(scene)),
+    |scene| Box::pin(drives::stand_in_line(scene)),
+    |scene| Box::pin(drives::repeat(scene)),
+];
+
+/// All bugs.
+pub(crate) const BUGS: [Bug; 6] = [
+    Bug {
+        name: "a claim without its token",
+        sabotage: Rewrite {
+            within: "INSERT INTO reservations.claims",
+            changes: &[("WHERE c.token < excluded.token", "WHERE true OR c.token < excluded.token")],
+        },
+        play: |scene| Box::pin(drives::contend(scene)),
+        ungated: true,
+        breaks: 3,
+        story: "had two owners at once",
+    },
+    Bug {
+        name: "a sweeper without its lock",
+        sabotage: Rewrite { within: "FROM reservations.holds", changes: &[("FOR UPDATE SKIP LOCKED", "")] },
+        play: |scene| Box::pin(drives::lapse(scene)),
+        ungated: false,
+        breaks: 5,
+        story: "was announced to be over more than once",
+    },
+    Bug {
+        name: "a publish before the commit",
+        sabotage: RollBack { after: "INSERT INTO reservations.bookings", every: 3 },
+        play: |scene| Box::pin(drives::sell(scene)),
+        ungated: false,
+        breaks: 2,
+        story: "is not in the books",
+    },
+    Bug {
+        name: "an offer out of order",
+        sabotage: Rewrite {
+            within: "FROM waitlist.entries e",
+            changes: &[
+                ("SELECT e.seq, e.id", "SELECT -e.seq, e.id"),
+                ("e.seq > $3", "-e.seq > $3"),
+                ("ORDER BY e.seq LIMIT", "ORDER BY -e.seq LIMIT"),
+            ],
+        },
+        play: |scene| Box::pin(drives::stand_in_line(scene)),
+        ungated: false,
+        breaks: 6,
+        story: "was passed over",
+    },
+    Bug {
+        name: "a lost outbox row",
+        sabotage: Rewrite {
+            within: "INSERT INTO reservations.outbox",
+            changes: &[("VALUES ($1)", "SELECT $1::jsonb WHERE hashtext($1::jsonb::text) % 3 <> 0")],
+        },
+        play: |scene| Box::pin(drives::lapse(scene)),
+        ungated: false,
+        breaks: 5,
+        story: "who listened, was never told",
+    },
+    Bug {
+        name: "an idempotency key ignored",
+        sabotage: Rewrite {
+            within: "INSERT INTO reservations.idempotency",
+            changes: &[(
+                "WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()",
+                "",
+            )],
+        },
+        play: |scene| Box::pin(drives::repeat(scene)),
+        ungated: false,
+        breaks: 9,
+        story: "one key was answered with two bodies",
+    },
+];
