@@ -2,6 +2,10 @@
 //!
 //! Seats are judged one at a time, since a history is linearizable if and only if it is so for each object (Herlihy and
 //! Wing, "Linearizability", 1990). That a hold has all its seats or none is for the books to say.
+//!
+//! A request whose answer was lost may have been done at any time from its leaving on, or never. For a hold that makes no
+//! difference here: nobody can do anything with a hold that they were not told of, so it can only have kept the seat from
+//! others. Whether it was there at all, the books know, and also whether anybody else had the seat meanwhile.
 
 mod model;
 mod refusals;
