@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -40,6 +41,8 @@ use crate::proxy::retry::Budget;
 
 /// Pingora's own bound on tries of one request; ours, `retry.attempts_max`, is reached first.
 const TRIES_MAX: usize = config::ENDPOINTS_PER_POOL_MAX + 1;
+/// What is read at once from a client: most connections are idle sockets, and each keeps this in memory.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Time for threads to end after everything was drained, in seconds.
 const THREADS_END_SECONDS: u64 = 1;
 
@@ -111,7 +114,8 @@ impl Parts {
         };
         let mut service = Service::new("public".to_owned(), timed);
         service.threads = Some(self.config.threads);
-        service.add_tcp(&self.config.public.to_string());
+        let buffer = L4BufferSettings::default().read(READ_BUFFER_BYTES);
+        service.add_listener(ListenerConfig::tcp(self.config.public.to_string()).l4_buffer(buffer));
         Listener { service, closed: self.drain.closed() }
     }
 

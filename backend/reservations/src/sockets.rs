@@ -49,6 +49,8 @@ pub(crate) async fn live(
     }
     let session = whose(&session)?;
     let upgrade = upgrade.max_message_size(socket::FRAME_BYTES_MAX).max_frame_size(socket::FRAME_BYTES_MAX);
+    // Most sockets are idle most of the time: what they have in memory is what ten thousand of them cost.
+    let upgrade = upgrade.read_buffer_size(socket::FRAME_BYTES_MAX).write_buffer_size(0);
     Ok(upgrade.on_upgrade(move |socket| {
         let drain = state.drain.clone();
         let (ended, end) = tokio::sync::oneshot::channel::<()>();

@@ -5,9 +5,9 @@
 //! left, which is the earliest at which the seat can have changed: what is measured is never less than the true delay.
 //! Seats of one hold change together, so the first of them stands for all.
 //!
-//!
 //! A change is looked for while a socket is open that had its last snapshot before the request left: what is part of a
-//! snapshot comes in no frame. Seats that turn free are not measured. Most do so by time, or on behalf of the line, and no request is the cause.
+//! snapshot comes in no frame. Not measured are repeated requests, since it may have been the first that did it, and seats that
+//! turn free: most do so by time, or on behalf of the line, and no request is the cause.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

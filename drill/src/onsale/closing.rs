@@ -122,3 +122,53 @@ pub(super) async fn close(sale: &Sale, watchers: Vec<Watcher>) {
         sleep(PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::id::HoldId;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::history::Call;
+    use crate::onsale::plan::Plan;
+    use crate::onsale::sale::wall_ns;
+    use crate::onsale::stand_in::{Does, PATIENCE, StandIn, records, sale};
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    #[tokio::test]
+    async fn who_may_still_stand_in_a_line_leaves_it() {
+        let mine = r#"{"entries":[{"id":"one","status":"waiting"},{"id":"two","status":"offered"}]}"#;
+        let left = Does::Answers(204, "", "");
+        let server = StandIn::start(vec![Does::Answers(200, "", mine), left.clone(), left]).await;
+        let sale = sale(&server.url, Plan::default());
+        let buyer = sale.stranger().unwrap();
+        sale.note_in_line(7, &buyer);
+        sale.note_in_line(8, &buyer);
+        sale.note_out_of_line(8);
+        leave_lines(&sale).await;
+        let asked = records(&sale).into_iter().filter_map(|what| match what {
+            What::Invoke { buyer, call: Call::Leave { entry }, .. } => Some((buyer, entry.to_string())),
+            What::Invoke { buyer, call, .. } => Some((buyer, call.step().name().to_owned())),
+            _ => None,
+        });
+        assert_eq!(asked.collect::<Vec<_>>(), ["lines", "one", "two"].map(|what| (7, what.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_run_is_at_rest_when_nothing_changed_for_a_while_and_no_hold_is_about_to_lapse() {
+        let plan = Plan { rest: Duration::from_millis(20), rest_max: PATIENCE, ..Plan::default() };
+        let sale = sale("http://127.0.0.1:1", plan);
+        let hold = HoldId::parse("hold").unwrap();
+        for expires_at_ns in [wall_ns() + SECOND_NS, wall_ns() - SECOND_NS] {
+            sale.note_deadline(&hold, expires_at_ns);
+            assert!(timeout(Duration::from_millis(200), rest(&sale)).await.is_err(), "it is about to lapse");
+            sale.note_over(&hold);
+            timeout(PATIENCE, rest(&sale)).await.unwrap();
+        }
+        sale.note_deadline(&hold, wall_ns() + 60 * SECOND_NS);
+        timeout(PATIENCE, rest(&sale)).await.expect("that is far away");
+        sale.last_change.store(sale.recorder.now() + 60 * SECOND_NS, Ordering::Relaxed);
+        assert!(timeout(Duration::from_millis(200), rest(&sale)).await.is_err(), "something has changed");
+    }
+}

@@ -93,7 +93,7 @@ pub(super) async fn seats(visit: &mut Visit) -> Result<Seats, Gone> {
 /// The same once more under its key, and something else under it: some do, and the key must hold.
 async fn send_again(visit: &mut Visit, request: &Request, wish: &Wish) -> Result<(), Gone> {
     if visit.choices.replay_hold {
-        visit.ask(request).await?;
+        visit.ask(&request.again()).await?;
     }
     if visit.choices.reuse {
         let (show, key) = (visit.show_id(), request.key.clone().unwrap_or_default());

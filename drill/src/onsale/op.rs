@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use domain::id::SeatId;
+
 use super::request::{Refusal, Request, parse};
 use super::sale::Sale;
 use crate::buyer::Reply;
@@ -72,19 +74,8 @@ impl<'sale> Op<'sale> {
 
     fn done(self, request: &Request, status: u16, effect: Effect) {
         let (sale, left) = (self.sale, self.left);
-        let noted = effect.clone();
+        let seats = note(sale, request, &effect);
         self.end(|op| What::Ok { op, status, effect });
-        let seats = match noted {
-            Effect::Hold { seats, expires_at_ns, .. } => {
-                sale.note_deadline(expires_at_ns);
-                seats
-            }
-            Effect::Booking { booking, seats, .. } => {
-                sale.note_sold(&booking, seats.len());
-                seats
-            }
-            Effect::Nothing | Effect::Entry { .. } => return,
-        };
         let Some((show, status)) = &request.turns else { return };
         // Who had seen the change before its cause was known.
         for (seen, behind) in sale.changes.caused(show, &seats, *status, left) {
@@ -116,6 +107,27 @@ impl Drop for Op<'_> {
         if self.open {
             let why = GIVEN_UP.to_owned();
             self.sale.recorder.record(What::Info { op: self.id, status: None, retry_after: false, why });
+        }
+    }
+}
+
+/// Remembers what the whole sale wants to know of an effect; returns the seats that it changed.
+fn note(sale: &Sale, request: &Request, effect: &Effect) -> Vec<SeatId> {
+    match effect {
+        Effect::Hold { hold, seats, expires_at_ns } => {
+            sale.note_deadline(hold, *expires_at_ns);
+            seats.clone()
+        }
+        Effect::Booking { booking, hold, seats, .. } => {
+            sale.note_over(hold);
+            sale.note_sold(booking, seats.len());
+            seats.clone()
+        }
+        Effect::Nothing | Effect::Entry { .. } => {
+            if let Call::Release { hold } = &request.call {
+                sale.note_over(hold);
+            }
+            Vec::new()
         }
     }
 }

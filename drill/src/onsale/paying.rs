@@ -94,7 +94,7 @@ pub(super) fn until(at: Timestamp) -> Duration {
 /// The same once more under its key, and something else under it: some do, and the key must hold.
 async fn send_again(visit: &mut Visit, held: &Held, request: &Request) -> Result<(), Gone> {
     if visit.choices.replay_confirm {
-        visit.ask(request).await?;
+        visit.ask(&request.again()).await?;
     }
     if visit.choices.reuse {
         let key = request.key.clone().unwrap_or_default();

@@ -38,6 +38,7 @@ pub struct Plan {
     pub rate: f64,
     /// How long buyers arrive
     #[arg(long, default_value = "30s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub duration: Duration,
     /// How many buyers arrive; their rate then says how long that takes
     #[arg(long, conflicts_with = "duration")]
@@ -98,18 +99,22 @@ pub struct Plan {
 
     /// How long a person thinks between two steps, in the mean
     #[arg(long, default_value = "1s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub think: Duration,
     /// How long a person stays in line
     #[arg(long, default_value = "20s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub patience: Duration,
     /// How long a visit may take in all
     #[arg(long, default_value = "90s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub deadline: Duration,
     /// Requests of one visit
     #[arg(long, default_value_t = 60)]
     pub steps_max: u32,
     /// How long a request may take before its buyer gives up on it
     #[arg(long, default_value = "10s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub request_timeout: Duration,
 
     /// Sockets that only watch, spread over the most wanted shows
@@ -117,9 +122,11 @@ pub struct Plan {
     pub watchers: usize,
     /// How long nothing may change before the run is at rest
     #[arg(long, default_value = "2s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest: Duration,
     /// How long to wait for that
     #[arg(long, default_value = "60s", value_parser = duration)]
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub rest_max: Duration,
 
     /// No progress while it runs

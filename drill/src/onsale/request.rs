@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) body: Option<Value>,
     /// As the history has it.
     pub(super) call: Call,
-    /// Of which show it turns seats into what, when it is done.
+    /// Of which show it turns seats into what, when it is done. Nothing for a repetition: the first may have done it.
     pub(super) turns: Option<(ShowId, SeatStatus)>,
 }
 
@@ -87,6 +87,11 @@ impl Request {
     /// A place in line given up.
     pub(super) fn leave(entry: &EntryId) -> Self {
         Self::delete(format!("/api/waitlist/{entry}"), Call::Leave { entry: entry.clone() })
+    }
+
+    /// The same once more.
+    pub(super) fn again(&self) -> Self {
+        Self { turns: None, ..self.clone() }
     }
 
     fn post(path: String, key: String, body: Value, call: Call) -> Self {
@@ -218,6 +223,8 @@ mod tests {
         let best = Request::hold(&show(), Wish::Best(3), key());
         assert_eq!(best.body, Some(json!({ "best": 3 })));
         assert_eq!(best.call, Call::Hold { show: show(), seats: vec![], party: 3, key: key() });
+        assert_eq!(named.again().body, named.body);
+        assert_eq!((named.again().key, named.again().turns), (Some(key()), None));
         for request in [named, best] {
             assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use domain::id::BookingId;
+use domain::id::{BookingId, HoldId};
 
 use super::changes::Changes;
 use super::plan::Plan;
@@ -31,7 +31,7 @@ pub(super) struct Sale {
     pub(super) tally: Tally,
     /// When somebody last saw a seat change.
     pub(super) last_change: AtomicU64,
-    deadlines: Mutex<Vec<u64>>,
+    deadlines: Mutex<HashMap<HoldId, u64>>,
     in_line: Mutex<HashMap<u32, Buyer>>,
     sold: Mutex<HashSet<BookingId>>,
 }
@@ -109,8 +109,13 @@ impl Sale {
     }
 
     /// Notes when a hold will lapse, unless something else becomes of it.
-    pub(super) fn note_deadline(&self, expires_at_ns: u64) {
-        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner).push(expires_at_ns);
+    pub(super) fn note_deadline(&self, hold: &HoldId, expires_at_ns: u64) {
+        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner).insert(hold.clone(), expires_at_ns);
+    }
+
+    /// Something else has become of it.
+    pub(super) fn note_over(&self, hold: &HoldId) {
+        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner).remove(hold);
     }
 
     /// Whether a hold's deadline is so near, behind or ahead, that its seats may be changing.
@@ -119,7 +124,7 @@ impl Sale {
         let nanos = |duration: Duration| duration.as_nanos() as u64;
         let near = now.saturating_sub(nanos(behind))..now + nanos(ahead);
         let deadlines = self.deadlines.lock().unwrap_or_else(PoisonError::into_inner);
-        deadlines.iter().any(|deadline| near.contains(deadline))
+        deadlines.values().any(|deadline| near.contains(deadline))
     }
 
     /// Notes that a buyer asks for a place in line, which may be theirs though nobody tells them.

@@ -88,14 +88,14 @@ impl Visit {
 
     /// Sends a request until it has a clear answer, good or bad.
     pub(super) async fn ask(&mut self, request: &Request) -> Result<Reply, Gone> {
-        for attempt in 1.. {
-            let reply = self.ask_once(request).await?;
-            let Some(pause) = self.pause_before_another(attempt, reply.as_ref()) else {
-                return reply.ok_or(Gone::Unanswered);
-            };
+        let mut reply = self.ask_once(request).await?;
+        let mut attempt = 1;
+        while let Some(pause) = self.pause_before_another(attempt, reply.as_ref()) {
             tokio::time::sleep(pause).await;
+            reply = self.ask_once(&request.again()).await?;
+            attempt += 1;
         }
-        Err(Gone::Unanswered)
+        reply.ok_or(Gone::Unanswered)
     }
 
     /// Sends a request once; nothing when there was no answer.

@@ -243,7 +243,7 @@ impl Socket {
             }
             ServerFrame::Offer { entry_id, hold_id, show_id, seats, expires_at } => {
                 let expires_at_ns = super::request::epoch_ns(*expires_at);
-                self.sale.note_deadline(expires_at_ns);
+                self.sale.note_deadline(hold_id, expires_at_ns);
                 self.saw(Sight::Offer {
                     entry: entry_id.clone(),
                     hold: hold_id.clone(),

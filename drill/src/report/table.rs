@@ -95,7 +95,7 @@ fn unexpected(report: &Report, out: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 impl Step {
     /// As a row is called.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
             Self::Popular => "popular",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::id::SeatId;
 use domain::status::SeatStatus;
 use drill::fleet::Fleet;
-use drill::history::{History, Recorder, Sight, Step, What};
+use drill::history::{History, Recorder, Sight, Step};
 use drill::onsale::{Curve, Plan, run};
 use drill::report::Report;
 
@@ -22,6 +22,7 @@ fn plan() -> Plan {
         shows: 2,
         bots: 0.0,
         abandon: 0.0,
+        lapse: 0.0,
         replay: 0.5,
         reuse: 0.3,
         declined: 0.1,
@@ -29,6 +30,7 @@ fn plan() -> Plan {
         think: Duration::from_millis(40),
         patience: Duration::from_secs(1),
         watchers: 6,
+        rest: Duration::from_secs(1),
         quiet: true,
         ..Plan::default()
     }
@@ -77,23 +79,4 @@ fn agree(history: &History) {
         let in_a_picture = seats.iter().all(|seat| booked.iter().any(|(_, sold)| sold == seat));
         assert!(in_a_picture, "{booking} of {seats:?} is in no picture");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_comes_when_it_is_full_is_missed_and_asks_for_nothing() {
-    let _alone = ALONE.lock().await;
-    let plan = Plan { buyers_open_max: 3, rest_max: Duration::ZERO, watchers: 0, ..plan() };
-    let (history, report) = sold(&plan).await;
-    let missed: BTreeSet<u32> = history
-        .records
-        .iter()
-        .filter_map(|record| match &record.what {
-            What::Arrival { buyer, inside: false, .. } => Some(*buyer),
-            _ => None,
-        })
-        .collect();
-    assert_eq!((report.arrivals.came, report.arrivals.missed), (120, missed.len() as u64));
-    assert!(!missed.is_empty(), "{report}");
-    let asked = |what: &What| matches!(what, What::Invoke { buyer, .. } if missed.contains(buyer));
-    assert!(!history.records.iter().any(|record| asked(&record.what)));
 }

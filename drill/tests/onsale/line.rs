@@ -29,7 +29,7 @@ fn plan() -> Plan {
         leave: 0.0,
         lapse: 0.0,
         think: Duration::from_millis(20),
-        patience: Duration::from_secs(3),
+        patience: Duration::from_secs(2),
         rest_max: Duration::ZERO,
         watchers: 1,
         quiet: true,

@@ -9,7 +9,8 @@ BEGIN;
 SELECT pg_advisory_xact_lock(hashtext('reservations.session'), hashtext(:session));
 SELECT count(*) FROM reservations.holds
     WHERE session_id = :session AND status = 'on_hold' AND expires_at > clock_timestamp();
-SELECT *, expires_at <= clock_timestamp() AS lapsed FROM reservations.holds WHERE id = :hold;
+SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, expires_at,
+    expires_at <= clock_timestamp() AS lapsed FROM reservations.holds WHERE id = :hold;
 SELECT nextval('reservations.fence'), clock_timestamp() \gset
 INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, expires_at)
     SELECT :show, seat, 'held', :hold, :nextval, :expires_at FROM unnest(ARRAY[:seat]::text[]) AS seat ORDER BY seat
@@ -20,7 +21,7 @@ INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, ex
            OR (c.status = 'escrow' AND c.expires_at <= clock_timestamp())
            OR (c.status = 'held' AND c.expires_at <= clock_timestamp() AND NOT EXISTS
                (SELECT FROM reservations.queues AS q WHERE q.show_id = :show AND q.open)))
-    RETURNING *;
+    RETURNING seat_id, status, owner, token, expires_at;
 INSERT INTO reservations.holds
     (id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, expires_at)
     VALUES (:hold, :show, :session, NULL, ARRAY[:seat], :nextval, :on_hold, :price, :currency, :fingerprint, :expires_at);

@@ -41,6 +41,8 @@ pub struct RedisBenchmark {
     script: String,
     /// The mirror it works on, out of the way of the fleet's and of every other bench's.
     mirror: String,
+    /// Where it would remember who had a key.
+    remembered: String,
     claims: Claims,
     connections: usize,
     parts: Vec<Part>,
@@ -66,13 +68,15 @@ impl RedisBenchmark {
         let text = read("publish.lua")? + &read("claim.lua")?;
         let script = redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection).await?;
         let connections = settings.connections as usize;
-        let mirror = format!("bench:show:{{{}}}", uuid::Uuid::new_v4().simple());
+        let show = uuid::Uuid::new_v4().simple().to_string();
+        let (mirror, remembered) = (format!("bench:show:{{{show}}}"), format!("bench:keyed:{{{show}}}"));
         Ok(Self {
             program,
             url: url.to_owned(),
             connection,
             script,
             mirror,
+            remembered,
             claims,
             connections,
             parts,
@@ -83,8 +87,18 @@ impl RedisBenchmark {
     fn command(&self, calls: u64) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["-u", &self.url, "-r", RANDOM_MAX, "--csv", "-c", &self.connections.to_string()]);
-        command.args(["-n", &calls.to_string(), "EVALSHA", &self.script, "1", &self.mirror]);
+        command.args([
+            "-n",
+            &calls.to_string(),
+            "EVALSHA",
+            &self.script,
+            "2",
+            &self.mirror,
+            &self.remembered,
+        ]);
         command.args(["hold_0123456789abcdefghijklmnop", "2000", CHANNEL, "bench", TTL_SECONDS]);
+        // Without a key: all calls have one owner, whose second would be taken for a repetition.
+        command.args(["0", "1"]);
         command.arg(if self.claims == Claims::Fresh { "__rand_int__" } else { "A1" });
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
