@@ -17,7 +17,7 @@ mod store;
 mod tally;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -63,7 +63,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 30.0)]
     pub minutes: f64,
     /// Buyers that arrive in a second, in the mean
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 25.0)]
     pub rate: f64,
     /// Only these kinds of faults
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -85,6 +85,14 @@ pub struct Outcome {
     tally: Tally,
     /// Why the run ended before there was enough.
     cut_short: Option<String>,
+    evidence: Evidence,
+}
+
+/// Where everything that a verdict is based on is kept, to be judged again (`drill check`).
+#[derive(Debug)]
+struct Evidence {
+    history: PathBuf,
+    books: PathBuf,
 }
 
 impl Outcome {
@@ -100,7 +108,14 @@ impl fmt::Display for Outcome {
         if let Some(why) = &self.cut_short {
             writeln!(f, "not enough: {why}")?;
         }
-        write!(f, "the same faults again: drill faults --seed {} --faults {}", self.seed, self.tally.faults())
+        let Evidence { history, books } = &self.evidence;
+        writeln!(
+            f,
+            "judge it again:   drill check --history {} --books {}",
+            history.display(),
+            books.display()
+        )?;
+        write!(f, "break it again:   drill faults --seed {} --faults {}", self.seed, self.tally.faults())
     }
 }
 
@@ -136,24 +151,29 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
     onsale::run_while(&rehearsal.fleet.url, &sale, &recorder, breaking).await?;
 
     let (tally, cut_short) = course.end();
-    let (history, books) = evidence(&settings.directory, &rehearsal, &recorder, ledger).await?;
+    let (history, books) = evidence(&rehearsal, &recorder, ledger).await?;
     rehearsal.stop()?;
+    let evidence = Evidence::of(settings, seed);
+    history.save(&evidence.history)?;
+    books.save(&evidence.books)?;
     let (report, verdict) = (Report::of(&history), judge(&history, &books));
-    Ok(Outcome { seed, report, verdict, tally, cut_short })
+    Ok(Outcome { seed, report, verdict, tally, cut_short, evidence })
 }
 
-/// All that a verdict is based on, which is kept, to be judged again (`drill check`).
-async fn evidence(
-    directory: &Path,
-    rehearsal: &Rehearsal,
-    recorder: &Recorder,
-    ledger: Ledger,
-) -> Result<(History, Books)> {
-    let history = recorder.history();
-    history.save(&directory.join("history.jsonl"))?;
-    let books = Books::after(rehearsal.fleet.variable("DATABASE_URL")?, ledger).await?;
-    books.save(&directory.join("books.json"))?;
-    Ok((history, books))
+/// What the run saw, and what Postgres says at its end.
+async fn evidence(rehearsal: &Rehearsal, recorder: &Recorder, ledger: Ledger) -> Result<(History, Books)> {
+    let mut books = Books::read(rehearsal.fleet.variable("DATABASE_URL")?).await?;
+    books.samples = ledger.samples();
+    books.complaints = ledger.stop().await;
+    Ok((recorder.history(), books))
+}
+
+impl Evidence {
+    /// A file each; those of another seed are left alone.
+    fn of(settings: &Settings, seed: u64) -> Self {
+        let file = |name: &str| settings.directory.join(format!("{name}-{seed}.json"));
+        Self { history: file("history"), books: file("books") }
+    }
 }
 
 impl Settings {
@@ -164,7 +184,8 @@ impl Settings {
             curve: onsale::Curve::Steady,
             rate: self.rate,
             duration: self.bound(),
-            shows: 80,
+            shows: 160,
+            skew: 0.8,
             abandon: 0.15,
             release: 0.15,
             cancel: 0.3,
