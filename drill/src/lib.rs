@@ -3,7 +3,6 @@
 //! It knows the outside of Marquee only: HTTP, the live socket, and the event and id types. The bench alone looks inside, to
 //! run the bare work of the stores beside the whole.
 
-pub mod arrivals;
 #[cfg(target_os = "linux")]
 pub mod bench;
 pub mod books;

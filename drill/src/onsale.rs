@@ -1,6 +1,6 @@
 //! An on-sale: many buyers at once, as real ones are, and everything they see written down.
 //!
-//! Arrivals are open-loop: they are drawn before the first buyer comes ([`crate::arrivals`]), and nobody's late answer delays
+//! Arrivals are open-loop: they are drawn before the first buyer comes (`arrivals`), and nobody's late answer delays
 //! the next one. A buyer whom there is no room for is counted as missed, never held back. What a buyer chooses is drawn from
 //! the seed as well; what they then meet depends on the others.
 //!
@@ -9,6 +9,7 @@
 //! written down and sent again), `watcher` and `changes` (live sockets, and how soon they show what happened), `closing`
 //! (the end), `progress` (the live line).
 
+mod arrivals;
 mod changes;
 mod choices;
 mod closing;

@@ -117,23 +117,32 @@ step_of() {
 # How long the fleet may take until GET /healthz is 200.
 ready_seconds_max=90
 
+# all_run: ends the script with the last lines of what died while starting.
+all_run() {
+  local name
+  for name in "${services[@]}" balancer; do
+    if ! running "$name"; then
+      complain "$name ended while starting; its last lines ($run_dir/logs/$name.log):"
+      last_lines "$name" >&3
+      exit 1
+    fi
+  done
+}
+
 # await_fleet: until a visitor is served; ends the script with the last lines of what died, or what is still missing.
 await_fleet() {
-  local deadline name status
+  local deadline status
   now_ms
   deadline=$((REPLY + ready_seconds_max * 1000))
   while true; do
     http_status "$public_port" /healthz
     status=$REPLY
-    if [[ $status == 200 ]] && all_listen; then return; fi
-    end_when_unwanted
-    for name in "${services[@]}" balancer; do
-      if ! running "$name"; then
-        complain "$name ended while starting; its last lines ($run_dir/logs/$name.log):"
-        last_lines "$name" >&3
-        exit 1
-      fi
-    done
+    # In this order: another fleet that took our ports meanwhile answers as well, and ours has ended then.
+    if [[ $status == 200 ]] && all_listen; then
+      all_run
+      return
+    fi
+    all_run
     if past "$deadline"; then die "not ready after $ready_seconds_max s: GET /healthz says ${status:-nothing}; logs in $run_dir/logs"; fi
     sleep 0.1
   done

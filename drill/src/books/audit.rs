@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use domain::id::{AuditoriumId, BookingId, HoldId, SeatId, ShowId};
 use domain::status::{BookingStatus, HoldStatus};
 
-use super::{Booking, Books, Claim, ClaimStatus, Complaint, Escrow, Hold};
+use super::{Booking, Books, Claim, ClaimStatus, Complaint, Escrow, Hold, Nanos};
 
 /// A seat of a show.
 type Place<'a> = (&'a ShowId, &'a SeatId);
@@ -33,6 +33,7 @@ pub fn audit(books: &Books) -> Audit {
     let mut auditor = Auditor::new(books);
     auditor.house();
     auditor.holds();
+    auditor.successions();
     auditor.claims();
     auditor.bookings();
     auditor.booking_seats();
@@ -48,6 +49,8 @@ struct Auditor<'a> {
     /// By the hold they came from.
     bookings: HashMap<&'a str, &'a Booking>,
     escrows: HashMap<&'a str, &'a Escrow>,
+    /// When bookings were taken back, by the holds they came from.
+    cancelled_at: HashMap<&'a str, Nanos>,
     audit: Audit,
 }
 
@@ -61,6 +64,7 @@ impl<'a> Auditor<'a> {
             holds: books.holds.iter().map(|hold| (hold.hold.as_str(), hold)).collect(),
             bookings: books.bookings.iter().filter(live).map(|each| (each.hold.as_str(), each)).collect(),
             escrows: books.escrows.iter().map(|escrow| (escrow.escrow.as_str(), escrow)).collect(),
+            cancelled_at: books.bookings.iter().filter_map(cancelled_at).collect(),
             audit: Audit::default(),
         }
     }
@@ -110,6 +114,40 @@ impl<'a> Auditor<'a> {
                     self.complain(ONE_HOLD, &hold.show, text);
                 }
             }
+        }
+    }
+
+    /// Of the holds of a seat, in order of their tokens, each was written when the one before was over: all of it by the
+    /// database's clock, so by no grace at all. When one was given back is not written anywhere.
+    fn successions(&mut self) {
+        let mut seats: HashMap<Place<'a>, Vec<&'a Hold>> = HashMap::new();
+        for hold in &self.books.holds {
+            for seat in &hold.seats {
+                seats.entry((&hold.show, seat)).or_default().push(hold);
+            }
+        }
+        for ((show, seat), holds) in &mut seats {
+            holds.sort_by_key(|hold| hold.token);
+            self.audit.checked += holds.len() as u64;
+            for pair in holds.windows(2) {
+                let (first, second) = (pair[0], pair[1]);
+                if second.created_at_ns < self.over_at(first) {
+                    let text = format!(
+                        "{seat} of {show} was {}'s, and {} was written at {}, before that was over",
+                        first.hold, second.hold, second.created_at_ns
+                    );
+                    self.complain(ONE_HOLD, show, text);
+                }
+            }
+        }
+    }
+
+    /// The first moment at which a hold can have been over.
+    fn over_at(&self, hold: &Hold) -> Nanos {
+        match hold.status {
+            HoldStatus::OnHold | HoldStatus::Expired => hold.expires_at_ns,
+            HoldStatus::Released => 0,
+            HoldStatus::Booked => self.cancelled_at.get(hold.hold.as_str()).copied().unwrap_or(Nanos::MAX),
         }
     }
 
@@ -197,6 +235,10 @@ impl<'a> Auditor<'a> {
             }
         }
     }
+}
+
+fn cancelled_at(booking: &Booking) -> Option<(&str, Nanos)> {
+    Some((booking.hold.as_str(), booking.cancelled_at_ns?))
 }
 
 fn has(seats: &[SeatId], claim: &Claim) -> bool {

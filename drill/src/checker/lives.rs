@@ -91,7 +91,26 @@ impl Life<'_> {
         let asked = self.asked.iter().chain(&self.confirms).flat_map(Group::iter);
         let attempts = asked.chain(&self.releases).chain(&self.cancels);
         let told = attempts.map(|attempt| story::request(history, attempt));
-        told.chain(story::placed(self)).chain([story::deadline(self)]).collect()
+        told.chain(self.came_to_be()).chain([self.lapses()]).collect()
+    }
+
+    /// How it came to be, when no request of this run tells.
+    fn came_to_be(&self) -> Option<Line> {
+        let (hold, seats, until) = (self.hold, story::names(self.seats), story::moment(self.deadline));
+        let text = match self.source {
+            Source::Asked => return None,
+            Source::Offered => {
+                let entry = self.entry.map_or_else(|| "somebody".to_owned(), ToString::to_string);
+                format!("offered     {hold} of {seats} until {until} to {entry}")
+            }
+            Source::Books => format!("the books   have {hold} of {seats} until {until}"),
+        };
+        Some(Line::new(self.placed.until.unwrap_or(self.placed.from), text))
+    }
+
+    /// When it lapses.
+    fn lapses(&self) -> Line {
+        Line::new(self.deadline, format!("deadline    of {}", self.hold))
     }
 
     /// When it was sold, if a buyer was told so.

@@ -2,6 +2,10 @@
 //!
 //! Seats are judged one at a time, since a history is linearizable if and only if it is so for each object (Herlihy and
 //! Wing, "Linearizability", 1990). That a hold has all its seats or none is for the books to say.
+//!
+//! A request whose answer was lost may have been done at any time from its leaving on, or never. For a hold that makes no
+//! difference here: nobody can do anything with a hold that they were not told of, so it can only have kept the seat from
+//! others. Whether it was there at all, the books know, and also whether anybody else had the seat meanwhile.
 
 mod model;
 mod refusals;
@@ -11,7 +15,7 @@ use std::collections::HashMap;
 
 use super::Evidence;
 use super::allowances::CLOCKS;
-use super::attempts::{Attempt, End};
+use super::attempts::{Attempt, End, Group};
 use super::linear::Outcome;
 use super::lives::{Life, Place};
 use super::story::{self, Line};
@@ -59,15 +63,12 @@ fn histories<'a>(evidence: &Evidence<'a>) -> HashMap<Place<'a>, SeatHistory> {
 
 /// What was done with a hold, and what may have been.
 fn seat_hold(evidence: &Evidence, at: usize, life: &Life) -> SeatHold {
-    let sold = |group: &super::attempts::Group| group.done().map(|done| (group.invoked(), done.ended));
+    let sold = |group: &Group| group.done().map(|done| (group.invoked(), done.ended));
     let unanswered = life.confirms.iter().filter(|group| group.done().is_none() && group.unknown());
+    let gives_back = |attempt: &&Attempt| attempt.unknown() || (leaves(attempt) && attempt.perhaps());
     let in_books = |at_ns: Option<u64>| {
         at_ns.map_or(Nanos::MAX, |at_ns| evidence.history.at_wall(at_ns).saturating_sub(CLOCKS))
     };
-    let given_back = life.releases.iter().filter(|attempt| leaves(attempt) || attempt.unknown());
-    let from = |attempt: &Attempt| if attempt.perhaps() { attempt.invoked } else { Nanos::MAX };
-    let cancelled_at_ns = life.booking.and_then(|booking| booking.cancelled_at_ns);
-    let unanswered_cancel = life.cancels.iter().filter(|attempt| attempt.unknown());
     SeatHold {
         life: at,
         token: life.row.map(|row| row.token),
@@ -76,10 +77,11 @@ fn seat_hold(evidence: &Evidence, at: usize, life: &Life) -> SeatHold {
         booked: life.confirms.iter().filter_map(sold).collect(),
         released: done(life.releases.iter().filter(|attempt| !leaves(attempt))),
         cancelled: done(life.cancels.iter()),
-        may_book: earliest(unanswered.map(super::attempts::Group::invoked))
+        may_book: earliest(unanswered.map(Group::invoked))
             .min(in_books(life.booking.map(|booking| booking.booked_at_ns))),
-        may_release: earliest(given_back.map(from)),
-        may_cancel: earliest(unanswered_cancel.map(from)).min(in_books(cancelled_at_ns)),
+        may_release: earliest(life.releases.iter().filter(gives_back).map(|attempt| attempt.invoked)),
+        may_cancel: earliest(life.cancels.iter().filter(|each| each.unknown()).map(|each| each.invoked))
+            .min(in_books(life.booking.and_then(|booking| booking.cancelled_at_ns))),
     }
 }
 

@@ -3,7 +3,6 @@
 use domain::id::SeatId;
 
 use super::attempts::{Attempt, End};
-use super::lives::{Life, Source};
 use crate::history::{Call, Effect, History, Nanos};
 
 /// A line of a story, and when it begins.
@@ -33,25 +32,6 @@ pub(crate) fn request(history: &History, attempt: &Attempt) -> Line {
     let asked = asked(attempt.call);
     let text = format!("buyer {:<5} {asked}  → {until} {}", attempt.buyer, answer(history, &attempt.end));
     Line::new(attempt.invoked, text)
-}
-
-/// How a hold came to be, when no request of this run tells.
-pub(crate) fn placed(life: &Life) -> Option<Line> {
-    let (hold, seats, until) = (life.hold, names(life.seats), moment(life.deadline));
-    let text = match life.source {
-        Source::Asked => return None,
-        Source::Offered => {
-            let entry = life.entry.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-            format!("offered     {hold} of {seats} until {until} to {entry}")
-        }
-        Source::Books => format!("the books   have {hold} of {seats} until {until}"),
-    };
-    Some(Line::new(life.placed.until.unwrap_or(life.placed.from), text))
-}
-
-/// When a hold lapses.
-pub(crate) fn deadline(life: &Life) -> Line {
-    Line::new(life.deadline, format!("deadline    of {}", life.hold))
 }
 
 /// Seconds since the run began.

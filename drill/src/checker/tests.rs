@@ -1,5 +1,6 @@
 pub(crate) mod told;
 
+mod judgements;
 mod machine;
 mod scale;
 mod whole;

@@ -9,11 +9,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::arrivals;
 use super::choices::{Choices, Draw, Kind};
 use super::sale::{Counted, Sale};
 use super::visit::Visit;
 use super::{person, robot};
-use crate::arrivals;
 use crate::history::What;
 
 /// Lets everybody in as planned, or until there have been enough, and returns when the last one is gone.

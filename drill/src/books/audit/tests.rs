@@ -90,9 +90,38 @@ fn good_books_hold_also_without_what_is_over() {
 fn a_lapsed_hold_may_have_lost_its_claim() {
     let mut books = good();
     books.read_at_ns = Some(NOW + 1);
-    books.claims[0] = claim("A1", ClaimStatus::Held, Some("h3"), Some(NOW + 9));
-    books.holds.push(Hold { expires_at_ns: NOW + 9, ..hold("h3", "A1", HoldStatus::OnHold) });
+    books.claims[0] = Claim { token: 8, ..claim("A1", ClaimStatus::Held, Some("h3"), Some(NOW + 9)) };
+    let next = Hold { token: 8, created_at_ns: NOW + 1, ..hold("h3", "A1", HoldStatus::OnHold) };
+    books.holds.push(Hold { expires_at_ns: NOW + 9, ..next });
     assert!(audit(&books).complaints.is_empty());
+}
+
+#[test]
+fn a_hold_is_written_when_the_one_before_is_over() {
+    // How the first one stands, when it was over, when the next was written, and whether that is fine.
+    let cases = [
+        (HoldStatus::Expired, None, NOW, false),
+        (HoldStatus::Expired, None, NOW + 1, true),
+        (HoldStatus::Released, None, 2, true),
+        (HoldStatus::Booked, None, NOW + 1, false),
+        (HoldStatus::Booked, Some(500), 499, false),
+        (HoldStatus::Booked, Some(500), 500, true),
+    ];
+    for (status, cancelled_at_ns, created_at_ns, fine) in cases {
+        let next = hold("h9", "A4", HoldStatus::Released);
+        let books = Books {
+            holds: vec![Hold { token: 9, created_at_ns, ..next }, hold("h1", "A4", status)],
+            bookings: vec![Booking {
+                status: BookingStatus::Cancelled,
+                cancelled_at_ns,
+                ..booking("b1", "h1", "A4")
+            }],
+            ..good()
+        };
+        let found =
+            audit(&books).complaints.iter().any(|complaint| complaint.text.contains("before that was over"));
+        assert_eq!(found, !fine, "{status:?}, over at {cancelled_at_ns:?}, next at {created_at_ns}");
+    }
 }
 
 #[test]

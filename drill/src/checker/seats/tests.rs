@@ -1,3 +1,5 @@
+use domain::status::HoldStatus;
+
 use super::super::tests::told::{
     Told, booked, booking, done, fails, held, hold, lost, seats, show, unavailable, wall,
 };
@@ -206,6 +208,7 @@ fn a_seat_that_changed_hands_by_an_offer_is_fine() {
     told.lapses("hold_1");
     told.offers(2, 1_300, 1_350, &["A1"], "hold_2", 3_000);
     told.request(2, (1_400, 1_410), Call::Leave { entry: super::super::tests::told::entry("entry_2") }, done);
+    told.hold_mut("hold_2").status = HoldStatus::Released;
     told.offers(3, 1_500, 1_550, &["A1"], "hold_3", 4_000);
     assert!(holds(&told), "{}", told.verdict());
     let without: Vec<_> =

@@ -102,13 +102,13 @@ impl Told {
     /// A hold that is placed. Its key is its name.
     pub(crate) fn holds(&mut self, buyer: u32, on: On, names: &[&str], name: &str, until_ms: u64) {
         self.asks(buyer, on, names, name, held(names, name, until_ms));
-        self.write_hold(buyer, on.0, names, name, until_ms);
+        self.write_hold(buyer, on.1, names, name, until_ms);
     }
 
     /// A hold that is placed, and whose answer is lost.
     pub(crate) fn holds_unheard(&mut self, buyer: u32, on: On, names: &[&str], name: &str, until_ms: u64) {
         self.asks(buyer, on, names, name, lost);
-        self.write_hold(buyer, on.0, names, name, until_ms);
+        self.write_hold(buyer, on.1, names, name, until_ms);
     }
 
     /// A hold that the line is offered, and that its owner's socket shows at `seen_ms`.

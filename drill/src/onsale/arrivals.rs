@@ -9,13 +9,13 @@ use std::time::Duration;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use crate::onsale::{Curve, Plan};
+use super::plan::{Curve, Plan};
 
 /// The rate when the doors open, as a multiple of the mean; it falls by half every twelfth of the run.
 const DOORS_OPEN_PEAK: f64 = 8.0;
 
 /// The times of a plan's arrivals since its beginning, in order.
-pub fn times(plan: &Plan) -> Vec<Duration> {
+pub(super) fn times(plan: &Plan) -> Vec<Duration> {
     let mut chance = Xoshiro256PlusPlus::seed_from_u64(plan.seed);
     let arriving = plan.arriving().as_secs_f64();
     let mut parts: Vec<f64> =
