@@ -70,7 +70,7 @@ ended() { ! kill -0 "$1" 2>/dev/null; }
 # start_run [ARGUMENT…]: in the background, until it is ready. Perl gives it back the SIGINT that a shell takes from what it
 # starts in the background.
 start_run() {
-  MARQUEE_RUN_DIR=$run_dir perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' \
+  MARQUEE_RUN_DIR=$run_dir perl -e '$SIG{INT} = $SIG{HUP} = "DEFAULT"; exec @ARGV' \
     "$root/scripts/run" --port "$port" --service-ports "$base" "$@" >"$out" 2>&1 </dev/null &
   run_pid=$!
   runs+=("$run_pid")

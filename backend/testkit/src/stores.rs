@@ -60,13 +60,13 @@ impl Stores {
 impl Drop for Stores {
     fn drop(&mut self) {
         let (url, name) = (self.server_url.clone(), self.name.clone());
-        let removal = std::thread::spawn(move || {
+        // Not waited for: this may be the thread on which connections to that database are just being made, and Postgres lets
+        // nobody drop it before they are made or closed. What is left when the process ends goes with the server.
+        std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(execute(&url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
         });
-        // A database left behind is no reason to fail a test that passed.
-        drop(removal.join());
     }
 }
 
