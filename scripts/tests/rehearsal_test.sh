@@ -7,8 +7,11 @@ settings_of() {
   tr '\0' '\n' <"/proc/$REPLY/environ"
 }
 
-# expect_setting NAME TEXT: exactly this line.
-expect_setting() { settings_of "$1" | grep -q -x -F -e "$2" || fail "$1 is not told $2"; }
+# told NAME TEXT: whether its environment has exactly this line.
+told() { settings_of "$1" | grep -q -x -F -e "$2"; }
+
+# expect_setting NAME TEXT: soon, for a process has its pid before it has its environment.
+expect_setting() { wait_for told "$1" "$2"; }
 
 # carry_links: says that they are open, once they are told; in the background.
 carry_links() {
