@@ -109,7 +109,7 @@ async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
         assert!(said.lines().any(|line| line.contains(kind) && line.contains(": whole ")), "{kind}: {said}");
     }
     assert!(said.contains("--seed 3"), "{said}");
-    assert_eq!(traces.left(), None);
+    traces.expect_gone(&directory.join("fleet")).await;
 }
 
 #[tokio::test]
