@@ -23,6 +23,8 @@ const KINDS: [&str; 8] = [
     "pubsub_drop",
     "link_cut",
 ];
+/// With it they hit what sells: reservations-2 is killed, and later cut off from the balancer; waitlist-1 stands still.
+const SEED: &str = "4723";
 
 /// One fleet at a time, in a directory of its own.
 async fn alone(name: &str) -> (MutexGuard<'static, ()>, PathBuf) {
@@ -100,7 +102,7 @@ fn signal(drill: &Child, signal: Signal) {
 async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
     let (_guard, directory) = alone("faults").await;
     let kinds = KINDS.join(",");
-    let mut drill = drill(&directory, &["--seed", "3", "--faults", "8", "--rate", "15", "--kinds", &kinds]);
+    let mut drill = drill(&directory, &["--seed", SEED, "--faults", "8", "--rate", "20", "--kinds", &kinds]);
     let traces = traces(&mut drill, &directory.join("fleet")).await;
     let output = drill.wait_with_output().unwrap();
     let said = said(&output);
@@ -108,7 +110,7 @@ async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
     for kind in KINDS {
         assert!(said.lines().any(|line| line.contains(kind) && line.contains(": whole ")), "{kind}: {said}");
     }
-    assert!(said.contains("--seed 3"), "{said}");
+    assert!(said.contains(&format!("--seed {SEED}")), "{said}");
     traces.expect_gone(&directory.join("fleet")).await;
 }
 
