@@ -20,14 +20,11 @@ pub(crate) async fn sold(client: &impl GenericClient, history_days: f64) -> Resu
     if !client.query_one(published, &[]).await?.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    // By show first: far fewer groups than bookings are left to be joined, and they fit into memory.
-    let sold = "SELECT s.movie_id, b.age_hours, sum(b.seats)::bigint
-                FROM (SELECT show_id, floor(extract(epoch FROM statement_timestamp() - booked_at) / 3600)::float8 AS age_hours,
-                             sum(seats) AS seats
-                      FROM reservations_published.bookings
-                      WHERE status = 'booked' AND booked_at > statement_timestamp() - $1 * interval '1 day'
-                      GROUP BY 1, 2) b
-                JOIN catalog.shows s ON s.id = b.show_id
+    let sold =
+        "SELECT s.movie_id, floor(extract(epoch FROM statement_timestamp() - b.booked_at) / 3600)::float8,
+                       sum(b.seats)::bigint
+                FROM reservations_published.bookings b JOIN catalog.shows s ON s.id = b.show_id
+                WHERE b.status = 'booked' AND b.booked_at > statement_timestamp() - $1 * interval '1 day'
                 GROUP BY 1, 2";
     let sold = client.prepare_cached(sold).await?;
     let rows = client.query(&sold, &[&history_days]).await?;
