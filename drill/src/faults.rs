@@ -32,6 +32,7 @@ pub use settings::Settings;
 use crate::books::{Books, Ledger};
 use crate::history::Recorder;
 use crate::onsale;
+use crate::pulse::Pulse;
 
 /// The services of a fleet that can be asked to stop, and the warmer.
 const SERVICES: [&str; 7] = [
@@ -69,6 +70,7 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
     let links = rehearsal.links.names().map(str::to_owned).collect();
     let plan = Plan::new(seed, kinds_to_be_had(settings, say), Parts { services, links });
 
+    let pulse = Pulse::watch(&recorder);
     let ledger = Ledger::watch(rehearsal.fleet.variable("DATABASE_URL")?);
     let mut course = Course::new(settings, &rehearsal, &inspector, &recorder, say);
     let sale = settings.sale(seed);
@@ -76,6 +78,7 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
     let breaking = Box::pin(course.run(plan));
     onsale::run_while(&rehearsal.fleet.url, &sale, &recorder, breaking).await?;
 
+    drop(pulse);
     let evidence = (recorder.history(), books(&rehearsal, ledger).await?);
     let ended = course.end();
     rehearsal.stop()?;

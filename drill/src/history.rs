@@ -116,6 +116,11 @@ pub enum What {
         /// What it broke.
         part: String,
     },
+    /// The machine stood still, everything on it, until now.
+    Stood {
+        /// Since when, or up to a moment before.
+        since: Nanos,
+    },
     /// A fault is over, and the fleet is whole again.
     Recovered {
         /// Which.

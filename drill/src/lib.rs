@@ -13,5 +13,6 @@ pub mod fleet;
 pub mod history;
 pub mod live;
 pub mod onsale;
+pub mod pulse;
 pub mod report;
 pub mod walk;

@@ -3,7 +3,7 @@
 //! A fault excuses only what nobody could have prevented: what was broken had no double, or held something that its double
 //! needed. One instance of two that is killed, restarted or whose clock is wrong excuses nothing that a buyer sees but the
 //! end of the sockets it had. No fault excuses a 500, a 502, a 503 that does not say when to come back, or anything about
-//! whose a seat is.
+//! whose a seat is. A machine that stands still, with everything on it, excuses that things are late.
 
 use std::collections::HashMap;
 
@@ -51,6 +51,9 @@ impl Excuses {
     }
 }
 
+/// The machine stood still: nobody's fault, and an excuse all the same.
+const STOOD: &str = "stood";
+
 struct Fault<'a> {
     kind: &'a str,
     part: &'a str,
@@ -71,6 +74,10 @@ fn faults(history: &History) -> Vec<Fault<'_>> {
                 if let Some(at) = open.remove(fault) {
                     faults[at].until = record.at + GRACE;
                 }
+            }
+            What::Stood { since } => {
+                let until = record.at + GRACE;
+                faults.push(Fault { kind: STOOD, part: "machine", from: *since, until });
             }
             _ => {}
         }
@@ -96,6 +103,8 @@ impl Fault<'_> {
             kind if kind.starts_with("redis_") => REDIS,
             kind if kind.starts_with("balancer_") => BALANCER,
             "link_cut" | "link_stall" | "link_slow" => self.link(),
+            // It may make things late, and nothing else.
+            STOOD => &[NewsLate, LineLate],
             _ => &[],
         }
     }
@@ -144,6 +153,17 @@ mod tests {
         assert!(excuses.pardon(Unavailable, 0, 100));
         assert!(excuses.pardon(Unavailable, 200 + GRACE, Nanos::MAX));
         assert!(!excuses.pardon(Unavailable, 201 + GRACE, Nanos::MAX));
+    }
+
+    #[test]
+    fn a_machine_that_stands_still_makes_things_late_and_nothing_else() {
+        let stood = Record { at: 200, what: What::Stood { since: 100 } };
+        let excuses = Excuses::of(&History { began_at_ns: 0, records: vec![stood] });
+        assert!(excuses.pardon(NewsLate, 0, 100) && excuses.pardon(LineLate, 200 + GRACE, Nanos::MAX));
+        assert!(!excuses.pardon(NewsLate, 0, 99) && !excuses.pardon(NewsLate, 201 + GRACE, Nanos::MAX));
+        for trouble in [Unavailable, NoAnswer, SocketLost, NewsTwice] {
+            assert!(!excuses.pardon(trouble, 0, Nanos::MAX), "{trouble:?}");
+        }
     }
 
     #[test]

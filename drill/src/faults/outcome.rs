@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -9,7 +10,7 @@ use super::settings::Settings;
 use super::tally::Tally;
 use crate::books::Books;
 use crate::checker::{Verdict, judge};
-use crate::history::History;
+use crate::history::{History, Record, What};
 use crate::report::Report;
 
 /// What a run came to.
@@ -20,6 +21,8 @@ pub struct Outcome {
     verdict: Verdict,
     /// Why the run ended before there was enough.
     cut_short: Option<String>,
+    /// How often, and how long in all, the machine stood still.
+    stood: (usize, Duration),
     kept: Kept,
     /// What makes the same faults again.
     again: String,
@@ -43,9 +46,10 @@ impl Outcome {
         let kept = Kept::of(settings, seed);
         history.save(&kept.history)?;
         books.save(&kept.books)?;
+        let stood = stood(&history);
         let again = settings.again(seed, tally.faults());
         let (report, verdict) = (Report::of(&history), judge(&history, &books));
-        Ok(Self { report, tally, verdict, cut_short, kept, again })
+        Ok(Self { report, tally, verdict, cut_short, stood, kept, again })
     }
 
     /// Whether there were as many faults and operations as wanted, and all was well.
@@ -62,9 +66,21 @@ impl Kept {
     }
 }
 
+fn stood(history: &History) -> (usize, Duration) {
+    let spell = |record: &Record| match record.what {
+        What::Stood { since } => Some(Duration::from_nanos(record.at - since)),
+        _ => None,
+    };
+    let spells: Vec<Duration> = history.records.iter().filter_map(spell).collect();
+    (spells.len(), spells.iter().sum())
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}\n{}\n{}", self.report, self.tally, self.verdict)?;
+        if let (times @ 1.., long) = self.stood {
+            writeln!(f, "the machine stood still {times} times, {:.1} s in all", long.as_secs_f64())?;
+        }
         if let Some(why) = &self.cut_short {
             writeln!(f, "not enough: {why}")?;
         }

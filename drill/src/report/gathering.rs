@@ -83,7 +83,7 @@ impl<'history> Gathering<'history> {
             What::Saw { sight: Sight::Change { behind }, .. } => self.changes.add(*behind),
             What::Saw { sight: Sight::OutOfStep { .. }, .. } => self.out_of_step += 1,
             What::Fault { .. } => self.faults += 1,
-            What::Saw { .. } | What::Recovered { .. } => {}
+            What::Saw { .. } | What::Recovered { .. } | What::Stood { .. } => {}
         }
     }
 
