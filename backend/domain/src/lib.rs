@@ -8,7 +8,9 @@ pub mod seat_map;
 pub mod status;
 
 pub mod best;
+pub mod deadline;
 pub mod hold;
+pub mod limits;
 pub mod popularity;
 pub mod queue;
 
