@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::id::{SessionId, ShowId};
+use domain::limits::LimitReached;
 use quick_cache::sync::Cache;
 use service::outbox::Bell;
 use service::postgres::{self, Connection, Pool};
 use tokio::sync::Semaphore;
 
+use crate::batch::Queues;
 use crate::config::Config;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::mirror::in_use::InUse;
 use crate::payment::PaymentProvider;
+use crate::settling::Captures;
 use crate::store::shows::{self, Show};
 
 /// Shows remembered at most.
@@ -46,8 +49,12 @@ pub struct App {
     pub in_use: InUse,
     /// Held by whoever fills a missing mirror, so that a crowd at an emptied Redis loads it once.
     pub filling: tokio::sync::Mutex<()>,
+    /// What waits to be written.
+    pub queues: Queues,
+    /// Bookings whose money waits to be taken.
+    pub captures: Captures,
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
-    full: Cache<SessionId, Instant>,
+    full: Cache<SessionId, (Instant, LimitReached)>,
     shown: Cache<ShowId, u64>,
 }
 
@@ -62,6 +69,8 @@ impl App {
     ) -> Self {
         Self {
             sockets: Arc::new(Semaphore::new(config.sockets_max.min(Semaphore::MAX_PERMITS))),
+            queues: Queues::new(&config.batch),
+            captures: Captures::default(),
             config,
             pool,
             gate,
@@ -81,9 +90,9 @@ impl App {
         Ok(self.pool.get().await?)
     }
 
-    /// Notes that a session has all the holds it may have, so that it cannot go on blocking seats at the gate.
-    pub fn note_full(&self, session: &SessionId) {
-        self.full.insert(session.clone(), Instant::now());
+    /// Notes that a session has all it may have, so that it cannot go on blocking seats at the gate.
+    pub fn note_full(&self, session: &SessionId, limit: LimitReached) {
+        self.full.insert(session.clone(), (Instant::now(), limit));
     }
 
     /// Notes that it has one less.
@@ -91,9 +100,9 @@ impl App {
         self.full.remove(session);
     }
 
-    /// Whether it had all a moment ago.
-    pub fn full(&self, session: &SessionId) -> bool {
-        self.full.get(session).is_some_and(|since| since.elapsed() < FULL_FOR)
+    /// Which limit it had reached a moment ago.
+    pub fn full(&self, session: &SessionId) -> Option<LimitReached> {
+        self.full.get(session).filter(|(since, _)| since.elapsed() < FULL_FOR).map(|(_, limit)| limit)
     }
 
     /// Notes the version in which a show was shown while Redis was away.

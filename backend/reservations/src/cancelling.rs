@@ -37,7 +37,7 @@ pub async fn cancel(app: &App, session: &SessionId, id: &BookingId) -> Result<Bo
         seats: booking.seats.clone(),
     };
     outbox::put(&transaction, SCHEMA, &Event::BookingCancelled(event)).await?;
-    let claims = freeing::free(app, &transaction, &booking.show, booking.hold.as_str()).await?;
+    let claims = freeing::free(app, &transaction, &[booking.owned()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     mirror::follow(app, &booking.show, &claims).await;
     app.bell.ring();

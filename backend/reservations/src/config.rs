@@ -3,11 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use domain::deadline::Terms;
+use domain::limits::Limits;
 use serde::Deserialize;
 use service::config::Validate;
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
+
+use crate::batch::BatchConfig;
+
+/// The longest life of a hold with all that may be added: limits per hour count what was placed within one.
+const LIFE_SECONDS_MAX: u64 = 3_600;
+/// What writing an attempt to confirm may take beside the payment.
+const WRITING_MAX: Duration = Duration::from_secs(4);
+/// The longest the payment provider may be waited for.
+const PAYMENT_TIMEOUT_MS_MAX: u64 = 30_000;
 
 /// `configs/reservations.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,9 +29,30 @@ pub struct Config {
     /// How long a hold lasts.
     #[serde(default = "defaults::hold_seconds")]
     pub hold_seconds: u64,
+    /// By how much a buyer may extend a hold, once; 0 for not at all.
+    #[serde(default)]
+    pub extension_seconds: u64,
+    /// No extension leads past this, counted from when the hold was placed.
+    #[serde(default = "defaults::hold_life_seconds_max")]
+    pub hold_life_seconds_max: u64,
+    /// Who begins to pay has at least this long, once.
+    #[serde(default = "defaults::payment_grace_seconds")]
+    pub payment_grace_seconds: u64,
+    /// How long the payment provider may take.
+    #[serde(default = "defaults::payment_timeout_ms")]
+    pub payment_timeout_ms: u64,
     /// Holds one session may have at once.
     #[serde(default = "defaults::holds_per_session_max")]
     pub holds_per_session_max: u32,
+    /// Seats one session may have in holds at once.
+    #[serde(default = "defaults::seats_per_session_max")]
+    pub seats_per_session_max: u32,
+    /// Holds one session may place within a minute.
+    #[serde(default = "defaults::holds_per_minute_max")]
+    pub holds_per_minute_max: u32,
+    /// Seconds times seats one session may keep within an hour without buying them.
+    #[serde(default = "defaults::hold_seconds_per_hour_max")]
+    pub hold_seconds_per_hour_max: u64,
     /// How long freed seats wait for the waiting list before they go on open sale.
     #[serde(default = "defaults::escrow_seconds")]
     pub escrow_seconds: u64,
@@ -30,6 +62,9 @@ pub struct Config {
     /// Live sockets of this process.
     #[serde(default = "defaults::sockets_max")]
     pub sockets_max: usize,
+    /// How much is written together.
+    #[serde(default)]
+    pub batch: BatchConfig,
     /// The listener's limits.
     #[serde(default)]
     pub http: HttpConfig,
@@ -48,6 +83,24 @@ mod defaults {
     pub(super) fn holds_per_session_max() -> u32 {
         10
     }
+    pub(super) fn hold_life_seconds_max() -> u64 {
+        900
+    }
+    pub(super) fn payment_grace_seconds() -> u64 {
+        10
+    }
+    pub(super) fn payment_timeout_ms() -> u64 {
+        6_000
+    }
+    pub(super) fn seats_per_session_max() -> u32 {
+        20
+    }
+    pub(super) fn holds_per_minute_max() -> u32 {
+        30
+    }
+    pub(super) fn hold_seconds_per_hour_max() -> u64 {
+        20_000
+    }
     pub(super) fn escrow_seconds() -> u64 {
         30
     }
@@ -60,9 +113,34 @@ mod defaults {
 }
 
 impl Config {
-    /// How long a hold lasts.
-    pub fn hold(&self) -> Duration {
-        Duration::from_secs(self.hold_seconds)
+    /// How long a hold lasts, and what may be added.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            hold: Duration::from_secs(self.hold_seconds),
+            extension: (self.extension_seconds > 0).then(|| Duration::from_secs(self.extension_seconds)),
+            life_max: Duration::from_secs(self.hold_life_seconds_max),
+            grace: Duration::from_secs(self.payment_grace_seconds),
+        }
+    }
+
+    /// What one session may keep.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            holds_at_once: self.holds_per_session_max,
+            seats_at_once: self.seats_per_session_max,
+            holds_per_minute: self.holds_per_minute_max,
+            hold_seconds_per_hour: self.hold_seconds_per_hour_max,
+        }
+    }
+
+    /// How long the payment provider may take.
+    pub fn payment_timeout(&self) -> Duration {
+        Duration::from_millis(self.payment_timeout_ms)
+    }
+
+    /// How long one attempt to confirm may take before another one with the same key thinks it dead.
+    pub fn attempt_lease(&self) -> Duration {
+        self.payment_timeout() + WRITING_MAX
     }
 
     /// How long freed seats wait for the waiting list.
@@ -71,19 +149,53 @@ impl Config {
     }
 }
 
+impl Config {
+    fn validate_holds(&self) -> Result<(), String> {
+        if self.hold_seconds == 0 {
+            return Err("`hold_seconds` must be at least 1".to_owned());
+        }
+        if self.hold_life_seconds_max < self.hold_seconds {
+            return Err("`hold_life_seconds_max` must be at least `hold_seconds`".to_owned());
+        }
+        if self.hold_life_seconds_max.saturating_add(self.payment_grace_seconds) > LIFE_SECONDS_MAX {
+            return Err(format!(
+                "`hold_life_seconds_max` and `payment_grace_seconds` must be {LIFE_SECONDS_MAX} together at most"
+            ));
+        }
+        if self.extension_seconds > LIFE_SECONDS_MAX {
+            return Err(format!("`extension_seconds` must be {LIFE_SECONDS_MAX} at most"));
+        }
+        if !(1..=PAYMENT_TIMEOUT_MS_MAX).contains(&self.payment_timeout_ms) {
+            return Err(format!("`payment_timeout_ms` must be 1 to {PAYMENT_TIMEOUT_MS_MAX}"));
+        }
+        Ok(())
+    }
+
+    fn validate_limits(&self) -> Result<(), String> {
+        for (key, limit) in [
+            ("holds_per_session_max", u64::from(self.holds_per_session_max)),
+            ("seats_per_session_max", u64::from(self.seats_per_session_max)),
+            ("holds_per_minute_max", u64::from(self.holds_per_minute_max)),
+            ("hold_seconds_per_hour_max", self.hold_seconds_per_hour_max),
+        ] {
+            if limit == 0 {
+                return Err(format!("`{key}` must be at least 1: with 0 nobody can buy"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
         self.http.validate()?;
         self.postgres.validate()?;
         self.redis.validate()?;
-        if !(1..=86_400).contains(&self.hold_seconds) {
-            return Err("`hold_seconds` must be 1 to 86400".to_owned());
-        }
+        self.batch.validate()?;
+        self.validate_holds()?;
+        self.validate_limits()?;
         if !(1..=3_600).contains(&self.escrow_seconds) {
             return Err("`escrow_seconds` must be 1 to 3600".to_owned());
-        }
-        if self.holds_per_session_max == 0 {
-            return Err("`holds_per_session_max` must be at least 1: with 0 nobody can buy".to_owned());
         }
         if !(10..=500).contains(&self.sweep_interval_ms) {
             return Err(
@@ -103,7 +215,8 @@ mod tests {
         let path = std::path::Path::new("configs/reservations.toml");
         let text = include_str!("../../../configs/reservations.toml");
         let config: Config = service::config::parse("reservations", path, text, []).unwrap();
-        assert_eq!(config.hold(), Duration::from_mins(5));
+        assert_eq!(config.terms().hold, Duration::from_mins(5));
+        assert!(config.terms().extension.is_some());
     }
 
     #[test]
@@ -111,6 +224,13 @@ mod tests {
         let path = std::path::Path::new("x.toml");
         for (line, key) in [
             ("hold_seconds = 0", "hold_seconds"),
+            ("hold_seconds = 901", "hold_life_seconds_max"),
+            ("hold_life_seconds_max = 3591", "payment_grace_seconds"),
+            ("extension_seconds = 3601", "extension_seconds"),
+            ("payment_timeout_ms = 0", "payment_timeout_ms"),
+            ("holds_per_minute_max = 0", "holds_per_minute_max"),
+            ("hold_seconds_per_hour_max = 0", "hold_seconds_per_hour_max"),
+            ("[batch]\nwriters = 0", "batch.writers"),
             ("escrow_seconds = 0", "escrow_seconds"),
             ("sweep_interval_ms = 800", "sweep_interval_ms"),
             ("[postgres]\nconnections_max = 0", "postgres.connections_max"),

@@ -1,31 +1,27 @@
 //! From hold to booking: authorise, book in Postgres, capture; where Postgres says no, void. One key, one effect, one answer.
+//!
+//! The key is taken, durably, before money is asked for: an attempt that nobody finishes is found there (`settling`).
 
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
-use domain::event::{Event, SeatsBooked};
-use domain::id::{BookingId, HoldId, SessionId};
-use domain::status::{BookingStatus, HoldStatus};
+use domain::id::{HoldId, SessionId};
+use domain::status::HoldStatus;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::problem::Problem;
-use service::{outbox, postgres};
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::batch::attempts::Begun;
+use crate::batch::bookings::Paid;
 use crate::bookings::body::BookingBody;
 use crate::error::Error;
 use crate::payment::{Authorisation, Order, PaymentError};
-use crate::store::SCHEMA;
-use crate::store::bookings::{self, Booking};
-use crate::store::claims::{self, Claim};
-use crate::store::holds::{self, Hold};
-use crate::store::idempotency::{self, Known, Lease};
-use crate::{mirror, names, placing};
+use crate::store::bookings::Booking;
+use crate::store::holds::Hold;
+use crate::store::idempotency::{self, Answer, Known, Lease, Used};
+use crate::{names, placing, settling};
 
-/// How long one attempt may take before another one with the same key thinks it dead.
-const LEASE: Duration = Duration::from_secs(5);
 /// How long a repetition waits for the first attempt.
 const WAIT: Duration = Duration::from_secs(7);
 const WAIT_PAUSE: Duration = Duration::from_millis(50);
@@ -46,8 +42,13 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
-    fn fingerprint(&self) -> String {
-        names::derived("confirm", &[self.hold.as_str(), &self.email, &self.token])
+    fn used(&self) -> Used {
+        Used {
+            session: self.session.clone(),
+            key: self.key.clone(),
+            fingerprint: names::derived("confirm", &[self.hold.as_str(), &self.email, &self.token]),
+            hold: self.hold.clone(),
+        }
     }
 }
 
@@ -60,96 +61,139 @@ pub struct Kept {
     pub body: Value,
 }
 
+impl Kept {
+    fn booking(booking: &Booking) -> Self {
+        Self { status: StatusCode::CREATED, body: json!(BookingBody::of(booking)) }
+    }
+}
+
 /// Confirms a hold, or repeats what was answered before.
 pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Error> {
-    let Confirmation { session, key, .. } = confirmation;
-    let lease = match known(app, confirmation).await? {
-        Begun::First(lease) => lease,
-        Begun::Repeated(kept) => return Ok(kept),
+    let used = confirmation.used();
+    let (lease, hold) = match known(app, &used).await? {
+        First::Ours(lease, hold) => (lease, hold),
+        First::Repeated(kept) => return Ok(kept),
     };
-    match book(app, confirmation).await {
-        Ok(booking) => Ok(answer_of(&booking)),
-        Err(error) if final_for_key(&error) => {
+    match book(app, confirmation, &used, &lease, hold).await {
+        Ok(booking) => Ok(Kept::booking(&booking)),
+        Err(error) => refused(app, &used, &lease, error).await,
+    }
+}
+
+/// What becomes of the key when nothing was booked.
+async fn refused(app: &App, used: &Used, lease: &Lease, error: Error) -> Result<Kept, Error> {
+    match Verdict::of(&error) {
+        Verdict::Final => {
             let problem = Problem::from(error);
             let kept = Kept { status: problem.status(), body: problem.body() };
-            let client = app.connection().await?;
-            idempotency::finish(&client, session, key, kept.status.as_u16(), &kept.body).await?;
+            keep(app, used, &kept).await?;
             Ok(kept)
         }
-        Err(error) => {
-            idempotency::forget(&app.connection().await?, session, key, &lease).await?;
+        Verdict::Nothing => {
+            idempotency::forget(&app.connection().await?, used, lease).await?;
             Err(error)
+        }
+        Verdict::Open => {
+            idempotency::leave(&app.connection().await?, used, lease).await?;
+            Err(error)
+        }
+    }
+}
+
+/// What a failed attempt means for its key.
+enum Verdict {
+    /// It stays true: the answer is kept.
+    Final,
+    /// Nothing was done: the key is as if it were new.
+    Nothing,
+    /// It may be booked, or money may be set aside. The same key, sent again, goes on; if it never comes, the money is given back.
+    Open,
+}
+
+impl Verdict {
+    fn of(error: &Error) -> Self {
+        match error {
+            Error::PaymentDeclined
+            | Error::PaidTooLate
+            | Error::HoldExpired
+            | Error::HoldReleased
+            | Error::AlreadyBooked(_) => Self::Final,
+            Error::Store(_) | Error::Busy | Error::KeyUnderWay | Error::PaymentUnsettled => Self::Open,
+            _ => Self::Nothing,
         }
     }
 }
 
 /// Whether a request is the first with its key.
-enum Begun {
-    First(Lease),
+enum First {
+    Ours(Lease, Option<Hold>),
     Repeated(Kept),
 }
 
 /// What is kept for the key, once no other attempt is at it.
-async fn known(app: &App, confirmation: &Confirmation) -> Result<Begun, Error> {
+async fn known(app: &App, used: &Used) -> Result<First, Error> {
     let deadline = Instant::now() + WAIT;
-    let fingerprint = confirmation.fingerprint();
     loop {
-        let client = app.connection().await?;
-        let Confirmation { session, key, .. } = confirmation;
-        match idempotency::begin(&client, session, key, &fingerprint, LEASE).await? {
-            Known::Fresh(lease) => return Ok(Begun::First(lease)),
-            Known::Different => return Err(Error::KeyReused),
-            Known::Answered(status, body) => {
+        match app.queues.attempts.write(used.clone()).await? {
+            Begun::First(lease, hold) => return Ok(First::Ours(lease, hold)),
+            Begun::Known(Known::Different) => return Err(Error::KeyReused),
+            Begun::Known(Known::Answered(status, body)) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                return Ok(Begun::Repeated(Kept { status, body }));
+                return Ok(First::Repeated(Kept { status, body }));
             }
-            Known::UnderWay if Instant::now() >= deadline => return Err(Error::KeyUnderWay),
-            Known::UnderWay => drop(client),
+            Begun::Known(Known::UnderWay | Known::Fresh(_)) if Instant::now() >= deadline => {
+                return Err(Error::KeyUnderWay);
+            }
+            Begun::Known(Known::UnderWay | Known::Fresh(_)) => tokio::time::sleep(WAIT_PAUSE).await,
         }
-        tokio::time::sleep(WAIT_PAUSE).await;
     }
 }
 
-/// A refusal that stays true for this key. The others were our trouble or can be mended: the key is given back.
-fn final_for_key(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::PaymentDeclined | Error::HoldExpired | Error::HoldReleased | Error::AlreadyBooked(_)
-    )
+async fn keep(app: &App, used: &Used, kept: &Kept) -> Result<(), Error> {
+    let answer = Answer { used, status: kept.status.as_u16(), body: &kept.body };
+    Ok(idempotency::finish(&app.connection().await?, &[answer]).await?)
 }
 
-async fn book(app: &App, confirmation: &Confirmation) -> Result<Booking, Error> {
-    let hold = placing::find(app, &confirmation.session, &confirmation.hold).await?;
-    let before = booked_before(&app.connection().await?, &hold, confirmation).await?;
-    if let Some(booking) = before {
+async fn book(
+    app: &App,
+    confirmation: &Confirmation,
+    used: &Used,
+    lease: &Lease,
+    hold: Option<Hold>,
+) -> Result<Booking, Error> {
+    let hold = hold.filter(|hold| hold.session == confirmation.session).ok_or(Error::HoldNotFound)?;
+    if let Some(booking) = booked_before(app, &hold, confirmation).await? {
+        // The answer was dropped after its 24 hours: it is kept anew, for the key is taken anew.
+        keep(app, used, &Kept::booking(&booking)).await?;
         return Ok(booking);
     }
-    let order =
-        Order { hold: &hold.id, key: &confirmation.key, price: &hold.price, token: &confirmation.token };
-    let authorisation = authorise(app, &order).await?;
-    match commit(app, &hold, confirmation, &authorisation).await {
-        Ok((booking, claims)) => {
+    let authorisation = authorise(app, &hold, confirmation).await?;
+    let paid = Paid {
+        used: used.clone(),
+        lease: lease.clone(),
+        email: confirmation.email.clone(),
+        authorisation: authorisation.clone(),
+    };
+    let outcome = app.queues.bookings.write(paid).await;
+    match &outcome {
+        Ok(booking) => {
             app.metrics.confirms.with_label_values(&["booked"]).inc();
             app.note_room(&hold.session);
-            mirror::follow(app, &hold.show, &claims).await;
             app.bell.ring();
-            capture(app, &booking, &authorisation).await;
-            Ok(booking)
+            app.captures.submit(booking.clone());
         }
-        // The commit may have happened although its answer was lost: the money stays set aside, and the same key, sent
-        // again, finds the booking or books.
-        Err(Error::Store(error)) => Err(Error::Store(error)),
-        Err(error) => {
+        Err(error) if matches!(Verdict::of(error), Verdict::Open) => {}
+        Err(_) => {
             app.metrics.confirms.with_label_values(&["late"]).inc();
-            void(app, &order).await;
-            Err(error)
+            void(app, &hold, confirmation).await?;
         }
     }
+    outcome
 }
 
 /// Whether the hold can still be booked; the booking, when this very key has booked it.
 async fn booked_before(
-    client: &impl GenericClient,
+    app: &App,
     hold: &Hold,
     confirmation: &Confirmation,
 ) -> Result<Option<Booking>, Error> {
@@ -158,7 +202,7 @@ async fn booked_before(
         HoldStatus::Expired => Err(Error::HoldExpired),
         HoldStatus::Released => Err(Error::HoldReleased),
         HoldStatus::Booked => {
-            let booking = placing::booking_of(client, &hold.id).await?;
+            let booking = placing::booking_of(&app.connection().await?, &hold.id).await?;
             if booking.idempotency_key == confirmation.key {
                 Ok(Some(booking))
             } else {
@@ -168,13 +212,16 @@ async fn booked_before(
     }
 }
 
-async fn authorise(app: &App, order: &Order<'_>) -> Result<Authorisation, Error> {
-    let (label, error) = match app.payment.authorise(order).await {
+async fn authorise(app: &App, hold: &Hold, confirmation: &Confirmation) -> Result<Authorisation, Error> {
+    let order =
+        Order { hold: &hold.id, key: &confirmation.key, price: &hold.price, token: &confirmation.token };
+    let answer = tokio::time::timeout(app.config.payment_timeout(), app.payment.authorise(&order)).await;
+    let (label, error) = match answer.unwrap_or(Err(PaymentError::Unknown)) {
         Ok(authorisation) => return Ok(authorisation),
         Err(PaymentError::Declined) => ("declined", Error::PaymentDeclined),
         Err(PaymentError::UnknownToken) => ("declined", Error::PaymentTokenUnknown),
         Err(PaymentError::Unknown) => {
-            void(app, order).await;
+            void(app, hold, confirmation).await?;
             ("payment_away", Error::PaymentUnavailable)
         }
     };
@@ -182,79 +229,6 @@ async fn authorise(app: &App, order: &Order<'_>) -> Result<Authorisation, Error>
     Err(error)
 }
 
-/// One transaction: the claims are sold, the booking written, the event put, the answer kept.
-async fn commit(
-    app: &App,
-    hold: &Hold,
-    confirmation: &Confirmation,
-    authorisation: &Authorisation,
-) -> Result<(Booking, Vec<Claim>), Error> {
-    let mut client = app.connection().await?;
-    let transaction = client.transaction().await?;
-    let locked = holds::lock(&transaction, &hold.id).await?.ok_or(Error::HoldNotFound)?;
-    if let Some(booking) = booked_before(&transaction, &locked, confirmation).await? {
-        return Ok((booking, Vec::new()));
-    }
-    claims::lock(&transaction, &[hold.show.as_str()], &[hold.id.as_str()]).await?;
-    let claims = claims::book(&transaction, &hold.show, hold.id.as_str(), hold.token).await?;
-    if claims.len() < hold.seats.len() {
-        return Err(Error::HoldExpired);
-    }
-    holds::set_status(&transaction, &hold.id, HoldStatus::Booked).await?;
-    let booking = bookings::insert(&transaction, &draft(hold, confirmation, authorisation)).await?;
-    let event = SeatsBooked {
-        booking_id: booking.id.clone(),
-        hold_id: hold.id.clone(),
-        show_id: hold.show.clone(),
-        session_id: hold.session.clone(),
-        seats: hold.seats.clone(),
-        entry_id: hold.entry.clone(),
-    };
-    outbox::put(&transaction, SCHEMA, &Event::SeatsBooked(event)).await?;
-    let kept = answer_of(&booking);
-    let Confirmation { session, key, .. } = confirmation;
-    idempotency::finish(&transaction, session, key, kept.status.as_u16(), &kept.body).await?;
-    placing::without_gate(app, &transaction, &hold.show).await?;
-    transaction.commit().await.map_err(postgres::Error::from)?;
-    Ok((booking, claims))
-}
-
-/// A booking as it will be; its time and state are the database's to set.
-fn draft(hold: &Hold, confirmation: &Confirmation, authorisation: &Authorisation) -> Booking {
-    Booking {
-        id: BookingId::parse(names::fresh("booking")).expect("a generated id has the form of one"),
-        hold: hold.id.clone(),
-        show: hold.show.clone(),
-        session: hold.session.clone(),
-        email: confirmation.email.clone(),
-        seats: hold.seats.clone(),
-        status: BookingStatus::Booked,
-        price: hold.price.clone(),
-        payment_reference: authorisation.reference.clone(),
-        idempotency_key: confirmation.key.clone(),
-        booked_at: Timestamp::UNIX_EPOCH,
-        cancelled_at: None,
-    }
-}
-
-fn answer_of(booking: &Booking) -> Kept {
-    Kept { status: StatusCode::CREATED, body: json!(BookingBody::of(booking)) }
-}
-
-async fn capture(app: &App, booking: &Booking, authorisation: &Authorisation) {
-    if let Err(error) = app.payment.capture(authorisation).await {
-        tracing::error!(booking = %booking.id, %error, "the money of a booking was not captured");
-        return;
-    }
-    let noted =
-        async { Ok::<_, Error>(bookings::set_captured(&app.connection().await?, &booking.id).await?) }.await;
-    if let Err(error) = noted {
-        tracing::warn!(booking = %booking.id, %error, "a capture was not noted");
-    }
-}
-
-async fn void(app: &App, order: &Order<'_>) {
-    if let Err(error) = app.payment.void(order).await {
-        tracing::error!(hold = %order.hold, %error, "an authorisation was not voided");
-    }
+async fn void(app: &App, hold: &Hold, confirmation: &Confirmation) -> Result<(), Error> {
+    settling::void(app, &hold.id, &confirmation.key).await.map_err(|_| Error::PaymentUnsettled)
 }

@@ -1,8 +1,10 @@
 //! Every way a request can fail, and the one place where each becomes an answer.
 
 use axum::response::{IntoResponse, Response};
+use domain::deadline::ExtensionRefused;
 use domain::hold::InvalidSelection;
 use domain::id::{BookingId, SeatId};
+use domain::limits::LimitReached;
 use http::StatusCode;
 use serde_json::json;
 use service::postgres;
@@ -31,15 +33,24 @@ pub enum Error {
         /// As many seats elsewhere.
         alternatives: Vec<Vec<SeatId>>,
     },
-    /// This session has enough.
-    #[error("this browser has {0} holds already; confirm or release one first")]
-    TooManyHolds(u32),
+    /// This session has, or had, enough.
+    #[error("this browser keeps as much as one may: {0}; confirm or release something first, or wait")]
+    Limit(#[from] LimitReached),
+    /// More is asked for than is being written.
+    #[error("too many buyers at this moment; try again")]
+    Busy,
     /// No such hold, or not theirs.
     #[error("there is no such hold")]
     HoldNotFound,
     /// The deadline passed.
     #[error("the hold's time ran out")]
     HoldExpired,
+    /// The deadline passed while the buyer paid, and the seats are gone.
+    #[error("the hold's time ran out while you paid, and the seats are gone; nothing was charged")]
+    PaidTooLate,
+    /// It is not extended.
+    #[error(transparent)]
+    Extension(#[from] ExtensionRefused),
     /// It was given back.
     #[error("the hold was released")]
     HoldReleased,
@@ -72,6 +83,11 @@ pub enum Error {
     /// The provider did not answer.
     #[error("the payment provider did not answer; nothing was charged, try again")]
     PaymentUnavailable,
+    /// The provider did not answer, and not when it was told to forget it either.
+    #[error(
+        "the payment provider does not answer; nothing is booked, and what was set aside will be given back"
+    )]
+    PaymentUnsettled,
     /// No such booking, or not theirs.
     #[error("there is no such booking")]
     BookingNotFound,
@@ -112,9 +128,20 @@ impl From<Error> for Problem {
                     .with("unavailable", json!(unavailable))
                     .with("alternatives", json!(alternatives))
             }
-            Error::TooManyHolds(_) => says(StatusCode::TOO_MANY_REQUESTS, "too_many_holds").retry_after(10),
+            Error::Limit(limit) => {
+                let (code, seconds) = limit_code(limit);
+                says(StatusCode::TOO_MANY_REQUESTS, code).retry_after(seconds)
+            }
+            Error::Busy => says(StatusCode::SERVICE_UNAVAILABLE, "busy").retry_after(1),
             Error::HoldNotFound => says(StatusCode::NOT_FOUND, "hold_not_found"),
-            Error::HoldExpired => says(StatusCode::GONE, "hold_expired"),
+            Error::HoldExpired | Error::PaidTooLate => says(StatusCode::GONE, "hold_expired"),
+            Error::Extension(ExtensionRefused::Lapsed) => says(StatusCode::GONE, "hold_expired"),
+            Error::Extension(ExtensionRefused::NotOffered) => {
+                says(StatusCode::CONFLICT, "extension_not_offered")
+            }
+            Error::Extension(ExtensionRefused::Used | ExtensionRefused::LifeOver) => {
+                says(StatusCode::CONFLICT, "extension_used")
+            }
             Error::HoldReleased => says(StatusCode::GONE, "hold_released"),
             Error::AlreadyBooked(booking) => {
                 says(StatusCode::CONFLICT, "already_booked").with("booking_id", json!(booking))
@@ -126,7 +153,7 @@ impl From<Error> for Problem {
             Error::EmailInvalid => says(StatusCode::UNPROCESSABLE_ENTITY, "email_invalid"),
             Error::PaymentTokenUnknown => says(StatusCode::UNPROCESSABLE_ENTITY, "payment_token_unknown"),
             Error::PaymentDeclined => says(StatusCode::PAYMENT_REQUIRED, "payment_declined"),
-            Error::PaymentUnavailable => {
+            Error::PaymentUnavailable | Error::PaymentUnsettled => {
                 says(StatusCode::SERVICE_UNAVAILABLE, "payment_unavailable").retry_after(2)
             }
             Error::BookingNotFound => says(StatusCode::NOT_FOUND, "booking_not_found"),
@@ -134,6 +161,16 @@ impl From<Error> for Problem {
             Error::TooManySockets => says(StatusCode::SERVICE_UNAVAILABLE, "too_many_sockets").retry_after(5),
             Error::Store(error) => store_problem(&error),
         }
+    }
+}
+
+/// A limit's word, and after how many seconds another attempt may make sense.
+fn limit_code(limit: LimitReached) -> (&'static str, u32) {
+    match limit {
+        LimitReached::HoldsAtOnce(_) => ("too_many_holds", 10),
+        LimitReached::SeatsAtOnce(_) => ("too_many_seats_held", 10),
+        LimitReached::HoldsPerMinute(_) => ("too_many_holds_per_minute", 20),
+        LimitReached::HoldSecondsPerHour(_) => ("hold_seconds_used_up", 300),
     }
 }
 

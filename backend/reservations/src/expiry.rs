@@ -1,17 +1,15 @@
 //! Announcing what has lapsed: soon and exactly once, however many processes sweep. No seat depends on it to be free.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::id::ShowId;
 use domain::status::HoldStatus;
 use service::drain::Drain;
 use service::postgres;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::store::claims::{self, Claim};
-use crate::store::{escrows, holds, idempotency};
+use crate::store::escrows::{self, Escrow};
+use crate::store::{claims, holds, idempotency};
 use crate::{freeing, mirror, placing};
 
 /// Holds or escrows ended in one transaction.
@@ -59,23 +57,15 @@ async fn sweep_once(app: &App) -> Option<bool> {
 async fn expire_holds(app: &App) -> Result<u64, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
-    let mut due = holds::lock_due(&transaction, BATCH_MAX).await?;
+    let due = holds::lock_due(&transaction, BATCH_MAX).await?;
     if due.is_empty() {
         return Ok(0);
     }
-    // Claims first and all at once, then show by show: two sweepers, or a sweeper and a buyer, never wait in a circle.
-    due.sort_by(|a, b| a.show.cmp(&b.show));
-    let shows: Vec<_> = due.iter().map(|hold| hold.show.as_str()).collect();
-    let owners: Vec<_> = due.iter().map(|hold| hold.id.as_str()).collect();
-    claims::lock(&transaction, &shows, &owners).await?;
-    let mut freed = Freed::default();
-    for hold in &due {
-        freed.add(&hold.show, freeing::end(app, &transaction, hold, HoldStatus::Expired).await?);
-    }
+    let claims = freeing::end(app, &transaction, &due, HoldStatus::Expired).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     app.metrics.holds_expired.inc_by(due.len() as u64);
     app.bell.ring();
-    freed.follow(app).await;
+    mirror::follow_all(app, claims).await;
     Ok(due.len() as u64)
 }
 
@@ -83,37 +73,18 @@ async fn expire_holds(app: &App) -> Result<u64, Error> {
 async fn lapse_escrows(app: &App) -> Result<u64, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
-    let mut due = escrows::lock_due(&transaction, BATCH_MAX).await?;
+    let due = escrows::lock_due(&transaction, BATCH_MAX).await?;
     if due.is_empty() {
         return Ok(0);
     }
-    due.sort_by(|a, b| a.show.cmp(&b.show));
+    let owned: Vec<_> = due.iter().map(Escrow::owned).collect();
+    let ids: Vec<_> = due.iter().map(|escrow| escrow.id.as_str()).collect();
     let shows: Vec<_> = due.iter().map(|escrow| escrow.show.as_str()).collect();
-    let owners: Vec<_> = due.iter().map(|escrow| escrow.id.as_str()).collect();
-    claims::lock(&transaction, &shows, &owners).await?;
-    let mut freed = Freed::default();
-    for escrow in &due {
-        escrows::close(&transaction, &escrow.id).await?;
-        freed.add(&escrow.show, claims::free(&transaction, &escrow.show, escrow.id.as_str()).await?);
-        placing::without_gate(app, &transaction, &escrow.show).await?;
-    }
+    claims::lock(&transaction, &owned).await?;
+    escrows::close(&transaction, &ids).await?;
+    let claims = claims::free(&transaction, &owned).await?;
+    placing::without_gate(app, &transaction, &shows).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
-    freed.follow(app).await;
+    mirror::follow_all(app, claims).await;
     Ok(due.len() as u64)
-}
-
-/// Claims that changed, by show, so that each mirror is told once.
-#[derive(Default)]
-struct Freed(HashMap<ShowId, Vec<Claim>>);
-
-impl Freed {
-    fn add(&mut self, show: &ShowId, claims: Vec<Claim>) {
-        self.0.entry(show.clone()).or_default().extend(claims);
-    }
-
-    async fn follow(self, app: &App) {
-        for (show, claims) in self.0 {
-            mirror::follow(app, &show, &claims).await;
-        }
-    }
 }

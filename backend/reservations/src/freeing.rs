@@ -2,66 +2,76 @@
 
 use deadpool_postgres::Transaction;
 use domain::event::{Event, HoldEnded, SeatsEscrowed};
-use domain::id::{EscrowId, HoldId, SeatId, ShowId};
+use domain::id::{EscrowId, HoldId, SeatId};
 use domain::status::HoldStatus;
 use service::{outbox, postgres};
 
 use crate::app::App;
 use crate::error::Error;
-use crate::store::claims::{self, Claim, Passing};
+use crate::store::claims::{self, Claim, Owned, Passing};
 use crate::store::escrows::{self, Escrow};
 use crate::store::holds::{self, Hold};
 use crate::store::{SCHEMA, queues};
 use crate::{mirror, names, placing};
 
-/// Gives everything `owner` has of a show to whoever is next. Returns the claims as they are now.
+/// Gives everything that is still its owners' to whoever is next. Returns the claims as they are now.
 pub async fn free(
     app: &App,
     transaction: &Transaction<'_>,
-    show: &ShowId,
-    owner: &str,
+    owned: &[Owned<'_>],
 ) -> Result<Vec<Claim>, Error> {
-    claims::lock(transaction, &[show.as_str()], &[owner]).await?;
-    let claims = if queues::lock_open(transaction, show).await? {
-        escrow(app, transaction, show, owner).await?
-    } else {
-        claims::free(transaction, show, owner).await?
-    };
-    placing::without_gate(app, transaction, show).await?;
+    claims::lock(transaction, owned).await?;
+    let shows: Vec<_> = owned.iter().map(|owned| owned.show.as_str()).collect();
+    let queues_open = queues::lock_open_among(transaction, &shows).await?;
+    let (waited_for, others): (Vec<_>, Vec<_>) =
+        owned.iter().copied().partition(|owned| queues_open.contains(owned.show));
+    let mut claims = Vec::new();
+    if !others.is_empty() {
+        claims.extend(claims::free(transaction, &others).await?);
+    }
+    for owned in waited_for {
+        claims.extend(escrow(app, transaction, owned).await?);
+    }
+    placing::without_gate(app, transaction, &shows).await?;
     Ok(claims)
 }
 
 /// Keeps seats for the queue.
-async fn escrow(
-    app: &App,
-    transaction: &Transaction<'_>,
-    show: &ShowId,
-    owner: &str,
-) -> Result<Vec<Claim>, Error> {
+async fn escrow(app: &App, transaction: &Transaction<'_>, owned: Owned<'_>) -> Result<Vec<Claim>, Error> {
     let (token, now) = claims::token(transaction).await?;
     let id = EscrowId::parse(names::fresh("escrow")).expect("a generated id has the form of one");
     let expires_at = now + app.config.escrow();
-    let passing = Passing { from: owner, to: id.as_str(), status: "escrow", token, expires_at };
-    let claims = claims::pass(transaction, show, passing, None).await?;
+    let passing = Passing { to: id.as_str(), status: "escrow", token, expires_at };
+    let claims = claims::pass(transaction, owned, passing).await?;
     if !claims.is_empty() {
+        let show = owned.show.clone();
         let seats: Vec<SeatId> = claims.iter().map(|claim| claim.seat.clone()).collect();
         let escrow =
             Escrow { id: id.clone(), show: show.clone(), seats: seats.clone(), expires_at, live: true };
         escrows::insert(transaction, &escrow).await?;
-        let event = SeatsEscrowed { escrow_id: id, show_id: show.clone(), seats, expires_at };
+        let event = SeatsEscrowed { escrow_id: id, show_id: show, seats, expires_at };
         outbox::put(transaction, SCHEMA, &Event::SeatsEscrowed(event)).await?;
     }
     Ok(claims)
 }
 
-/// Ends a hold without a sale, in the caller's transaction.
+/// Ends holds without a sale, in the caller's transaction.
 pub async fn end(
     app: &App,
     transaction: &Transaction<'_>,
-    hold: &Hold,
+    ended: &[Hold],
     status: HoldStatus,
 ) -> Result<Vec<Claim>, Error> {
-    holds::set_status(transaction, &hold.id, status).await?;
+    let ids: Vec<_> = ended.iter().map(|hold| hold.id.as_str()).collect();
+    let owned: Vec<_> = ended.iter().map(Hold::owned).collect();
+    holds::end(transaction, &ids, status).await?;
+    for hold in ended {
+        outbox::put(transaction, SCHEMA, &told(hold, status)).await?;
+    }
+    free(app, transaction, &owned).await
+}
+
+fn told(hold: &Hold, status: HoldStatus) -> Event {
     let ended = HoldEnded {
         hold_id: hold.id.clone(),
         show_id: hold.show.clone(),
@@ -69,10 +79,7 @@ pub async fn end(
         seats: hold.seats.clone(),
         entry_id: hold.entry.clone(),
     };
-    let event =
-        if status == HoldStatus::Expired { Event::HoldExpired(ended) } else { Event::HoldReleased(ended) };
-    outbox::put(transaction, SCHEMA, &event).await?;
-    free(app, transaction, &hold.show, hold.id.as_str()).await
+    if status == HoldStatus::Expired { Event::HoldExpired(ended) } else { Event::HoldReleased(ended) }
 }
 
 /// Releases a hold; one that is over already stays as it is.
@@ -87,7 +94,7 @@ pub async fn release(app: &App, id: &HoldId) -> Result<(), Error> {
         HoldStatus::Released | HoldStatus::Expired => return Ok(()),
         HoldStatus::OnHold => {}
     }
-    let claims = end(app, &transaction, &hold, HoldStatus::Released).await?;
+    let claims = end(app, &transaction, std::slice::from_ref(&hold), HoldStatus::Released).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     app.note_room(&hold.session);
     mirror::follow(app, &hold.show, &claims).await;

@@ -1,5 +1,7 @@
 //! `/api/shows/{id}/holds`, `/api/holds/{id}` and its confirmation.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::hold::Selection;
@@ -15,13 +17,14 @@ use service::request::detached;
 use service::session::Session;
 use tokio::time::Instant;
 
+use crate::app::App;
 use crate::bookings::body::BookingBody;
 use crate::confirming::{self, Confirmation, Kept};
 use crate::context::{Context, PRIVATE, whose};
 use crate::error::Error;
-use crate::freeing;
 use crate::placing::{self, Wish};
 use crate::store::holds::Hold;
+use crate::{extending, freeing};
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 128;
@@ -49,18 +52,22 @@ pub(crate) struct HoldBody {
     status: HoldStatus,
     /// Confirm before this.
     expires_at: Timestamp,
+    /// Whether its buyer may extend it (`POST …/extend`), as it is now.
+    extendable: bool,
     /// For all seats together.
     price: Money,
 }
 
 impl HoldBody {
-    fn of(hold: &Hold) -> Self {
+    fn of(app: &App, hold: &Hold) -> Self {
+        let terms = app.config.terms();
         Self {
+            extendable: hold.status == HoldStatus::OnHold && hold.deadline.extendable(hold.read_at, &terms),
             id: hold.id.clone(),
             show_id: hold.show.clone(),
             seats: hold.seats.clone(),
             status: hold.status,
-            expires_at: hold.expires_at,
+            expires_at: hold.deadline.expires_at,
             price: hold.price.clone(),
         }
     }
@@ -76,7 +83,7 @@ impl HoldBody {
         (status = 409, body = ProblemBody, description = "`seats_unavailable`, with `unavailable` and `alternatives`"),
         (status = 410, body = ProblemBody, description = "`show_started`"),
         (status = 422, body = ProblemBody, description = "`no_seats`, `too_many_seats`, `duplicate_seat`, `unknown_seats`, `seats_or_best`, `idempotency_key_reused`"),
-        (status = 429, body = ProblemBody, description = "`too_many_holds`"),
+        (status = 429, body = ProblemBody, description = "`too_many_holds`, `too_many_seats_held`, `too_many_holds_per_minute`, `hold_seconds_used_up`"),
     )
 )]
 pub(crate) async fn place(
@@ -89,12 +96,13 @@ pub(crate) async fn place(
     let selection = Selection::parse(body.seats.as_deref(), body.best).map_err(Error::from)?;
     let until = Instant::now() + state.app.config.http.request_timeout();
     let wish = Wish { session: whose(&session)?, show, selection, key: key(&headers)?, until };
+    let app = Arc::clone(&state.app);
     let hold =
         detached(state.drain.clone(), async move { placing::place(&state.app, &wish).await }).await??;
     let location =
         HeaderValue::from_str(&format!("/api/holds/{}", hold.id)).map_err(|_| Problem::internal())?;
     let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, PRIVATE)];
-    Ok((StatusCode::CREATED, headers, axum::Json(HoldBody::of(&hold))).into_response())
+    Ok((StatusCode::CREATED, headers, axum::Json(HoldBody::of(&app, &hold))).into_response())
 }
 
 /// A hold of this browser.
@@ -108,7 +116,29 @@ pub(crate) async fn find(
     Path(id): Path<HoldId>,
 ) -> Result<Response, Problem> {
     let hold = placing::find(&state.app, &whose(&session)?, &id).await?;
-    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(HoldBody::of(&hold))).into_response())
+    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(HoldBody::of(&state.app, &hold))).into_response())
+}
+
+/// Gives a hold more time, once, where that is offered.
+#[utoipa::path(
+    post, path = "/api/holds/{id}/extend", tag = "holds", params(("id" = String, Path, description = "The hold.")),
+    responses(
+        (status = 200, body = HoldBody, description = "The hold with its new deadline."),
+        (status = 404, body = ProblemBody, description = "`hold_not_found`"),
+        (status = 409, body = ProblemBody, description = "`extension_used`, `extension_not_offered`, `already_booked`"),
+        (status = 410, body = ProblemBody, description = "`hold_expired`, `hold_released`"),
+    )
+)]
+pub(crate) async fn extend(
+    State(state): State<Context>,
+    session: Session,
+    Path(id): Path<HoldId>,
+) -> Result<Response, Problem> {
+    let (app, session) = (Arc::clone(&state.app), whose(&session)?);
+    let hold =
+        detached(state.drain.clone(), async move { extending::extend(&state.app, &session, &id).await })
+            .await??;
+    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(HoldBody::of(&app, &hold))).into_response())
 }
 
 /// Gives a hold back. One that is over already stays as it is.
@@ -144,7 +174,7 @@ pub(crate) struct ConfirmBody {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PaymentBody {
-    /// With the built-in test provider: `ok`, `declined` or `timeout`.
+    /// With the built-in test provider: `ok`, `slow_` and milliseconds, `declined` or `timeout`.
     token: String,
 }
 

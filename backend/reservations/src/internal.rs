@@ -76,7 +76,7 @@ async fn offer(
     let offer = Offer { escrow, entry: body.entry_id, session: body.session_id, seats, lasts };
     let hold =
         detached(state.drain.clone(), async move { offering::offer(&state.app, &offer).await }).await??;
-    let body = OfferedBody { hold_id: hold.id, expires_at: hold.expires_at };
+    let body = OfferedBody { hold_id: hold.id, expires_at: hold.deadline.expires_at };
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 

@@ -23,9 +23,13 @@ pub mod sockets;
 pub mod cancelling;
 pub mod confirming;
 pub mod expiry;
+pub mod extending;
 pub mod freeing;
 pub mod offering;
 pub mod placing;
+pub mod settling;
+
+pub mod batch;
 
 pub mod gate;
 pub mod live;
@@ -66,6 +70,10 @@ mod migrations {
 /// What the program is called in logs, metrics and Postgres' activity.
 pub const PROGRAM: &str = "reservations";
 
+/// Every statement of ours goes by an index. Without this one that was planned while its tables were small would keep reading
+/// them whole, for as long as its connection lives.
+const SESSIONS: &str = "-c enable_seqscan=off";
+
 /// Brings the schema up to date.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     postgres::migrate(
@@ -84,13 +92,14 @@ pub async fn serve(
     drain: Drain,
 ) -> anyhow::Result<()> {
     let registry = service::metrics::registry(PROGRAM, env!("CARGO_PKG_VERSION"));
-    let pool = postgres::pool(PROGRAM, &config.postgres)?;
+    let pool = postgres::pool_with(PROGRAM, &config.postgres, SESSIONS)?;
     let redis = Redis::start(&config.redis, &drain).await?;
     let gate = Gate::new(redis.clone());
     let metrics = Metrics::new(&registry);
     let app = Arc::new(App::new(config, pool, gate, Box::new(TestProvider), metrics));
     let wanted = Wanted::default();
     let hub = Hub::new(Arc::clone(&app), wanted.clone());
+    let _writers = batch::start(&app, &drain);
     start_loops(&app, &redis, &hub, wanted, &drain);
     let routes = routes::routes(Context { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
     let served =
@@ -115,6 +124,10 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
     drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });
     let forgetting = (Arc::clone(app), drain.clone());
     drain.spawn(async move { expiry::sweep_idempotency(&forgetting.0, forgetting.1).await });
+    let capturing = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { settling::capture_new(&capturing.0, capturing.1).await });
+    let settling = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { settling::settle(&settling.0, settling.1).await });
     let mending = (Arc::clone(app), hub.clone(), drain.clone());
     drain.spawn(async move { mirror::reconcile(&mending.0, || mending.1.watched(), mending.2).await });
 }

@@ -1,6 +1,6 @@
 //! All metrics of reservations.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use service::metrics::register;
 
 /// One of each.
@@ -16,6 +16,8 @@ pub struct Metrics {
     pub mirror_drift: IntCounter,
     /// Mirrors loaded from Postgres.
     pub mirror_loads: IntCounter,
+    /// Jobs written by one transaction, by kind.
+    pub batch_jobs: HistogramVec,
     /// Live sockets open.
     pub sockets: IntGauge,
     /// Shows with a watcher here.
@@ -41,6 +43,17 @@ impl Metrics {
                 "Seats whose mirror Postgres contradicted twice in a row; should stay zero.",
             ),
             mirror_loads: counter("marquee_reservations_mirror_loads_total", "Mirrors loaded from Postgres."),
+            batch_jobs: register(
+                registry,
+                HistogramVec::new(
+                    HistogramOpts::new(
+                        "marquee_reservations_batch_jobs",
+                        "Jobs written by one transaction, by kind.",
+                    )
+                    .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
+                    &["kind"],
+                ),
+            ),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
             shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
         }

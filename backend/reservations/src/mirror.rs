@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::id::{SeatId, ShowId};
 use domain::live::Seats;
 use domain::status::SeatStatus;
+use futures_util::future::join_all;
 use service::drain::Drain;
 use tokio_postgres::IsolationLevel;
 
@@ -124,6 +125,15 @@ pub async fn follow(app: &App, show: &ShowId, claims: &[Claim]) {
     if let Err(error) = begun {
         tracing::warn!(%show, %error, "neither the mirror nor an epoch tells of a change yet");
     }
+}
+
+/// As [`follow`], of several shows.
+pub async fn follow_all(app: &App, claims: Vec<Claim>) {
+    let mut shows: HashMap<ShowId, Vec<Claim>> = HashMap::new();
+    for claim in claims {
+        shows.entry(claim.show.clone()).or_default().push(claim);
+    }
+    join_all(shows.iter().map(|(show, claims)| follow(app, show, claims))).await;
 }
 
 /// Makes the mirror agree with Postgres about seats it was wrong about. Where that fails, the reconciler will.

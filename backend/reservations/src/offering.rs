@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::deadline::Deadline;
 use domain::event::{Event, SeatsOffered};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId};
 use domain::status::HoldStatus;
@@ -10,7 +11,7 @@ use service::{outbox, postgres};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::SCHEMA;
-use crate::store::claims::{self, Claim, Passing};
+use crate::store::claims::{self, Claim, Owned, Passing};
 use crate::store::escrows::{self, Escrow};
 use crate::store::holds::{self, Hold};
 use crate::{mirror, names, placing};
@@ -76,9 +77,10 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
     let escrow = escrow.filter(|escrow| holds_all(escrow, &offer.seats)).ok_or(Error::EscrowGone)?;
     let (token, now) = claims::token(&transaction).await?;
     let expires_at = now + offer.lasts;
-    let passing = Passing { from: offer.escrow.as_str(), to: id.as_str(), status: "held", token, expires_at };
-    claims::lock(&transaction, &[escrow.show.as_str()], &[offer.escrow.as_str()]).await?;
-    let claims = claims::pass(&transaction, &escrow.show, passing, Some(&offer.seats)).await?;
+    let passing = Passing { to: id.as_str(), status: "held", token, expires_at };
+    let owned = Owned { show: &escrow.show, owner: offer.escrow.as_str(), seats: &offer.seats };
+    claims::lock(&transaction, &[owned]).await?;
+    let claims = claims::pass(&transaction, owned, passing).await?;
     if claims.len() < offer.seats.len() {
         return Err(Error::EscrowGone);
     }
@@ -92,10 +94,10 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
         status: HoldStatus::OnHold,
         price: show.price.times(offer.seats.len()),
         fingerprint: String::new(),
-        expires_at,
-        lapsed: false,
+        deadline: Deadline { created_at: now, expires_at, extended: false, graced: false },
+        read_at: now,
     };
-    holds::insert(&transaction, &hold).await?;
+    holds::insert(&transaction, std::slice::from_ref(&hold)).await?;
     escrows::remove(&transaction, &escrow.id, &offer.seats).await?;
     let event = SeatsOffered {
         entry_id: offer.entry.clone(),
@@ -106,7 +108,7 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
         expires_at,
     };
     outbox::put(&transaction, SCHEMA, &Event::SeatsOffered(event)).await?;
-    placing::without_gate(app, &transaction, &escrow.show).await?;
+    placing::without_gate(app, &transaction, &[escrow.show.as_str()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     Ok((hold, claims))
 }
@@ -120,10 +122,10 @@ pub async fn close(app: &App, id: &EscrowId) -> Result<(), Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
     let Some(escrow) = escrows::lock(&transaction, id).await? else { return Ok(()) };
-    escrows::close(&transaction, id).await?;
-    claims::lock(&transaction, &[escrow.show.as_str()], &[id.as_str()]).await?;
-    let claims = claims::free(&transaction, &escrow.show, id.as_str()).await?;
-    placing::without_gate(app, &transaction, &escrow.show).await?;
+    escrows::close(&transaction, &[id.as_str()]).await?;
+    claims::lock(&transaction, &[escrow.owned()]).await?;
+    let claims = claims::free(&transaction, &[escrow.owned()]).await?;
+    placing::without_gate(app, &transaction, &[escrow.show.as_str()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     mirror::follow(app, &escrow.show, &claims).await;
     Ok(())

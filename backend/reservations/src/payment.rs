@@ -1,5 +1,7 @@
 //! Payment: a small trait, and the test provider that stands behind it until a real one does.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::id::HoldId;
 use domain::money::Money;
@@ -33,42 +35,65 @@ pub enum PaymentError {
     /// The provider does not know the token.
     #[error("unknown token")]
     UnknownToken,
-    /// No answer: it may or may not have been authorised, so it must be voided.
+    /// No answer: it may or may not have been done, so it must be undone or done again.
     #[error("no answer")]
     Unknown,
 }
 
-/// A payment provider. Every call is idempotent per hold and key.
+/// A payment provider. Every call may be repeated, and has one effect.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync {
-    /// Sets money aside.
+    /// Sets money aside. An order that was voided may be authorised anew.
     async fn authorise(&self, order: &Order<'_>) -> Result<Authorisation, PaymentError>;
     /// Takes what was set aside.
-    async fn capture(&self, authorisation: &Authorisation) -> Result<(), PaymentError>;
-    /// Gives back what was set aside for an order, if anything was.
-    async fn void(&self, order: &Order<'_>) -> Result<(), PaymentError>;
+    async fn capture(&self, reference: &str) -> Result<(), PaymentError>;
+    /// Gives back what was set aside for a hold under a key, if anything was.
+    async fn void(&self, hold: &HoldId, key: &str) -> Result<(), PaymentError>;
+    /// Gives back what was taken, or is set aside.
+    async fn refund(&self, reference: &str) -> Result<(), PaymentError>;
 }
 
-/// The built-in provider: the token says what happens. `ok` pays, `declined` is refused, `timeout` never answers.
+/// The longest the test provider takes when it is told to be slow.
+const SLOW_MS_MAX: u64 = 30_000;
+
+/// The built-in provider: the token says what happens. `ok` pays, `slow_2500` pays after so many milliseconds, `declined` is
+/// refused, `timeout` never answers.
 #[derive(Debug, Clone, Copy)]
 pub struct TestProvider;
 
 #[async_trait]
 impl PaymentProvider for TestProvider {
     async fn authorise(&self, order: &Order<'_>) -> Result<Authorisation, PaymentError> {
+        if let Some(pause) = slow(order.token) {
+            tokio::time::sleep(pause).await;
+            return Ok(authorisation(order));
+        }
         match order.token {
-            "ok" => Ok(Authorisation { reference: format!("test_{}", order.hold) }),
+            "ok" => Ok(authorisation(order)),
             "declined" => Err(PaymentError::Declined),
             "timeout" => Err(PaymentError::Unknown),
             _ => Err(PaymentError::UnknownToken),
         }
     }
 
-    async fn capture(&self, _authorisation: &Authorisation) -> Result<(), PaymentError> {
+    async fn capture(&self, _reference: &str) -> Result<(), PaymentError> {
         Ok(())
     }
 
-    async fn void(&self, _order: &Order<'_>) -> Result<(), PaymentError> {
+    async fn void(&self, _hold: &HoldId, _key: &str) -> Result<(), PaymentError> {
         Ok(())
     }
+
+    async fn refund(&self, _reference: &str) -> Result<(), PaymentError> {
+        Ok(())
+    }
+}
+
+fn authorisation(order: &Order<'_>) -> Authorisation {
+    Authorisation { reference: format!("test_{}", order.hold) }
+}
+
+fn slow(token: &str) -> Option<Duration> {
+    let ms: u64 = token.strip_prefix("slow_")?.parse().ok()?;
+    (ms <= SLOW_MS_MAX).then(|| Duration::from_millis(ms))
 }

@@ -1,21 +1,24 @@
 //! A hold, from wish to commit: the gate, then Postgres, then the answer.
 
-use deadpool_postgres::GenericClient;
+use std::sync::Arc;
+
+use deadpool_postgres::{GenericClient, Transaction};
 use domain::best;
+use domain::deadline::Deadline;
 use domain::hold::Selection;
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
+use domain::limits::LimitReached;
 use domain::status::{HoldStatus, SeatStatus};
-use jiff::Timestamp;
 use service::postgres;
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::batch::holds::{Decision, Wanted};
 use crate::error::Error;
 use crate::gate::Claimed;
 use crate::mirror::{self, Picture};
 use crate::names;
 use crate::store::bookings::{self, Booking};
-use crate::store::claims::{self, Claim};
 use crate::store::epochs;
 use crate::store::holds::{self, Hold};
 use crate::store::shows::Show;
@@ -64,8 +67,8 @@ pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
     let show = app.show(&wish.show).await?;
     app.in_use.note(&wish.show);
     let id = wish.hold_id();
-    if app.full(&wish.session) {
-        return repeated_or_full(app, wish, &id).await;
+    if let Some(limit) = app.full(&wish.session) {
+        return repeated_or_full(app, wish, &id, limit).await;
     }
     let outcome = match &wish.selection {
         Selection::Seats(seats) => {
@@ -83,7 +86,7 @@ pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
     outcome
 }
 
-fn known(show: &Show, seats: &[SeatId]) -> Result<(), Error> {
+fn known(show: &Arc<Show>, seats: &[SeatId]) -> Result<(), Error> {
     let unknown: Vec<_> =
         seats.iter().filter(|seat| !show.seat_map.seats().any(|known| known.id == **seat)).cloned().collect();
     if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownSeats(unknown)) }
@@ -92,7 +95,7 @@ fn known(show: &Show, seats: &[SeatId]) -> Result<(), Error> {
 async fn place_best(
     app: &App,
     wish: &Wish,
-    show: &Show,
+    show: &Arc<Show>,
     id: &HoldId,
     party: domain::hold::Party,
 ) -> Result<Hold, Error> {
@@ -107,7 +110,7 @@ async fn place_best(
     }
     // It may be this very key that got the last ones.
     match before(app, wish, id).await? {
-        Some(hold) => repeated(hold, wish),
+        Some(hold) => repeated(app, hold, wish),
         None => Err(Error::SeatsUnavailable { unavailable: Vec::new(), alternatives: Vec::new() }),
     }
 }
@@ -123,7 +126,7 @@ async fn before(app: &App, wish: &Wish, id: &HoldId) -> Result<Option<Hold>, Err
 async fn place_seats(
     app: &App,
     wish: &Wish,
-    show: &Show,
+    show: &Arc<Show>,
     id: &HoldId,
     seats: &[SeatId],
 ) -> Result<Hold, Error> {
@@ -131,10 +134,10 @@ async fn place_seats(
     if let Claimed::Taken(lost) = claimed {
         return Err(unavailable(app, show, lost, seats).await);
     }
-    let decision = decide(app, wish, show, id, seats).await;
+    let decision = app.queues.holds.write(wanted(wish, show, id, seats)).await;
     // Only what was claimed here just now: a repetition must not undo what the first request did.
     if claimed == Claimed::Pending
-        && !matches!(&decision, Ok(Decision::Placed(..)))
+        && !matches!(&decision, Ok(Decision::Placed(_)))
         && let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await
     {
         tracing::debug!(%error, "the gate's claim lapses by itself");
@@ -154,139 +157,75 @@ async fn pass_gate(app: &App, wish: &Wish, id: &HoldId, seats: &[SeatId]) -> Res
     Ok(Claimed::Missing)
 }
 
-/// What Postgres decided.
-enum Decision {
-    /// The hold is placed, with these claims.
-    Placed(Hold, Vec<Claim>),
-    /// The same key placed this hold before.
-    Repeated(Hold),
+/// A wish as it is written.
+fn wanted(wish: &Wish, show: &Arc<Show>, id: &HoldId, seats: &[SeatId]) -> Wanted {
+    Wanted {
+        id: id.clone(),
+        session: wish.session.clone(),
+        show: Arc::clone(show),
+        seats: seats.to_vec(),
+        keyed: wish.key.is_some(),
+        fingerprint: wish.fingerprint(),
+        until: wish.until,
+    }
 }
 
 /// What the buyer is told of it, and the mirror.
 async fn answer(
     app: &App,
     wish: &Wish,
-    show: &Show,
+    show: &Arc<Show>,
     seats: &[SeatId],
     decision: Result<Decision, Error>,
 ) -> Result<Hold, Error> {
     match decision {
-        Ok(Decision::Placed(hold, claims)) => {
-            mirror::follow(app, &wish.show, &claims).await;
-            Ok(hold)
-        }
+        Ok(Decision::Placed(hold)) => Ok(hold),
         Ok(Decision::Repeated(hold)) => {
             mirror::mend(app, &wish.show, seats).await;
-            repeated(hold, wish)
+            repeated(app, hold, wish)
         }
         Err(Error::SeatsUnavailable { unavailable: lost, .. }) => {
             mirror::mend(app, &wish.show, &lost).await;
             Err(unavailable(app, show, lost, seats).await)
         }
+        Err(Error::Limit(limit)) => {
+            app.note_full(&wish.session, limit);
+            Err(Error::Limit(limit))
+        }
         Err(error) => Err(error),
     }
 }
 
-/// One transaction: the session's count, the claims, the hold. Rolled back unless everything is ours.
-async fn decide(
-    app: &App,
-    wish: &Wish,
-    show: &Show,
-    id: &HoldId,
-    seats: &[SeatId],
-) -> Result<Decision, Error> {
-    let mut client = app.connection().await?;
-    let transaction = client.transaction().await?;
-    let holds_now = holds::count_of_session(&transaction, &wish.session).await?;
-    // Requests of one session take turns here, so whoever repeats a key finds what the first one did.
-    if wish.key.is_some()
-        && let Some(hold) = holds::find(&transaction, id).await?
-    {
-        return Ok(Decision::Repeated(hold));
-    }
-    let limit = app.config.holds_per_session_max;
-    if holds_now >= i64::from(limit) {
-        app.note_full(&wish.session);
-        return Err(Error::TooManyHolds(limit));
-    }
-    let (token, now) = claims::token(&transaction).await?;
-    if now >= show.starts_at {
-        return Err(Error::ShowStarted);
-    }
-    let hold = draft(app, wish, show, id, seats, token, now);
-    let claimed = claims::take(&transaction, &wish.show, id.as_str(), token, hold.expires_at, seats).await?;
-    if claimed.len() < seats.len() {
-        let lost =
-            seats.iter().filter(|seat| !claimed.iter().any(|claim| claim.seat == **seat)).cloned().collect();
-        return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
-    }
-    holds::insert(&transaction, &hold).await?;
-    without_gate(app, &transaction, &wish.show).await?;
-    if Instant::now() >= wish.until {
-        return Err(Error::Store(postgres::Error::Away(
-            "it took longer than the buyer was made to wait".to_owned(),
-        )));
-    }
-    transaction.commit().await.map_err(postgres::Error::from)?;
-    Ok(Decision::Placed(hold, claimed))
-}
-
-/// A hold as it will be.
-fn draft(
-    app: &App,
-    wish: &Wish,
-    show: &Show,
-    id: &HoldId,
-    seats: &[SeatId],
-    token: i64,
-    now: Timestamp,
-) -> Hold {
-    Hold {
-        id: id.clone(),
-        show: wish.show.clone(),
-        session: wish.session.clone(),
-        entry: None,
-        seats: seats.to_vec(),
-        token,
-        status: HoldStatus::OnHold,
-        price: show.price.times(seats.len()),
-        fingerprint: wish.fingerprint(),
-        expires_at: now + app.config.hold(),
-        lapsed: false,
-    }
-}
-
-/// A change that Redis will not carry begins a new epoch, so that every view learns of it.
+/// Changes that Redis will not carry begin a new epoch, so that every view learns of them.
 pub async fn without_gate(
     app: &App,
-    transaction: &deadpool_postgres::Transaction<'_>,
-    show: &ShowId,
-) -> Result<(), Error> {
-    if !app.gate.available() {
-        epochs::next(transaction, show).await?;
-    }
-    Ok(())
+    transaction: &Transaction<'_>,
+    shows: &[&str],
+) -> Result<(), postgres::Error> {
+    if app.gate.available() { Ok(()) } else { epochs::next_of_all(transaction, shows).await }
 }
 
 /// The answer to a request that was answered before: the same, whatever became of the hold since.
-fn repeated(hold: Hold, wish: &Wish) -> Result<Hold, Error> {
+fn repeated(app: &App, hold: Hold, wish: &Wish) -> Result<Hold, Error> {
     if hold.fingerprint != wish.fingerprint() {
         return Err(Error::KeyReused);
     }
-    Ok(Hold { status: HoldStatus::OnHold, lapsed: false, ..hold })
+    let placed_at = hold.deadline.created_at;
+    let deadline = Deadline::new(placed_at, &app.config.terms());
+    Ok(Hold { status: HoldStatus::OnHold, deadline, read_at: placed_at, ..hold })
 }
 
 /// For a session that has all it may have: the hold this key placed before, or none.
-async fn repeated_or_full(app: &App, wish: &Wish, id: &HoldId) -> Result<Hold, Error> {
+async fn repeated_or_full(app: &App, wish: &Wish, id: &HoldId, limit: LimitReached) -> Result<Hold, Error> {
     let placed = match &wish.key {
         Some(_) => holds::find(&app.connection().await?, id).await?,
         None => None,
     };
-    placed.map_or(Err(Error::TooManyHolds(app.config.holds_per_session_max)), |hold| repeated(hold, wish))
+    placed.map_or(Err(Error::Limit(limit)), |hold| repeated(app, hold, wish))
 }
 
 /// Names what is lost, and as many seats elsewhere.
-async fn unavailable(app: &App, show: &Show, lost: Vec<SeatId>, wanted: &[SeatId]) -> Error {
+async fn unavailable(app: &App, show: &Arc<Show>, lost: Vec<SeatId>, wanted: &[SeatId]) -> Error {
     let alternatives = match mirror::picture(app, &show.id).await {
         Ok(picture) => best::alternatives(&show.seat_map, free_in(&picture), wanted),
         Err(_) => Vec::new(),
@@ -306,5 +245,5 @@ pub async fn find(app: &App, session: &SessionId, id: &HoldId) -> Result<Hold, E
 
 /// The booking a hold became, for those who come to it late.
 pub async fn booking_of(client: &impl GenericClient, id: &HoldId) -> Result<Booking, Error> {
-    bookings::find_by_hold(client, id).await?.ok_or(Error::HoldNotFound)
+    bookings::find_by_holds(client, &[id.as_str()]).await?.pop().ok_or(Error::HoldNotFound)
 }

@@ -24,6 +24,7 @@ pub fn routes(state: Context, keys: SessionKeys) -> Router {
         .routes(routes!(seats::availability))
         .routes(routes!(holds::place))
         .routes(routes!(holds::find, holds::release))
+        .routes(routes!(holds::extend))
         .routes(routes!(holds::confirm))
         .routes(routes!(bookings::list))
         .routes(routes!(bookings::find, bookings::cancel))

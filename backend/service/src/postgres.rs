@@ -104,6 +104,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Makes the pool. It connects when first asked, so that a process may start while Postgres is away.
 pub fn pool(program: &str, config: &PostgresConfig) -> anyhow::Result<Pool> {
+    pool_with(program, config, "")
+}
+
+/// As [`pool`], with settings for every session, such as `-c enable_seqscan=off`.
+pub fn pool_with(program: &str, config: &PostgresConfig, sessions: &str) -> anyhow::Result<Pool> {
     anyhow::ensure!(!config.url.is_empty(), "no Postgres is named: set DATABASE_URL or `postgres.url`");
     let wait = Duration::from_millis(config.wait_ms);
     let mut settings = Config::new();
@@ -114,7 +119,7 @@ pub fn pool(program: &str, config: &PostgresConfig) -> anyhow::Result<Pool> {
     settings.keepalives = Some(true);
     settings.keepalives_idle = Some(KEEPALIVE_IDLE);
     settings.options = Some(format!(
-        "-c statement_timeout={0} -c idle_in_transaction_session_timeout={0} -c timezone=UTC",
+        "-c statement_timeout={0} -c idle_in_transaction_session_timeout={0} -c timezone=UTC {sessions}",
         config.statement_timeout_ms
     ));
     settings.manager = Some(ManagerConfig { recycling_method: RecyclingMethod::Fast });

@@ -1,5 +1,6 @@
 -- Makes seats what Postgres says they are. A smaller fencing token than the mirror's is old news and changes nothing;
--- of two facts with the same token the later kind wins (held, booked, free). What had lapsed may have been shown as free, so its
+-- of two facts with the same token the later kind wins (held, booked, free), and of two holds the later deadline: a hold may be
+-- extended, which nobody is told of. What had lapsed may have been shown as free, so its
 -- next status is published even when it is held again.
 -- KEYS 1: the show's mirror
 -- ARGV 1: channel  2: show id  3: mirror's TTL in seconds  4…: seat, kind, token, deadline in milliseconds, owner; for each seat
@@ -17,7 +18,8 @@ for i = 4, #ARGV, 5 do
   local old = redis.call('HGET', mirror, field) or 'f:0:0:'
   local old_kind, old_token, old_deadline = string.match(old, '^(%a):(%d+):(%d+):')
   local new_number, old_number = tonumber(token), tonumber(old_token)
-  if new_number > old_number or (new_number == old_number and rank[kind] > rank[old_kind]) then
+  local later = rank[kind] > rank[old_kind] or (kind == old_kind and tonumber(ARGV[i + 3]) > tonumber(old_deadline))
+  if new_number > old_number or (new_number == old_number and later) then
     redis.call('HSET', mirror, field, kind .. ':' .. token .. ':' .. ARGV[i + 3] .. ':' .. ARGV[i + 4])
     count = count + 1
     local lapsed = visible[old_kind] == 'held' and tonumber(old_deadline) <= now

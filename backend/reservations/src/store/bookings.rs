@@ -1,5 +1,7 @@
 //! `reservations.bookings` and `booking_seats`: what was sold.
 
+use std::time::Duration;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{BookingId, HoldId, SeatId, SessionId, ShowId};
 use domain::money::Money;
@@ -7,7 +9,9 @@ use domain::status::BookingStatus;
 use jiff::Timestamp;
 use service::postgres::Connection;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
+use super::claims::Owned;
 use super::{Result, id, names};
 
 /// The most bookings listed at once, newest first.
@@ -64,43 +68,62 @@ impl Booking {
             cancelled_at: row.get("cancelled_at"),
         }
     }
+
+    /// What it has.
+    pub fn owned(&self) -> Owned<'_> {
+        Owned { show: &self.show, owner: self.hold.as_str(), seats: &self.seats }
+    }
 }
 
-/// Writes a new booking and its seats; UNIQUE refuses a seat that has a live one. Its time is the database's.
-pub async fn insert(transaction: &Transaction<'_>, booking: &Booking) -> Result<Booking> {
-    let insert = format!(
-        "INSERT INTO reservations.bookings
-            (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference, idempotency_key)
-         VALUES ($1, $2, $3, $4, $5, $6, 'booked', $7, $8, $9, $10) RETURNING {COLUMNS}"
-    );
-    let insert = transaction.prepare_cached(&insert).await?;
-    let row = transaction
-        .query_one(
-            &insert,
-            &[
-                &booking.id.as_str(),
-                &booking.hold.as_str(),
-                &booking.show.as_str(),
-                &booking.session.as_str(),
-                &booking.email,
-                &names(&booking.seats),
-                &booking.price.amount,
-                &booking.price.currency,
-                &booking.payment_reference,
-                &booking.idempotency_key,
-            ],
-        )
-        .await?;
-    let seats = transaction
+/// Writes new bookings and their seats; UNIQUE refuses a seat that has a live one.
+pub async fn insert(transaction: &Transaction<'_>, bookings: &[Booking]) -> Result<()> {
+    let insert = transaction
         .prepare_cached(
-            "INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)
-             SELECT $1, $2, seat, true FROM unnest($3::text[]) AS seat",
+            "INSERT INTO reservations.bookings (id, hold_id, show_id, session_id, email, seats, status, price_minor, currency,
+                payment_reference, idempotency_key, booked_at)
+             SELECT id, hold_id, show_id, session_id, email, string_to_array(seats, ','), 'booked', price_minor, currency,
+                payment_reference, idempotency_key, booked_at
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+                $9::text[], $10::text[], $11::timestamptz[])
+                AS b (id, hold_id, show_id, session_id, email, seats, price_minor, currency, payment_reference,
+                    idempotency_key, booked_at)",
         )
         .await?;
-    transaction
-        .execute(&seats, &[&booking.id.as_str(), &booking.show.as_str(), &names(&booking.seats)])
-        .await?;
-    Ok(Booking::of(&row))
+    // A seat's id has no comma.
+    let seats = |booking: &Booking| names(&booking.seats).join(",");
+    let parameters: [&(dyn ToSql + Sync); 11] = [
+        &each(bookings, |booking| booking.id.as_str()),
+        &each(bookings, |booking| booking.hold.as_str()),
+        &each(bookings, |booking| booking.show.as_str()),
+        &each(bookings, |booking| booking.session.as_str()),
+        &each(bookings, |booking| booking.email.as_str()),
+        &each(bookings, seats),
+        &each(bookings, |booking| booking.price.amount),
+        &each(bookings, |booking| booking.price.currency.as_str()),
+        &each(bookings, |booking| booking.payment_reference.as_str()),
+        &each(bookings, |booking| booking.idempotency_key.as_str()),
+        &each(bookings, |booking| booking.booked_at),
+    ];
+    transaction.execute(&insert, &parameters).await?;
+    insert_seats(transaction, bookings).await
+}
+
+async fn insert_seats(transaction: &Transaction<'_>, bookings: &[Booking]) -> Result<()> {
+    let insert = "INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)
+                  SELECT booking_id, show_id, seat_id, true
+                  FROM unnest($1::text[], $2::text[], $3::text[]) AS b (booking_id, show_id, seat_id)
+                  ORDER BY show_id, seat_id";
+    let insert = transaction.prepare_cached(insert).await?;
+    let seats = || bookings.iter().flat_map(|booking| booking.seats.iter().map(move |seat| (booking, seat)));
+    let ids: Vec<_> = seats().map(|(booking, _)| booking.id.as_str()).collect();
+    let shows: Vec<_> = seats().map(|(booking, _)| booking.show.as_str()).collect();
+    let seats: Vec<_> = seats().map(|(_, seat)| seat.as_str()).collect();
+    transaction.execute(&insert, &[&ids, &shows, &seats]).await?;
+    Ok(())
+}
+
+fn each<'a, T>(bookings: &'a [Booking], of: impl Fn(&'a Booking) -> T) -> Vec<T> {
+    bookings.iter().map(of).collect()
 }
 
 /// Finds a booking.
@@ -110,10 +133,11 @@ pub async fn find(client: &Connection, booking: &BookingId) -> Result<Option<Boo
     Ok(client.query_opt(&find, &[&booking.as_str()]).await?.as_ref().map(Booking::of))
 }
 
-/// Finds the booking a hold became.
-pub async fn find_by_hold(client: &impl GenericClient, hold: &HoldId) -> Result<Option<Booking>> {
-    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE hold_id = $1");
-    Ok(client.query_opt(&find, &[&hold.as_str()]).await?.as_ref().map(Booking::of))
+/// Finds the bookings that holds became.
+pub async fn find_by_holds(client: &impl GenericClient, holds: &[&str]) -> Result<Vec<Booking>> {
+    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE hold_id = ANY($1)");
+    let find = client.prepare_cached(&find).await?;
+    Ok(client.query(&find, &[&holds]).await?.iter().map(Booking::of).collect())
 }
 
 /// A session's bookings, newest first.
@@ -125,11 +149,39 @@ pub async fn of_session(client: &Connection, session: &SessionId) -> Result<Vec<
     Ok(client.query(&list, &[&session.as_str(), &LISTED_MAX]).await?.iter().map(Booking::of).collect())
 }
 
-/// Says that the money is ours.
-pub async fn set_captured(client: &Connection, booking: &BookingId) -> Result<()> {
-    let set = "UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = $1";
+/// Says that the money of bookings is ours.
+pub async fn set_captured(client: &impl GenericClient, ids: &[&str]) -> Result<()> {
+    let set = "UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = ANY($1) AND captured_at IS NULL";
+    client.execute(&client.prepare_cached(set).await?, &[&ids]).await?;
+    Ok(())
+}
+
+/// Says that the money of a cancelled booking was given back.
+pub async fn set_refunded(client: &Connection, booking: &BookingId) -> Result<()> {
+    let set = "UPDATE reservations.bookings SET refunded_at = clock_timestamp() WHERE id = $1 AND refunded_at IS NULL";
     client.execute(&client.prepare_cached(set).await?, &[&booking.as_str()]).await?;
     Ok(())
+}
+
+/// Bookings made so long ago whose money was not taken yet.
+pub async fn find_uncaptured(client: &Connection, age: Duration, limit: i64) -> Result<Vec<Booking>> {
+    let find = format!(
+        "SELECT {COLUMNS} FROM reservations.bookings WHERE status = 'booked' AND captured_at IS NULL
+            AND booked_at < clock_timestamp() - $1 * interval '1 second'
+         ORDER BY booked_at LIMIT $2"
+    );
+    let find = client.prepare_cached(&find).await?;
+    Ok(client.query(&find, &[&age.as_secs_f64(), &limit]).await?.iter().map(Booking::of).collect())
+}
+
+/// Cancelled bookings whose money was not given back yet.
+pub async fn find_unrefunded(client: &Connection, limit: i64) -> Result<Vec<Booking>> {
+    let find = format!(
+        "SELECT {COLUMNS} FROM reservations.bookings WHERE status = 'cancelled' AND refunded_at IS NULL
+         ORDER BY cancelled_at LIMIT $1"
+    );
+    let find = client.prepare_cached(&find).await?;
+    Ok(client.query(&find, &[&limit]).await?.iter().map(Booking::of).collect())
 }
 
 /// Cancels a live booking; nothing when it was cancelled before.

@@ -1,11 +1,14 @@
 //! `reservations.claims`: whose each seat is. The one place where a seat changes hands.
+//!
+//! Whoever changes claims locks them first ([`lock`]), all at once and in order of show and seat, so that nobody waits in a
+//! circle; then looks, then writes. Each write says again what must hold, under the fencing token.
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{SeatId, ShowId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{Result, names};
+use super::{Result, id};
 
 /// Whose a seat is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ impl ClaimStatus {
 /// One seat's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
+    /// Of which show.
+    pub show: ShowId,
     /// The seat.
     pub seat: SeatId,
     /// What it is.
@@ -49,91 +54,178 @@ pub struct Claim {
 impl Claim {
     fn of(row: &Row) -> Self {
         Self {
-            seat: super::id!(SeatId, row, "seat_id"),
+            show: id!(ShowId, row, "show_id"),
+            seat: id!(SeatId, row, "seat_id"),
             status: ClaimStatus::parse(row.get("status")),
             owner: row.get("owner"),
             token: row.get("token"),
             expires_at: row.get("expires_at"),
         }
     }
+
+    /// A hold's, as it is when the hold is placed.
+    pub fn held(show: &ShowId, seat: &SeatId, owner: &str, token: i64, expires_at: Timestamp) -> Self {
+        Self {
+            show: show.clone(),
+            seat: seat.clone(),
+            status: ClaimStatus::Held,
+            owner: Some(owner.to_owned()),
+            token,
+            expires_at: Some(expires_at),
+        }
+    }
+
+    /// Whether the street may take it. A lapsed hold belongs to the queue while people wait; a lapsed escrow to nobody.
+    pub fn takeable(&self, now: Timestamp, queue_open: bool) -> bool {
+        let lapsed = self.expires_at.is_some_and(|at| at <= now);
+        match self.status {
+            ClaimStatus::Free => true,
+            ClaimStatus::Held => lapsed && !queue_open,
+            ClaimStatus::Escrow => lapsed,
+            ClaimStatus::Booked => false,
+        }
+    }
+
+    /// Whether it is a live hold's with this token.
+    pub fn held_by(&self, owner: &str, token: i64, now: Timestamp) -> bool {
+        self.status == ClaimStatus::Held
+            && self.owner.as_deref() == Some(owner)
+            && self.token == token
+            && self.expires_at.is_some_and(|at| at > now)
+    }
 }
 
-/// Claims the seats that are free for the street, in order of their ids. Returns those that were got; the caller rolls
-/// back unless they are all.
-///
-/// A lapsed hold is taken over, unless people wait for the show: then it is the queue's. A lapsed escrow is anybody's.
-pub async fn take(
-    transaction: &Transaction<'_>,
-    show: &ShowId,
-    owner: &str,
-    token: i64,
-    expires_at: Timestamp,
-    seats: &[SeatId],
-) -> Result<Vec<Claim>> {
+/// Seats of somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Owned<'a> {
+    /// Of which show.
+    pub show: &'a ShowId,
+    /// Whose they are, or are believed to be.
+    pub owner: &'a str,
+    /// Which.
+    pub seats: &'a [SeatId],
+}
+
+/// The columns of many seats.
+#[derive(Default)]
+struct Columns<'a> {
+    shows: Vec<&'a str>,
+    seats: Vec<&'a str>,
+    owners: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(owned: &[Owned<'a>]) -> Self {
+        let mut columns = Self::default();
+        for Owned { show, owner, seats } in owned {
+            for seat in *seats {
+                columns.shows.push(show.as_str());
+                columns.seats.push(seat.as_str());
+                columns.owners.push(owner);
+            }
+        }
+        columns
+    }
+}
+
+/// Locks seats, whosever they are now, and says what they are. Seats nobody ever claimed have no row.
+pub async fn lock(transaction: &Transaction<'_>, owned: &[Owned<'_>]) -> Result<Vec<Claim>> {
+    let lock = "SELECT c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at
+                FROM reservations.claims AS c JOIN (SELECT DISTINCT show_id, seat_id
+                    FROM unnest($1::text[], $2::text[]) AS wanted (show_id, seat_id)) AS wanted USING (show_id, seat_id)
+                ORDER BY c.show_id, c.seat_id FOR UPDATE OF c";
+    let columns = Columns::of(owned);
+    let lock = transaction.prepare_cached(lock).await?;
+    let rows = transaction.query(&lock, &[&columns.shows, &columns.seats]).await?;
+    Ok(rows.iter().map(Claim::of).collect())
+}
+
+/// Claims seats for holds, each under its own token, where the street may take them. Returns how many were got; the caller
+/// rolls back unless they are all.
+pub async fn take(transaction: &Transaction<'_>, wanted: &[Claim]) -> Result<u64> {
     let take = transaction
         .prepare_cached(
             "INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, expires_at)
-             SELECT $1, seat, 'held', $2, $3, $4 FROM unnest($5::text[]) AS seat ORDER BY seat
+             SELECT show_id, seat_id, 'held', owner, token, expires_at
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+                AS wanted (show_id, seat_id, owner, token, expires_at)
+             ORDER BY show_id, seat_id
              ON CONFLICT (show_id, seat_id) DO UPDATE
                 SET status = 'held', owner = excluded.owner, token = excluded.token, expires_at = excluded.expires_at
                 WHERE c.token < excluded.token
                   AND (c.status = 'free'
                        OR (c.status = 'escrow' AND c.expires_at <= clock_timestamp())
                        OR (c.status = 'held' AND c.expires_at <= clock_timestamp() AND NOT EXISTS
-                           (SELECT FROM reservations.queues AS q WHERE q.show_id = $1 AND q.open)))
-             RETURNING seat_id, status, owner, token, expires_at",
+                           (SELECT FROM reservations.queues AS q WHERE q.show_id = excluded.show_id AND q.open)))",
         )
         .await?;
-    let rows =
-        transaction.query(&take, &[&show.as_str(), &owner, &token, &expires_at, &names(seats)]).await?;
-    Ok(rows.iter().map(Claim::of).collect())
+    let shows: Vec<_> = wanted.iter().map(|claim| claim.show.as_str()).collect();
+    let seats: Vec<_> = wanted.iter().map(|claim| claim.seat.as_str()).collect();
+    let owners: Vec<_> = wanted.iter().map(|claim| claim.owner.as_deref()).collect();
+    let tokens: Vec<_> = wanted.iter().map(|claim| claim.token).collect();
+    let deadlines: Vec<_> = wanted.iter().map(|claim| claim.expires_at).collect();
+    Ok(transaction.execute(&take, &[&shows, &seats, &owners, &tokens, &deadlines]).await?)
 }
 
-/// Locks all that `owners` have, in the order in which [`take`] locks, so that nobody waits in a circle. The first thing any
-/// transaction does with claims it has already.
-pub async fn lock(transaction: &Transaction<'_>, shows: &[&str], owners: &[&str]) -> Result<()> {
-    let lock = "SELECT FROM reservations.claims WHERE show_id = ANY($1) AND owner = ANY($2)
-                ORDER BY show_id, seat_id FOR UPDATE";
-    transaction.execute(&transaction.prepare_cached(lock).await?, &[&shows, &owners]).await?;
-    Ok(())
-}
-
-/// Sells what `owner` holds, if its claims are live. Returns those sold; the caller rolls back unless they are all.
-pub async fn book(
-    transaction: &Transaction<'_>,
-    show: &ShowId,
-    owner: &str,
-    token: i64,
-) -> Result<Vec<Claim>> {
+/// Sells seats that are live holds' with these tokens. Returns how many were sold; the caller rolls back unless they are all.
+pub async fn book(transaction: &Transaction<'_>, held: &[Claim]) -> Result<u64> {
     let book = transaction
         .prepare_cached(
-            "UPDATE reservations.claims SET status = 'booked', expires_at = NULL
-             WHERE show_id = $1 AND owner = $2 AND token = $3 AND status = 'held' AND expires_at > clock_timestamp()
-             RETURNING seat_id, status, owner, token, expires_at",
+            "UPDATE reservations.claims AS c SET status = 'booked', expires_at = NULL
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS h (show_id, seat_id, owner, token)
+             WHERE c.show_id = h.show_id AND c.seat_id = h.seat_id AND c.owner = h.owner AND c.token = h.token
+               AND c.status = 'held' AND c.expires_at > clock_timestamp()",
         )
         .await?;
-    let rows = transaction.query(&book, &[&show.as_str(), &owner, &token]).await?;
-    Ok(rows.iter().map(Claim::of).collect())
+    let shows: Vec<_> = held.iter().map(|claim| claim.show.as_str()).collect();
+    let seats: Vec<_> = held.iter().map(|claim| claim.seat.as_str()).collect();
+    let owners: Vec<_> = held.iter().map(|claim| claim.owner.as_deref()).collect();
+    let tokens: Vec<_> = held.iter().map(|claim| claim.token).collect();
+    Ok(transaction.execute(&book, &[&shows, &seats, &owners, &tokens]).await?)
 }
 
-/// Gives what `owner` still has back to the street.
-pub async fn free(transaction: &Transaction<'_>, show: &ShowId, owner: &str) -> Result<Vec<Claim>> {
+/// Moves the deadline of what live holds have. Returns the claims as they are now.
+pub async fn extend(
+    transaction: &Transaction<'_>,
+    owned: &[Owned<'_>],
+    deadlines: &[Timestamp],
+) -> Result<Vec<Claim>> {
+    let extend = transaction
+        .prepare_cached(
+            "UPDATE reservations.claims AS c SET expires_at = h.expires_at
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS h (show_id, seat_id, owner, expires_at)
+             WHERE c.show_id = h.show_id AND c.seat_id = h.seat_id AND c.owner = h.owner
+               AND c.status = 'held' AND c.expires_at > clock_timestamp() AND c.expires_at < h.expires_at
+             RETURNING c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at",
+        )
+        .await?;
+    let columns = Columns::of(owned);
+    let each = std::iter::zip(owned, deadlines);
+    let deadlines: Vec<_> = each.flat_map(|(owned, at)| owned.seats.iter().map(|_| *at)).collect();
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&columns.shows, &columns.seats, &columns.owners, &deadlines];
+    Ok(transaction.query(&extend, &parameters).await?.iter().map(Claim::of).collect())
+}
+
+/// Gives what is still its owners' back to the street. Returns the claims as they are now.
+pub async fn free(transaction: &Transaction<'_>, owned: &[Owned<'_>]) -> Result<Vec<Claim>> {
     let free = transaction
         .prepare_cached(
-            "UPDATE reservations.claims SET status = 'free', owner = NULL, expires_at = NULL
-             WHERE show_id = $1 AND owner = $2 RETURNING seat_id, status, owner, token, expires_at",
+            "UPDATE reservations.claims AS c SET status = 'free', owner = NULL, expires_at = NULL
+             FROM unnest($1::text[], $2::text[], $3::text[]) AS o (show_id, seat_id, owner)
+             WHERE c.show_id = o.show_id AND c.seat_id = o.seat_id AND c.owner = o.owner
+             RETURNING c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at",
         )
         .await?;
-    let rows = transaction.query(&free, &[&show.as_str(), &owner]).await?;
+    let columns = Columns::of(owned);
+    let rows = transaction.query(&free, &[&columns.shows, &columns.seats, &columns.owners]).await?;
     Ok(rows.iter().map(Claim::of).collect())
 }
 
-/// A claim passed from one owner to another under a new token.
+/// To whom seats are passed.
 #[derive(Debug, Clone, Copy)]
 pub struct Passing<'a> {
-    /// Who has it.
-    pub from: &'a str,
-    /// Who gets it.
+    /// Who gets them.
     pub to: &'a str,
     /// `held` or `escrow`.
     pub status: &'static str,
@@ -143,35 +235,41 @@ pub struct Passing<'a> {
     pub expires_at: Timestamp,
 }
 
-/// Passes seats of one owner to another without letting the street in between. `seats` are all when not given.
+/// Passes seats of one owner to another without letting the street in between. Returns those that were still its owner's.
 pub async fn pass(
     transaction: &Transaction<'_>,
-    show: &ShowId,
+    from: Owned<'_>,
     passing: Passing<'_>,
-    seats: Option<&[SeatId]>,
 ) -> Result<Vec<Claim>> {
     let pass = transaction
         .prepare_cached(
-            "UPDATE reservations.claims SET status = $3, owner = $4, token = $5, expires_at = $6
-             WHERE show_id = $1 AND owner = $2 AND ($7::text[] IS NULL OR seat_id = ANY($7)) RETURNING seat_id, status, owner, token, expires_at",
+            "UPDATE reservations.claims SET status = $4, owner = $5, token = $6, expires_at = $7
+             WHERE show_id = $1 AND seat_id = ANY($2) AND owner = $3
+             RETURNING show_id, seat_id, status, owner, token, expires_at",
         )
         .await?;
-    let Passing { from, to, status, token, expires_at } = passing;
+    let Passing { to, status, token, expires_at } = passing;
+    let seats = super::names(from.seats);
     let rows = transaction
-        .query(&pass, &[&show.as_str(), &from, &status, &to, &token, &expires_at, &seats.map(names)])
+        .query(&pass, &[&from.show.as_str(), &seats, &from.owner, &status, &to, &token, &expires_at])
         .await?;
     Ok(rows.iter().map(Claim::of).collect())
 }
 
 /// Every seat of a show that was ever claimed.
 pub async fn of_show(client: &impl GenericClient, show: &ShowId) -> Result<Vec<Claim>> {
-    let rows = client
-        .query(
-            "SELECT seat_id, status, owner, token, expires_at FROM reservations.claims WHERE show_id = $1",
-            &[&show.as_str()],
-        )
-        .await?;
-    Ok(rows.iter().map(Claim::of).collect())
+    let find = "SELECT show_id, seat_id, status, owner, token, expires_at FROM reservations.claims WHERE show_id = $1";
+    let find = client.prepare_cached(find).await?;
+    Ok(client.query(&find, &[&show.as_str()]).await?.iter().map(Claim::of).collect())
+}
+
+/// So many fencing tokens, and the database's clock.
+pub async fn tokens(transaction: &Transaction<'_>, count: usize) -> Result<(Vec<i64>, Timestamp)> {
+    let next = "SELECT nextval('reservations.fence'), clock_timestamp() FROM generate_series(1, $1::bigint)";
+    let next = transaction.prepare_cached(next).await?;
+    let rows = transaction.query(&next, &[&(count as i64)]).await?;
+    let now = rows.last().map_or(Timestamp::UNIX_EPOCH, |row| row.get(1));
+    Ok((rows.iter().map(|row| row.get(0)).collect(), now))
 }
 
 /// The next fencing token, and the database's clock.

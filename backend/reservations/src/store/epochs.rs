@@ -21,6 +21,15 @@ pub async fn next(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
     Ok(client.query_one(&client.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
 }
 
+/// Begins the next epoch of several shows; in one order, so that nobody waits in a circle.
+pub async fn next_of_all(transaction: &Transaction<'_>, shows: &[&str]) -> Result<()> {
+    let next = "INSERT INTO reservations.epochs AS e (show_id, epoch)
+                SELECT DISTINCT show_id, 1 FROM unnest($1::text[]) AS show_id ORDER BY show_id
+                ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1";
+    transaction.execute(&transaction.prepare_cached(next).await?, &[&shows]).await?;
+    Ok(())
+}
+
 /// Begins the next epoch of a show if Redis has the present one.
 pub async fn leave_mirrored(client: &Connection, show: &ShowId) -> Result<()> {
     let leave = "UPDATE reservations.epochs SET epoch = epoch + 1 WHERE show_id = $1 AND epoch <= mirrored";

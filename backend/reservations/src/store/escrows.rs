@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use service::postgres::Connection;
 use tokio_postgres::Row;
 
+use super::claims::Owned;
 use super::{Result, id, names};
 
 /// One escrow.
@@ -32,6 +33,11 @@ impl Escrow {
             expires_at: row.get("expires_at"),
             live: row.get("live"),
         }
+    }
+
+    /// What it has, if nobody took it over.
+    pub fn owned(&self) -> Owned<'_> {
+        Owned { show: &self.show, owner: self.id.as_str(), seats: &self.seats }
     }
 }
 
@@ -82,9 +88,9 @@ pub async fn remove(transaction: &Transaction<'_>, escrow: &EscrowId, seats: &[S
     Ok(())
 }
 
-/// Ends an escrow.
-pub async fn close(transaction: &Transaction<'_>, escrow: &EscrowId) -> Result<()> {
-    let close = "UPDATE reservations.escrows SET open = false, seats = '{}' WHERE id = $1";
-    transaction.execute(&transaction.prepare_cached(close).await?, &[&escrow.as_str()]).await?;
+/// Ends escrows.
+pub async fn close(transaction: &Transaction<'_>, ids: &[&str]) -> Result<()> {
+    let close = "UPDATE reservations.escrows SET open = false, seats = '{}' WHERE id = ANY($1)";
+    transaction.execute(&transaction.prepare_cached(close).await?, &[&ids]).await?;
     Ok(())
 }

@@ -1,19 +1,36 @@
 //! `reservations.idempotency`: the first answer to each key, kept for 24 hours.
+//!
+//! A row without an answer is an attempt under way, which may have set money aside; its lease says until when it is thought alive.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
-use domain::id::SessionId;
+use deadpool_postgres::{GenericClient, Transaction};
+use domain::id::{HoldId, SessionId};
 use serde_json::Value;
 use service::postgres::Connection;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::Result;
+use super::{Result, id};
 
 /// How long an answer is kept.
 const KEPT_HOURS: f64 = 24.0;
 /// Answers dropped by one statement.
 const SWEPT_AT_ONCE: i64 = 2_000;
+
+/// A key of a session, and what it is used for.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// Whose.
+    pub session: SessionId,
+    /// The `Idempotency-Key`.
+    pub key: String,
+    /// What the request asks for.
+    pub fingerprint: String,
+    /// What it confirms.
+    pub hold: HoldId,
+}
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,71 +49,210 @@ pub enum Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease(String);
 
-/// Takes a key for the length of `lease`. A taker whose lease ran out is thought dead, and the next one takes over.
-pub async fn begin(
-    client: &Connection,
-    session: &SessionId,
-    key: &str,
-    fingerprint: &str,
+struct Columns<'a> {
+    sessions: Vec<&'a str>,
+    keys: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(used: &[&'a Used]) -> Self {
+        Self {
+            sessions: used.iter().map(|used| used.session.as_str()).collect(),
+            keys: used.iter().map(|used| used.key.as_str()).collect(),
+        }
+    }
+}
+
+/// Takes keys for the length of `lease`, and says what is known of each. A taker whose lease ran out is thought dead, and the
+/// next one takes over. Of two with the same key the second finds the first under way.
+pub async fn begin(transaction: &Transaction<'_>, used: &[&Used], lease: Duration) -> Result<Vec<Known>> {
+    let mut seen = HashSet::new();
+    let first: Vec<bool> =
+        used.iter().map(|used| seen.insert((used.session.as_str(), used.key.as_str()))).collect();
+    let firsts: Vec<&Used> =
+        std::iter::zip(used, &first).filter(|(_, first)| **first).map(|(used, _)| *used).collect();
+    let leases: Vec<String> = firsts.iter().map(|_| crate::names::fresh("lease")).collect();
+    let taken = take(transaction, &firsts, &leases, lease).await?;
+    let others: Vec<&Used> = firsts.iter().filter(|used| !taken.contains(&key_of(used))).copied().collect();
+    let mut found = find(transaction, &others).await?.into_iter();
+    let mut leases = leases.into_iter();
+    let known = std::iter::zip(used, first).map(|(used, first)| {
+        if !first {
+            return Known::UnderWay;
+        }
+        let lease = Lease(leases.next().unwrap_or_default());
+        if taken.contains(&key_of(used)) {
+            Known::Fresh(lease)
+        } else {
+            found.next().unwrap_or(Known::UnderWay)
+        }
+    });
+    Ok(known.collect())
+}
+
+fn key_of(used: &Used) -> (String, String) {
+    (used.session.as_str().to_owned(), used.key.clone())
+}
+
+/// Which of the keys are now ours.
+async fn take(
+    transaction: &Transaction<'_>,
+    used: &[&Used],
+    leases: &[String],
     lease: Duration,
-) -> Result<Known> {
-    let begin = client
+) -> Result<HashSet<(String, String)>> {
+    let take = transaction
         .prepare_cached(
-            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease_until, lease)
-             VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 second', $5)
+            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, hold_id, lease, lease_until)
+             SELECT session_id, key, fingerprint, hold_id, lease, clock_timestamp() + $6 * interval '1 second'
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+                AS u (session_id, key, fingerprint, hold_id, lease)
+             ORDER BY session_id, key
              ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease
                 WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
-             RETURNING key",
+             RETURNING session_id, key",
         )
         .await?;
-    let mine = crate::names::fresh("lease");
-    let parameters: [&(dyn ToSql + Sync); 5] =
-        [&session.as_str(), &key, &fingerprint, &lease.as_secs_f64(), &mine];
-    if client.query_opt(&begin, &parameters).await?.is_some() {
-        return Ok(Known::Fresh(Lease(mine)));
-    }
-    let find =
-        "SELECT fingerprint, status, body FROM reservations.idempotency WHERE session_id = $1 AND key = $2";
-    let find = client.prepare_cached(find).await?;
-    let Some(row) = client.query_opt(&find, &[&session.as_str(), &key]).await? else {
-        return Ok(Known::UnderWay);
-    };
-    if row.get::<_, String>("fingerprint") != fingerprint {
-        return Ok(Known::Different);
-    }
-    Ok(match (row.get::<_, Option<i32>>("status"), row.get::<_, Option<Value>>("body")) {
-        (Some(status), Some(body)) => Known::Answered(u16::try_from(status).unwrap_or(500), body),
-        _ => Known::UnderWay,
-    })
+    let Columns { sessions, keys } = Columns::of(used);
+    let fingerprints: Vec<_> = used.iter().map(|used| used.fingerprint.as_str()).collect();
+    let holds: Vec<_> = used.iter().map(|used| used.hold.as_str()).collect();
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&sessions, &keys, &fingerprints, &holds, &leases, &lease.as_secs_f64()];
+    let rows = transaction.query(&take, &parameters).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Keeps the first answer.
-pub async fn finish(
-    client: &impl GenericClient,
-    session: &SessionId,
-    key: &str,
-    status: u16,
-    body: &Value,
-) -> Result<()> {
-    let finish = "UPDATE reservations.idempotency SET status = $3, body = $4
-                  WHERE session_id = $1 AND key = $2 AND status IS NULL";
-    client.execute(finish, &[&session.as_str(), &key, &i32::from(status), body]).await?;
+/// What others did with these keys, in their order.
+async fn find(transaction: &Transaction<'_>, used: &[&Used]) -> Result<Vec<Known>> {
+    if used.is_empty() {
+        return Ok(Vec::new());
+    }
+    let find = "SELECT i.fingerprint, i.status, i.body
+                FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS u (session_id, key, at)
+                LEFT JOIN reservations.idempotency AS i ON i.session_id = u.session_id AND i.key = u.key ORDER BY u.at";
+    let find = transaction.prepare_cached(find).await?;
+    let Columns { sessions, keys } = Columns::of(used);
+    let rows = transaction.query(&find, &[&sessions, &keys]).await?;
+    Ok(std::iter::zip(used, &rows).map(|(used, row)| known(used, row)).collect())
+}
+
+fn known(used: &Used, row: &Row) -> Known {
+    match row.get::<_, Option<String>>("fingerprint") {
+        Some(fingerprint) if fingerprint != used.fingerprint => Known::Different,
+        _ => answered(row).unwrap_or(Known::UnderWay),
+    }
+}
+
+fn answered(row: &Row) -> Option<Known> {
+    let (status, body) = (row.get::<_, Option<i32>>("status")?, row.get::<_, Option<Value>>("body")?);
+    Some(Known::Answered(u16::try_from(status).unwrap_or(500), body))
+}
+
+/// Keeps keys from being answered or taken over by others until the transaction ends; says whether each is still its
+/// lease's to answer. In one order, so that nobody waits in a circle.
+pub async fn lock(transaction: &Transaction<'_>, leased: &[(&Used, &Lease)]) -> Result<Vec<bool>> {
+    let lock = "SELECT u.at FROM reservations.idempotency AS i
+                JOIN unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (session_id, key, lease, at)
+                    ON i.session_id = u.session_id AND i.key = u.key
+                WHERE i.lease = u.lease AND i.status IS NULL
+                ORDER BY i.session_id, i.key FOR UPDATE OF i";
+    let lock = transaction.prepare_cached(lock).await?;
+    let used: Vec<&Used> = leased.iter().map(|(used, _)| *used).collect();
+    let Columns { sessions, keys } = Columns::of(&used);
+    let leases: Vec<_> = leased.iter().map(|(_, lease)| lease.0.as_str()).collect();
+    let rows = transaction.query(&lock, &[&sessions, &keys, &leases]).await?;
+    let ours: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+    Ok((1..).take(leased.len()).map(|at| ours.contains(&at)).collect())
+}
+
+/// A first answer.
+#[derive(Debug, Clone)]
+pub struct Answer<'a> {
+    /// Whose key.
+    pub used: &'a Used,
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: &'a Value,
+}
+
+/// Keeps first answers.
+pub async fn finish(client: &impl GenericClient, answers: &[Answer<'_>]) -> Result<()> {
+    let finish = "UPDATE reservations.idempotency AS i SET status = a.status, body = a.body
+                  FROM unnest($1::text[], $2::text[], $3::int[], $4::jsonb[]) AS a (session_id, key, status, body)
+                  WHERE i.session_id = a.session_id AND i.key = a.key AND i.status IS NULL";
+    let finish = client.prepare_cached(finish).await?;
+    let used: Vec<&Used> = answers.iter().map(|answer| answer.used).collect();
+    let Columns { sessions, keys } = Columns::of(&used);
+    let statuses: Vec<_> = answers.iter().map(|answer| i32::from(answer.status)).collect();
+    let bodies: Vec<_> = answers.iter().map(|answer| answer.body).collect();
+    client.execute(&finish, &[&sessions, &keys, &statuses, &bodies]).await?;
     Ok(())
 }
 
-/// Gives the key back: nothing was done. Who took over after the lease ran out keeps it.
-pub async fn forget(client: &Connection, session: &SessionId, key: &str, lease: &Lease) -> Result<()> {
+/// Gives a key back: nothing was done. Who took over after the lease ran out keeps it.
+pub async fn forget(client: &Connection, used: &Used, lease: &Lease) -> Result<()> {
     let forget = "DELETE FROM reservations.idempotency
                   WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
-    client.execute(&client.prepare_cached(forget).await?, &[&session.as_str(), &key, &lease.0]).await?;
+    let forget = client.prepare_cached(forget).await?;
+    client.execute(&forget, &[&used.session.as_str(), &used.key, &lease.0]).await?;
     Ok(())
+}
+
+/// Lets go of a key whose outcome is not known: the next attempt may take it up at once.
+pub async fn leave(client: &Connection, used: &Used, lease: &Lease) -> Result<()> {
+    let leave = "UPDATE reservations.idempotency SET lease_until = clock_timestamp()
+                 WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
+    let leave = client.prepare_cached(leave).await?;
+    client.execute(&leave, &[&used.session.as_str(), &used.key, &lease.0]).await?;
+    Ok(())
+}
+
+/// An attempt that nobody finished.
+#[derive(Debug, Clone)]
+pub struct Abandoned {
+    /// What it was.
+    pub used: Used,
+    /// Ours now.
+    pub lease: Lease,
+}
+
+/// Takes over attempts whose lease ran out so long ago, for the length of `lease`, so that nobody else takes them up meanwhile.
+pub async fn adopt_abandoned(
+    client: &Connection,
+    age: Duration,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<Abandoned>> {
+    let adopt = "UPDATE reservations.idempotency AS i
+                 SET lease = $3, lease_until = clock_timestamp() + $2 * interval '1 second'
+                 FROM (SELECT session_id, key FROM reservations.idempotency
+                       WHERE status IS NULL AND hold_id IS NOT NULL
+                         AND lease_until < clock_timestamp() - $1 * interval '1 second'
+                       ORDER BY lease_until LIMIT $4 FOR UPDATE SKIP LOCKED) AS a
+                 WHERE i.session_id = a.session_id AND i.key = a.key
+                 RETURNING i.session_id, i.key, i.fingerprint, i.hold_id";
+    let mine = crate::names::fresh("lease");
+    let adopt = client.prepare_cached(adopt).await?;
+    let rows = client.query(&adopt, &[&age.as_secs_f64(), &lease.as_secs_f64(), &mine, &limit]).await?;
+    let of = |row: &Row| Abandoned {
+        used: Used {
+            session: id!(SessionId, row, "session_id"),
+            key: row.get("key"),
+            fingerprint: row.get("fingerprint"),
+            hold: id!(HoldId, row, "hold_id"),
+        },
+        lease: Lease(mine.clone()),
+    };
+    Ok(rows.iter().map(of).collect())
 }
 
 /// Drops answers that are old enough, so many at a time that one statement is never long.
 pub async fn sweep(client: &Connection) -> Result<u64> {
     let sweep = "DELETE FROM reservations.idempotency WHERE (session_id, key) IN
                  (SELECT session_id, key FROM reservations.idempotency
-                  WHERE created_at < clock_timestamp() - $1 * interval '1 hour' ORDER BY created_at LIMIT $2)";
+                  WHERE (status IS NOT NULL OR hold_id IS NULL) AND created_at < clock_timestamp() - $1 * interval '1 hour'
+                  ORDER BY created_at LIMIT $2)";
     let mut dropped = 0;
     loop {
         let rows = client.execute(sweep, &[&KEPT_HOURS, &SWEPT_AT_ONCE]).await?;

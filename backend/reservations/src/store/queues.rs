@@ -1,10 +1,12 @@
 //! `reservations.queues`: which shows have people waiting, as the waitlist last said.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use service::postgres::Connection;
 
-use super::Result;
+use super::{Result, id};
 
 /// Says whether a show's queue is open; an older revision than the stored one changes nothing. Returns what holds now.
 pub async fn set(client: &Connection, show: &ShowId, open: bool, revision: i64) -> Result<bool> {
@@ -25,9 +27,18 @@ pub async fn open(client: &impl GenericClient, show: &ShowId) -> Result<bool> {
     Ok(row.is_some_and(|row| row.get(0)))
 }
 
-/// As [`open`], and so until the transaction ends.
-pub async fn lock_open(transaction: &Transaction<'_>, show: &ShowId) -> Result<bool> {
-    let find = "SELECT open FROM reservations.queues WHERE show_id = $1 FOR SHARE";
-    let row = transaction.query_opt(&transaction.prepare_cached(find).await?, &[&show.as_str()]).await?;
-    Ok(row.is_some_and(|row| row.get(0)))
+/// Which of these shows have people waiting.
+pub async fn open_among(transaction: &Transaction<'_>, shows: &[&str]) -> Result<HashSet<ShowId>> {
+    let find = "SELECT show_id FROM reservations.queues WHERE show_id = ANY($1) AND open";
+    let rows = transaction.query(&transaction.prepare_cached(find).await?, &[&shows]).await?;
+    Ok(rows.iter().map(|row| id!(ShowId, row, "show_id")).collect())
+}
+
+/// As [`open_among`], and so until the transaction ends; in one order, so that nobody waits in a circle.
+pub async fn lock_open_among(transaction: &Transaction<'_>, shows: &[&str]) -> Result<HashSet<ShowId>> {
+    let find =
+        "SELECT show_id, open FROM reservations.queues WHERE show_id = ANY($1) ORDER BY show_id FOR SHARE";
+    let rows = transaction.query(&transaction.prepare_cached(find).await?, &[&shows]).await?;
+    let open = rows.iter().filter(|row| row.get(1));
+    Ok(open.map(|row| id!(ShowId, row, "show_id")).collect())
 }

@@ -90,6 +90,7 @@ async fn old_news_does_not_overwrite_a_later_claim() {
     let gate = reservations::gate::Gate::new(redis);
     let show = domain::id::ShowId::parse(SHOW).unwrap();
     let claim = |status, token| Claim {
+        show: show.clone(),
         seat: domain::id::SeatId::parse("B6").unwrap(),
         status,
         owner: (status != ClaimStatus::Free).then(|| "somebody".to_owned()),

@@ -48,16 +48,16 @@ impl World {
     }
 
     pub(crate) fn config(&self) -> Config {
+        let shipped = include_str!("../../../../configs/reservations.toml");
+        let path = std::path::Path::new("configs/reservations.toml");
         Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            hold_seconds: 300,
-            holds_per_session_max: 10,
-            escrow_seconds: 30,
             sweep_interval_ms: 50,
             sockets_max: 100,
             http: service::http::HttpConfig { drain_seconds: 0, ..service::http::HttpConfig::default() },
             postgres: self.stores.postgres(),
             redis: self.stores.redis(),
+            ..service::config::parse("reservations", path, shipped, []).unwrap()
         }
     }
 

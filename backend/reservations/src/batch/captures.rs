@@ -1,0 +1,29 @@
+//! Bookings whose money is ours: noted together. What is not noted is captured again, so the note need not be durable at once.
+
+use domain::id::BookingId;
+use service::postgres;
+
+use super::{Write, Written};
+use crate::app::App;
+use crate::error::Error;
+use crate::store::bookings;
+
+/// Noting captures.
+#[derive(Debug)]
+pub struct Captures;
+
+impl Write for Captures {
+    type Job = BookingId;
+    type Answer = ();
+    const NAME: &'static str = "captures";
+
+    async fn write(app: &App, jobs: &[BookingId]) -> Result<Written<()>, Error> {
+        let ids: Vec<_> = jobs.iter().map(BookingId::as_str).collect();
+        let mut client = app.connection().await?;
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+        bookings::set_captured(&transaction, &ids).await?;
+        transaction.commit().await.map_err(postgres::Error::from)?;
+        Ok(Written { answers: jobs.iter().map(|_| Ok(())).collect(), claims: Vec::new() })
+    }
+}
