@@ -134,8 +134,9 @@ impl From<Error> for Problem {
             }
             Error::Busy => says(StatusCode::SERVICE_UNAVAILABLE, "busy").retry_after(1),
             Error::HoldNotFound => says(StatusCode::NOT_FOUND, "hold_not_found"),
-            Error::HoldExpired | Error::PaidTooLate => says(StatusCode::GONE, "hold_expired"),
-            Error::Extension(ExtensionRefused::Lapsed) => says(StatusCode::GONE, "hold_expired"),
+            Error::HoldExpired | Error::PaidTooLate | Error::Extension(ExtensionRefused::Lapsed) => {
+                says(StatusCode::GONE, "hold_expired")
+            }
             Error::Extension(ExtensionRefused::NotOffered) => {
                 says(StatusCode::CONFLICT, "extension_not_offered")
             }

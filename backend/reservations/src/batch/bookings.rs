@@ -153,8 +153,8 @@ impl Table {
     }
 
     fn still_held(&self, hold: &Hold) -> bool {
-        let held = |claim: &Claim| claim.held_by(hold.id.as_str(), hold.token, self.now);
-        hold.seats.iter().all(|seat| self.claim(hold, seat).is_some_and(held))
+        let still = |claim: &Claim| claim.held_by(hold.id.as_str(), hold.token, self.now);
+        hold.seats.iter().all(|seat| self.claim(hold, seat).is_some_and(still))
     }
 
     /// The deadline passed while the buyer paid: the same seats under a new token, if nobody has them and nobody waits for them.

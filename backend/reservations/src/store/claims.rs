@@ -265,9 +265,10 @@ pub async fn of_show(client: &impl GenericClient, show: &ShowId) -> Result<Vec<C
 
 /// So many fencing tokens, and the database's clock.
 pub async fn tokens(transaction: &Transaction<'_>, count: usize) -> Result<(Vec<i64>, Timestamp)> {
-    let next = "SELECT nextval('reservations.fence'), clock_timestamp() FROM generate_series(1, $1::bigint)";
+    let next = "SELECT nextval('reservations.fence'), clock_timestamp() FROM generate_series(1, $1::int)";
     let next = transaction.prepare_cached(next).await?;
-    let rows = transaction.query(&next, &[&(count as i64)]).await?;
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    let rows = transaction.query(&next, &[&count]).await?;
     let now = rows.last().map_or(Timestamp::UNIX_EPOCH, |row| row.get(1));
     Ok((rows.iter().map(|row| row.get(0)).collect(), now))
 }

@@ -150,19 +150,19 @@ fn answered(row: &Row) -> Option<Known> {
 
 /// Keeps keys from being answered or taken over by others until the transaction ends; says whether each is still its
 /// lease's to answer. In one order, so that nobody waits in a circle.
-pub async fn lock(transaction: &Transaction<'_>, leased: &[(&Used, &Lease)]) -> Result<Vec<bool>> {
+pub async fn lock(transaction: &Transaction<'_>, attempts: &[(&Used, &Lease)]) -> Result<Vec<bool>> {
     let lock = "SELECT u.at FROM reservations.idempotency AS i
                 JOIN unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (session_id, key, lease, at)
                     ON i.session_id = u.session_id AND i.key = u.key
                 WHERE i.lease = u.lease AND i.status IS NULL
                 ORDER BY i.session_id, i.key FOR UPDATE OF i";
     let lock = transaction.prepare_cached(lock).await?;
-    let used: Vec<&Used> = leased.iter().map(|(used, _)| *used).collect();
+    let used: Vec<&Used> = attempts.iter().map(|(used, _)| *used).collect();
     let Columns { sessions, keys } = Columns::of(&used);
-    let leases: Vec<_> = leased.iter().map(|(_, lease)| lease.0.as_str()).collect();
+    let leases: Vec<_> = attempts.iter().map(|(_, lease)| lease.0.as_str()).collect();
     let rows = transaction.query(&lock, &[&sessions, &keys, &leases]).await?;
     let ours: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
-    Ok((1..).take(leased.len()).map(|at| ours.contains(&at)).collect())
+    Ok((1..).take(attempts.len()).map(|at| ours.contains(&at)).collect())
 }
 
 /// A first answer.
@@ -201,10 +201,10 @@ pub async fn forget(client: &Connection, used: &Used, lease: &Lease) -> Result<(
 
 /// Lets go of a key whose outcome is not known: the next attempt may take it up at once.
 pub async fn leave(client: &Connection, used: &Used, lease: &Lease) -> Result<()> {
-    let leave = "UPDATE reservations.idempotency SET lease_until = clock_timestamp()
-                 WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
-    let leave = client.prepare_cached(leave).await?;
-    client.execute(&leave, &[&used.session.as_str(), &used.key, &lease.0]).await?;
+    let end = "UPDATE reservations.idempotency SET lease_until = clock_timestamp()
+               WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
+    let end = client.prepare_cached(end).await?;
+    client.execute(&end, &[&used.session.as_str(), &used.key, &lease.0]).await?;
     Ok(())
 }
 
