@@ -41,6 +41,9 @@ pub struct Config {
     /// How long the payment provider may take.
     #[serde(default = "defaults::payment_timeout_ms")]
     pub payment_timeout_ms: u64,
+    /// Money that is neither taken nor given back for this long is looked after by whoever finds it.
+    #[serde(default = "defaults::settle_after_seconds")]
+    pub settle_after_seconds: u64,
     /// Holds one session may have at once.
     #[serde(default = "defaults::holds_per_session_max")]
     pub holds_per_session_max: u32,
@@ -92,6 +95,9 @@ mod defaults {
     pub(super) fn payment_timeout_ms() -> u64 {
         6_000
     }
+    pub(super) fn settle_after_seconds() -> u64 {
+        15
+    }
     pub(super) fn seats_per_session_max() -> u32 {
         20
     }
@@ -138,6 +144,11 @@ impl Config {
         Duration::from_millis(self.payment_timeout_ms)
     }
 
+    /// How long money may be neither taken nor given back before somebody looks after it.
+    pub fn settle_after(&self) -> Duration {
+        Duration::from_secs(self.settle_after_seconds)
+    }
+
     /// How long one attempt to confirm may take before another one with the same key thinks it dead.
     pub fn attempt_lease(&self) -> Duration {
         self.payment_timeout() + WRITING_MAX
@@ -164,6 +175,9 @@ impl Config {
         }
         if self.extension_seconds > LIFE_SECONDS_MAX {
             return Err(format!("`extension_seconds` must be {LIFE_SECONDS_MAX} at most"));
+        }
+        if !(1..=LIFE_SECONDS_MAX).contains(&self.settle_after_seconds) {
+            return Err(format!("`settle_after_seconds` must be 1 to {LIFE_SECONDS_MAX}"));
         }
         if !(1..=PAYMENT_TIMEOUT_MS_MAX).contains(&self.payment_timeout_ms) {
             return Err(format!("`payment_timeout_ms` must be 1 to {PAYMENT_TIMEOUT_MS_MAX}"));

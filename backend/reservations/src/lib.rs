@@ -61,7 +61,7 @@ use crate::live::feed;
 use crate::live::hub::Hub;
 use crate::live::wanted::Wanted;
 use crate::metrics::Metrics;
-use crate::payment::TestProvider;
+use crate::payment::{PaymentProvider, TestProvider};
 
 mod migrations {
     refinery::embed_migrations!("migrations");
@@ -84,19 +84,30 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     .await
 }
 
-/// Serves until drained.
+/// Serves until drained, with the built-in payment provider.
 pub async fn serve(
     config: Config,
     keys: SessionKeys,
     listener: TcpListener,
     drain: Drain,
 ) -> anyhow::Result<()> {
+    serve_with(config, keys, listener, drain, Box::new(TestProvider)).await
+}
+
+/// Serves until drained, with this payment provider.
+pub async fn serve_with(
+    config: Config,
+    keys: SessionKeys,
+    listener: TcpListener,
+    drain: Drain,
+    payment: Box<dyn PaymentProvider>,
+) -> anyhow::Result<()> {
     let registry = service::metrics::registry(PROGRAM, env!("CARGO_PKG_VERSION"));
     let pool = postgres::pool_with(PROGRAM, &config.postgres, SESSIONS)?;
     let redis = Redis::start(&config.redis, &drain).await?;
     let gate = Gate::new(redis.clone());
     let metrics = Metrics::new(&registry);
-    let app = Arc::new(App::new(config, pool, gate, Box::new(TestProvider), metrics));
+    let app = Arc::new(App::new(config, pool, gate, payment, metrics));
     let wanted = Wanted::default();
     let hub = Hub::new(Arc::clone(&app), wanted.clone());
     let _writers = batch::start(&app, &drain);

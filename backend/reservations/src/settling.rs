@@ -20,9 +20,7 @@ const WAITING_MAX: usize = 4_096;
 /// Captures under way at once.
 const CONCURRENT_MAX: usize = 64;
 /// Between two looks for what was left undone.
-const LOOK_PAUSE: Duration = Duration::from_secs(2);
-/// What is younger is being done by somebody.
-const UNDONE_AFTER: Duration = Duration::from_secs(15);
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Settled in one round, of each kind.
 const SETTLED_MAX: i64 = 50;
 
@@ -97,7 +95,8 @@ pub async fn settle(app: &App, drain: Drain) {
 }
 
 async fn capture_forgotten(app: &App) -> Result<(), Error> {
-    let forgotten = bookings::find_uncaptured(&app.connection().await?, UNDONE_AFTER, SETTLED_MAX).await?;
+    let forgotten =
+        bookings::find_uncaptured(&app.connection().await?, app.config.settle_after(), SETTLED_MAX).await?;
     stream::iter(forgotten).for_each_concurrent(CONCURRENT_MAX, |booking| capture(app, booking)).await;
     Ok(())
 }
@@ -114,9 +113,8 @@ async fn refund(app: &App) -> Result<(), Error> {
 
 /// Attempts nobody finished: what they set aside is given back, unless it was booked after all.
 async fn void_abandoned(app: &App) -> Result<(), Error> {
-    let lease = app.config.attempt_lease();
-    let abandoned =
-        idempotency::adopt_abandoned(&app.connection().await?, UNDONE_AFTER, lease, SETTLED_MAX).await?;
+    let (age, lease) = (app.config.settle_after(), app.config.attempt_lease());
+    let abandoned = idempotency::adopt_abandoned(&app.connection().await?, age, lease, SETTLED_MAX).await?;
     for attempt in abandoned {
         let hold = attempt.used.hold.as_str();
         let booked = bookings::find_by_holds(&app.connection().await?, &[hold]).await?;

@@ -35,6 +35,12 @@ impl Client {
         Self { base: format!("http://{address}"), http }
     }
 
+    /// The same visitor, with the same cookies, at another instance.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self { base: format!("http://{address}"), http: self.http.clone() }
+    }
+
     /// Sends a request with headers and a body.
     ///
     /// # Panics

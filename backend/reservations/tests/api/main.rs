@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bad_input;
+mod batches;
 mod bookings;
 mod demo;
 mod expiry;
+mod extending;
 mod holds;
+mod limits;
 mod live;
+mod payments;
 mod queue;
 mod races;
 mod stores;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use reservations::config::Config;
+use reservations::payment::{PaymentProvider, TestProvider};
 use serde_json::{Value, json};
 use service::drain::Drain;
 use service::postgres::Connection;
@@ -63,10 +64,15 @@ impl World {
 
     /// Starts one more instance.
     pub(crate) async fn add(&mut self, config: Config) {
+        self.add_with(config, Box::new(TestProvider)).await;
+    }
+
+    /// Starts one more instance with its own way to be paid.
+    pub(crate) async fn add_with(&mut self, config: Config, payment: Box<dyn PaymentProvider>) {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let (address, drain) = (listener.local_addr().unwrap(), Drain::default());
         let keys = SessionKeys::parse(testkit::SESSION_KEY).unwrap();
-        tokio::spawn(reservations::serve(config, keys, listener, drain.clone()));
+        tokio::spawn(reservations::serve_with(config, keys, listener, drain.clone(), payment));
         self.instances.push(Instance { address, drain });
     }
 
