@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use deadpool_postgres::GenericClient;
-use domain::event::{Event, SeatsBooked};
 use domain::id::{BookingId, HoldId, SessionId};
 use domain::status::{BookingStatus, HoldStatus};
 use http::StatusCode;
@@ -22,7 +21,7 @@ use crate::store::bookings::{self, Booking};
 use crate::store::claims::{self, Claim};
 use crate::store::holds::{self, Hold};
 use crate::store::idempotency::{self, Known, Lease};
-use crate::{mirror, names, placing};
+use crate::{mirror, names, placing, telling};
 
 /// How long one attempt may take before another one with the same key thinks it dead.
 const LEASE: Duration = Duration::from_secs(5);
@@ -202,15 +201,7 @@ async fn commit(
     }
     holds::set_status(&transaction, &hold.id, HoldStatus::Booked).await?;
     let booking = bookings::insert(&transaction, &draft(hold, confirmation, authorisation)).await?;
-    let event = SeatsBooked {
-        booking_id: booking.id.clone(),
-        hold_id: hold.id.clone(),
-        show_id: hold.show.clone(),
-        session_id: hold.session.clone(),
-        seats: hold.seats.clone(),
-        entry_id: hold.entry.clone(),
-    };
-    outbox::put(&transaction, SCHEMA, &Event::SeatsBooked(event)).await?;
+    outbox::put(&transaction, SCHEMA, &telling::confirmed(&booking, hold)).await?;
     let kept = answer_of(&booking);
     let Confirmation { session, key, .. } = confirmation;
     idempotency::finish(&transaction, session, key, kept.status.as_u16(), &kept.body).await?;

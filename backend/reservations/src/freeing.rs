@@ -1,7 +1,6 @@
 //! Seats that come free: to the queue when people wait, else to the street. The one way out of a hold, a booking or an escrow.
 
 use deadpool_postgres::Transaction;
-use domain::event::{Event, HoldEnded, SeatsEscrowed};
 use domain::id::{EscrowId, HoldId, SeatId, ShowId};
 use domain::status::HoldStatus;
 use service::{outbox, postgres};
@@ -12,7 +11,7 @@ use crate::store::claims::{self, Claim, Passing};
 use crate::store::escrows::{self, Escrow};
 use crate::store::holds::{self, Hold};
 use crate::store::{SCHEMA, queues};
-use crate::{mirror, names, placing};
+use crate::{mirror, names, placing, telling};
 
 /// Gives everything `owner` has of a show to whoever is next. Returns the claims as they are now.
 pub async fn free(
@@ -45,11 +44,9 @@ async fn escrow(
     let claims = claims::pass(transaction, show, passing, None).await?;
     if !claims.is_empty() {
         let seats: Vec<SeatId> = claims.iter().map(|claim| claim.seat.clone()).collect();
-        let escrow =
-            Escrow { id: id.clone(), show: show.clone(), seats: seats.clone(), expires_at, live: true };
+        let escrow = Escrow { id, show: show.clone(), seats, expires_at, live: true };
         escrows::insert(transaction, &escrow).await?;
-        let event = SeatsEscrowed { escrow_id: id, show_id: show.clone(), seats, expires_at };
-        outbox::put(transaction, SCHEMA, &Event::SeatsEscrowed(event)).await?;
+        outbox::put(transaction, SCHEMA, &telling::escrowed(&escrow)).await?;
     }
     Ok(claims)
 }
@@ -62,16 +59,7 @@ pub async fn end(
     status: HoldStatus,
 ) -> Result<Vec<Claim>, Error> {
     holds::set_status(transaction, &hold.id, status).await?;
-    let ended = HoldEnded {
-        hold_id: hold.id.clone(),
-        show_id: hold.show.clone(),
-        session_id: hold.session.clone(),
-        seats: hold.seats.clone(),
-        entry_id: hold.entry.clone(),
-    };
-    let event =
-        if status == HoldStatus::Expired { Event::HoldExpired(ended) } else { Event::HoldReleased(ended) };
-    outbox::put(transaction, SCHEMA, &event).await?;
+    outbox::put(transaction, SCHEMA, &telling::ended(hold, status)).await?;
     free(app, transaction, &hold.show, hold.id.as_str()).await
 }
 

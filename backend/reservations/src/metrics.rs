@@ -2,6 +2,10 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use service::metrics::register;
+use service::outbox::Waiting;
+use service::stream::Behind;
+
+use crate::PROGRAM;
 
 /// One of each.
 #[derive(Debug, Clone)]
@@ -16,6 +20,10 @@ pub struct Metrics {
     pub mirror_drift: IntCounter,
     /// Mirrors loaded from Postgres.
     pub mirror_loads: IntCounter,
+    /// What waits in the outbox.
+    pub outbox: Waiting,
+    /// How far the live sockets' events are behind.
+    pub behind: Behind,
     /// Live sockets open.
     pub sockets: IntGauge,
     /// Shows with a watcher here.
@@ -41,6 +49,8 @@ impl Metrics {
                 "Seats whose mirror Postgres contradicted twice in a row; should stay zero.",
             ),
             mirror_loads: counter("marquee_reservations_mirror_loads_total", "Mirrors loaded from Postgres."),
+            outbox: Waiting::new(registry, PROGRAM),
+            behind: Behind::new(registry, PROGRAM),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
             shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
         }

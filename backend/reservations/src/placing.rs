@@ -6,19 +6,20 @@ use domain::hold::Selection;
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::status::{HoldStatus, SeatStatus};
 use jiff::Timestamp;
-use service::postgres;
+use service::{outbox, postgres};
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::error::Error;
 use crate::gate::Claimed;
 use crate::mirror::{self, Picture};
-use crate::names;
+use crate::store::SCHEMA;
 use crate::store::bookings::{self, Booking};
 use crate::store::claims::{self, Claim};
 use crate::store::epochs;
 use crate::store::holds::{self, Hold};
 use crate::store::shows::Show;
+use crate::{names, telling};
 
 /// How often the best seats are looked for anew when somebody else was faster.
 const BEST_ATTEMPTS_MAX: usize = 4;
@@ -221,6 +222,7 @@ async fn decide(
         return Err(Error::SeatsUnavailable { unavailable: lost, alternatives: Vec::new() });
     }
     holds::insert(&transaction, &hold).await?;
+    outbox::put(&transaction, SCHEMA, &telling::held(&hold)).await?;
     without_gate(app, &transaction, &wish.show).await?;
     if Instant::now() >= wish.until {
         return Err(Error::Store(postgres::Error::Away(

@@ -5,6 +5,7 @@
 mod bad_input;
 mod bookings;
 mod demo;
+mod events;
 mod expiry;
 mod holds;
 mod live;
