@@ -1,22 +1,78 @@
-//! What one owner tells the others: facts, past tense, in the order they were committed.
+//! What one owner tells the others: facts about a show, past tense.
 //!
-//! The JSON of these is stored in outboxes and streams: variants and members are only ever added.
+//! The JSON of these is stored in outboxes and streams: `{"id","type","version","at","show_id","data"}`, where an owner writes all
+//! but `id` and `at`, which its outbox knows. Types and members are only ever added, and a reader ignores those it does not know.
+//! Where that is not enough a type gets a new version, and readers learn it before anybody writes it.
+//!
+//! In which order they come:
+//!
+//! - The events that give a seat to somebody (`SeatsHeld`, `SeatsOffered`, `SeatsEscrowed`, `BookingConfirmed`) are in the order in
+//!   which the seat changed hands, and so are the events of one hold, from the first to its booking's cancellation.
+//! - Between different seats of a show there is no order, and none between shows.
+//! - A hold that lapsed can be taken over before it is announced. So an event that ends a hold or a booking (`SeatsReleased`,
+//!   `HoldExpired`, `BookingCancelled`) may come after somebody else's `SeatsHeld`: its seats are free of *that* hold, and whoever
+//!   keeps a picture changes only what it shows as that hold's.
+//! - An escrow that ends without an offer is not told: its seats are free when its `expires_at` has passed, or somebody has them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BookingId, EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
 
-/// One fact.
+/// An event as a stream carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
+pub struct Told {
+    /// Its number in the owner's outbox, as text that no other event of any owner has.
+    pub id: String,
+    /// When it was written, by the database's clock.
+    pub at: Timestamp,
+    /// What is told.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// An event as its owner writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    version: First,
+    /// Of which show.
+    pub show_id: ShowId,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// The version of every type so far. A later one is not for this program to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+struct First;
+
+impl From<First> for u16 {
+    fn from(_: First) -> Self {
+        1
+    }
+}
+
+impl TryFrom<u16> for First {
+    type Error = String;
+
+    fn try_from(version: u16) -> Result<Self, String> {
+        if version == 1 { Ok(Self) } else { Err(format!("version {version} is not known here")) }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub enum Fact {
+    /// A buyer holds seats.
+    SeatsHeld(SeatsHeld),
+    /// A buyer gave a hold back.
+    SeatsReleased(HoldEnded),
     /// A hold's deadline passed and its seats are no longer its.
     HoldExpired(HoldEnded),
-    /// A buyer gave a hold back.
-    HoldReleased(HoldEnded),
     /// Seats were sold.
-    SeatsBooked(SeatsBooked),
+    BookingConfirmed(BookingConfirmed),
     /// A booking was cancelled.
     BookingCancelled(BookingCancelled),
     /// Seats came free while people wait: they belong to the queue until `expires_at`.
@@ -27,13 +83,47 @@ pub enum Event {
     WaitersTold(WaitersTold),
 }
 
+/// The types by name, for consumers that choose among them.
+pub mod kind {
+    /// [`super::Fact::SeatsReleased`].
+    pub const SEATS_RELEASED: &str = "SeatsReleased";
+    /// [`super::Fact::HoldExpired`].
+    pub const HOLD_EXPIRED: &str = "HoldExpired";
+    /// [`super::Fact::BookingConfirmed`].
+    pub const BOOKING_CONFIRMED: &str = "BookingConfirmed";
+    /// [`super::Fact::SeatsEscrowed`].
+    pub const SEATS_ESCROWED: &str = "SeatsEscrowed";
+    /// [`super::Fact::SeatsOffered`].
+    pub const SEATS_OFFERED: &str = "SeatsOffered";
+    /// [`super::Fact::WaitersTold`].
+    pub const WAITERS_TOLD: &str = "WaitersTold";
+}
+
+impl Fact {
+    /// The event that this happened to a show.
+    pub fn of(self, show_id: ShowId) -> Event {
+        Event { version: First, show_id, fact: self }
+    }
+}
+
+/// A hold from the street; one for somebody who waits is [`SeatsOffered`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatsHeld {
+    /// The hold.
+    pub hold_id: HoldId,
+    /// Whose.
+    pub session_id: SessionId,
+    /// Its seats.
+    pub seats: Vec<SeatId>,
+    /// Its deadline, as long as nobody prolongs it.
+    pub expires_at: Timestamp,
+}
+
 /// A hold that is over without a sale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldEnded {
     /// Which.
     pub hold_id: HoldId,
-    /// Of which show.
-    pub show_id: ShowId,
     /// Whose.
     pub session_id: SessionId,
     /// Its seats.
@@ -44,13 +134,11 @@ pub struct HoldEnded {
 
 /// A sale.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeatsBooked {
+pub struct BookingConfirmed {
     /// The booking.
     pub booking_id: BookingId,
     /// The hold it came from.
     pub hold_id: HoldId,
-    /// Of which show.
-    pub show_id: ShowId,
     /// Whose.
     pub session_id: SessionId,
     /// The seats.
@@ -64,8 +152,6 @@ pub struct SeatsBooked {
 pub struct BookingCancelled {
     /// The booking.
     pub booking_id: BookingId,
-    /// Of which show.
-    pub show_id: ShowId,
     /// The seats.
     pub seats: Vec<SeatId>,
 }
@@ -75,8 +161,6 @@ pub struct BookingCancelled {
 pub struct SeatsEscrowed {
     /// The escrow.
     pub escrow_id: EscrowId,
-    /// Of which show.
-    pub show_id: ShowId,
     /// The seats.
     pub seats: Vec<SeatId>,
     /// After this they go on open sale.
@@ -90,8 +174,6 @@ pub struct SeatsOffered {
     pub entry_id: EntryId,
     /// The hold.
     pub hold_id: HoldId,
-    /// Of which show.
-    pub show_id: ShowId,
     /// Whose.
     pub session_id: SessionId,
     /// The seats.
@@ -103,8 +185,6 @@ pub struct SeatsOffered {
 /// News for people who waited in vain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitersTold {
-    /// Of which show.
-    pub show_id: ShowId,
     /// What was sold.
     pub seats: Vec<SeatId>,
     /// Who waited.

@@ -1,6 +1,5 @@
 //! Taking a booking back: its seats go to the queue first, else to the street.
 
-use domain::event::{BookingCancelled, Event};
 use domain::id::{BookingId, SessionId};
 use service::{outbox, postgres};
 
@@ -8,7 +7,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::store::SCHEMA;
 use crate::store::bookings::{self, Booking};
-use crate::{freeing, mirror};
+use crate::{freeing, mirror, telling};
 
 /// A session's booking; somebody else's is as if it were not.
 pub async fn find(app: &App, session: &SessionId, id: &BookingId) -> Result<Booking, Error> {
@@ -31,12 +30,7 @@ pub async fn cancel(app: &App, session: &SessionId, id: &BookingId) -> Result<Bo
         drop(client);
         return find(app, session, id).await;
     };
-    let event = BookingCancelled {
-        booking_id: id.clone(),
-        show_id: booking.show.clone(),
-        seats: booking.seats.clone(),
-    };
-    outbox::put(&transaction, SCHEMA, &Event::BookingCancelled(event)).await?;
+    outbox::put(&transaction, SCHEMA, &telling::cancelled(&booking)).await?;
     let claims = freeing::free(app, &transaction, &[booking.owned()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     mirror::follow(app, &booking.show, &claims).await;

@@ -1,7 +1,6 @@
 //! Seats that come free: to the queue when people wait, else to the street. The one way out of a hold, a booking or an escrow.
 
 use deadpool_postgres::Transaction;
-use domain::event::{Event, HoldEnded, SeatsEscrowed};
 use domain::id::{EscrowId, HoldId, SeatId};
 use domain::status::HoldStatus;
 use service::{outbox, postgres};
@@ -12,7 +11,7 @@ use crate::store::claims::{self, Claim, Owned, Passing};
 use crate::store::escrows::{self, Escrow};
 use crate::store::holds::{self, Hold};
 use crate::store::{SCHEMA, queues};
-use crate::{mirror, names, placing};
+use crate::{mirror, names, placing, telling};
 
 /// Gives everything that is still its owners' to whoever is next. Returns the claims as they are now.
 pub async fn free(
@@ -46,11 +45,9 @@ async fn escrow(app: &App, transaction: &Transaction<'_>, owned: Owned<'_>) -> R
     if !claims.is_empty() {
         let show = owned.show.clone();
         let seats: Vec<SeatId> = claims.iter().map(|claim| claim.seat.clone()).collect();
-        let escrow =
-            Escrow { id: id.clone(), show: show.clone(), seats: seats.clone(), expires_at, live: true };
+        let escrow = Escrow { id, show, seats, expires_at, live: true };
         escrows::insert(transaction, &escrow).await?;
-        let event = SeatsEscrowed { escrow_id: id, show_id: show, seats, expires_at };
-        outbox::put(transaction, SCHEMA, &Event::SeatsEscrowed(event)).await?;
+        outbox::put(transaction, SCHEMA, &telling::escrowed(&escrow)).await?;
     }
     Ok(claims)
 }
@@ -64,22 +61,10 @@ pub async fn end(
 ) -> Result<Vec<Claim>, Error> {
     let ids: Vec<_> = ended.iter().map(|hold| hold.id.as_str()).collect();
     let owned: Vec<_> = ended.iter().map(Hold::owned).collect();
+    let told: Vec<_> = ended.iter().map(|hold| telling::ended(hold, status)).collect();
     holds::end(transaction, &ids, status).await?;
-    for hold in ended {
-        outbox::put(transaction, SCHEMA, &told(hold, status)).await?;
-    }
+    outbox::put_all(transaction, SCHEMA, &told).await?;
     free(app, transaction, &owned).await
-}
-
-fn told(hold: &Hold, status: HoldStatus) -> Event {
-    let ended = HoldEnded {
-        hold_id: hold.id.clone(),
-        show_id: hold.show.clone(),
-        session_id: hold.session.clone(),
-        seats: hold.seats.clone(),
-        entry_id: hold.entry.clone(),
-    };
-    if status == HoldStatus::Expired { Event::HoldExpired(ended) } else { Event::HoldReleased(ended) }
 }
 
 /// Releases a hold; one that is over already stays as it is.

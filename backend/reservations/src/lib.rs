@@ -3,8 +3,8 @@
 //! - Tables: schema `reservations` (see `migrations/`); views for others: `reservations_published`.
 //! - Redis keys: `keys.rs`; what stands in a mirror: `gate.rs`.
 //! - Reads: `catalog_published.shows`.
-//! - Events out: `HoldExpired`, `HoldReleased`, `SeatsBooked`, `BookingCancelled`, `SeatsEscrowed`, `SeatsOffered`.
-//!   Events in, for live sockets only: all of those, and the waitlist's `WaitersTold`.
+//! - Events out: `SeatsHeld`, `SeatsReleased`, `HoldExpired`, `BookingConfirmed`, `BookingCancelled`, `SeatsEscrowed`,
+//!   `SeatsOffered`. Events in, for live sockets only: `HoldExpired`, `SeatsOffered`, and the waitlist's `WaitersTold`.
 //! - Calls: `routes.rs`.
 //!
 //! A hold enters `routes → holds → placing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
@@ -28,6 +28,7 @@ pub mod freeing;
 pub mod offering;
 pub mod placing;
 pub mod settling;
+pub mod telling;
 
 pub mod batch;
 
@@ -126,10 +127,11 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
         app.pool.clone(),
         redis.clone(),
         app.bell.clone(),
+        app.metrics.outbox.clone(),
         drain.clone(),
     ));
     drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, drain.clone()));
-    drain.spawn(feed::hear(redis.clone(), hub.clone(), drain.clone()));
+    drain.spawn(feed::hear(redis.clone(), hub.clone(), app.metrics.behind.clone(), drain.clone()));
     drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), drain.clone()));
     let sweeping = (Arc::clone(app), drain.clone());
     drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });

@@ -2,6 +2,10 @@
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use service::metrics::register;
+use service::outbox::Waiting;
+use service::stream::Behind;
+
+use crate::PROGRAM;
 
 /// One of each.
 #[derive(Debug, Clone)]
@@ -18,6 +22,10 @@ pub struct Metrics {
     pub mirror_loads: IntCounter,
     /// Jobs written by one transaction, by kind.
     pub batch_jobs: HistogramVec,
+    /// What waits in the outbox.
+    pub outbox: Waiting,
+    /// How far the live sockets' events are behind.
+    pub behind: Behind,
     /// Live sockets open.
     pub sockets: IntGauge,
     /// Shows with a watcher here.
@@ -54,6 +62,8 @@ impl Metrics {
                     &["kind"],
                 ),
             ),
+            outbox: Waiting::new(registry, PROGRAM),
+            behind: Behind::new(registry, PROGRAM),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
             shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
         }

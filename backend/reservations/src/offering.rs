@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::deadline::Deadline;
-use domain::event::{Event, SeatsOffered};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId};
 use domain::status::HoldStatus;
 use service::{outbox, postgres};
@@ -14,7 +13,7 @@ use crate::store::SCHEMA;
 use crate::store::claims::{self, Claim, Owned, Passing};
 use crate::store::escrows::{self, Escrow};
 use crate::store::holds::{self, Hold};
-use crate::{mirror, names, placing};
+use crate::{mirror, names, placing, telling};
 
 /// Seats for somebody in line.
 #[derive(Debug, Clone)]
@@ -99,15 +98,7 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
     };
     holds::insert(&transaction, std::slice::from_ref(&hold)).await?;
     escrows::remove(&transaction, &escrow.id, &offer.seats).await?;
-    let event = SeatsOffered {
-        entry_id: offer.entry.clone(),
-        hold_id: id.clone(),
-        show_id: escrow.show.clone(),
-        session_id: offer.session.clone(),
-        seats: offer.seats.clone(),
-        expires_at,
-    };
-    outbox::put(&transaction, SCHEMA, &Event::SeatsOffered(event)).await?;
+    outbox::put(&transaction, SCHEMA, &telling::offered(&hold, &offer.entry)).await?;
     placing::without_gate(app, &transaction, &[escrow.show.as_str()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     Ok((hold, claims))

@@ -1,28 +1,31 @@
 //! Events that must not be lost: written with the change they tell of, then relayed to Redis.
 //!
-//! Each owner's schema has a table `outbox(id bigint, event jsonb)` whose rows [`put`] writes in the owner's own transaction.
-//! The relay appends them to the owner's stream in order of id (at least once, with that id as their number), and deletes
-//! them. While Redis is away they wait.
+//! Each owner's schema has a table `outbox(id bigint, at timestamptz, event jsonb)` whose rows [`put_all`] writes in the owner's
+//! own transaction, and a view `outbox_told(id, at, type, key, told)` of the same rows, `told` being the event as it is to be read
+//! now and `key` what its order is kept by. The relay appends them to the owner's streams in order of id (at least once, with that
+//! id as their number), and deletes them. While Redis is away they wait.
+//!
+//! What is promised of their order: ids are given as events are written. Who writes an event while it has the row locked that the
+//! event is about has an id above those of all who had the lock before, and these are committed, so that no relay sees the later
+//! without the earlier. Events of one key are in one stream, so there they stand in that order. Of transactions that do not wait
+//! for each other nothing is promised.
 
+mod relay;
+
+pub use relay::relay;
+
+use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
-use redis::Pipeline;
+use prometheus::{Gauge, IntGauge, Registry};
 use serde::Serialize;
 use tokio::sync::Notify;
 use tokio_postgres::types::Json;
 
-use crate::drain::Drain;
-use crate::postgres::{self, Pool};
-use crate::redis::Redis;
-use crate::stream;
+use crate::metrics::register;
+use crate::postgres;
 
-/// Rows relayed in one transaction.
-const BATCH_ROWS_MAX: i64 = 500;
-/// Between two looks when nobody rang.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// Rings the relay of this process, so that an event leaves as soon as it is committed.
+/// Rings the relay of this process, so that an event leaves as soon as it is committed. What nobody waits for needs no ring.
 #[derive(Debug, Clone, Default)]
 pub struct Bell(Arc<Notify>);
 
@@ -33,61 +36,49 @@ impl Bell {
     }
 }
 
+/// How much waits in an outbox; every process of its owner sees the same.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Rows, counted up to a bound.
+    rows: IntGauge,
+    /// The age of the first.
+    oldest: Gauge,
+}
+
+impl Waiting {
+    /// Registers both for a program.
+    pub fn new(registry: &Registry, program: &str) -> Self {
+        let rows = format!("marquee_{program}_outbox_rows");
+        let oldest = format!("marquee_{program}_outbox_oldest_seconds");
+        let rows = IntGauge::new(rows, "Events that wait in the outbox, counted up to 100000.");
+        let oldest = Gauge::new(oldest, "Age of the first event that waits in the outbox; 0 when none does.");
+        Self { rows: register(registry, rows), oldest: register(registry, oldest) }
+    }
+}
+
 /// Writes one event in the caller's transaction.
-pub async fn put(
+pub async fn put<E: Serialize + Debug + Sync>(
     transaction: &deadpool_postgres::Transaction<'_>,
     schema: &str,
-    event: &(impl Serialize + std::fmt::Debug + Sync),
+    event: &E,
 ) -> Result<(), postgres::Error> {
-    let insert =
-        transaction.prepare_cached(&format!("INSERT INTO {schema}.outbox (event) VALUES ($1)")).await?;
-    transaction.execute(&insert, &[&Json(event)]).await?;
-    Ok(())
+    put_all(transaction, schema, std::slice::from_ref(event)).await
 }
 
-/// Relays the outbox of `schema` until drained. Any number of processes may run it; one at a time relays.
-pub async fn relay(schema: &'static str, pool: Pool, redis: Redis, bell: Bell, drain: Drain) {
-    while !drain.is_stopped() {
-        match relay_batch(schema, &pool, &redis).await {
-            Ok(rows) if rows == BATCH_ROWS_MAX.unsigned_abs() => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(schema, error = %format!("{error:#}"), "events wait in the outbox"),
-        }
-        tokio::select! {
-            () = bell.0.notified() => {}
-            going_on = drain.pause(PAUSE) => if !going_on { return },
-        }
+/// Writes events in the caller's transaction, in their order, by one statement.
+pub async fn put_all<E: Serialize + Debug + Sync>(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    schema: &str,
+    events: &[E],
+) -> Result<(), postgres::Error> {
+    if events.is_empty() {
+        return Ok(());
     }
-}
-
-async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result<u64> {
-    if !redis.available() {
-        return Ok(0);
-    }
-    let mut client = pool.get().await.map_err(postgres::Error::from)?;
-    let transaction = client.transaction().await?;
-    // One relay at a time keeps the order; the others look again later.
-    let lock = transaction
-        .prepare_cached("SELECT pg_try_advisory_xact_lock(hashtext('marquee.outbox'), hashtext($1))")
-        .await?;
-    if !transaction.query_one(&lock, &[&schema]).await?.get::<_, bool>(0) {
-        return Ok(0);
-    }
-    let take = format!(
-        "WITH due AS (SELECT id FROM {schema}.outbox ORDER BY id LIMIT $1)
-         DELETE FROM {schema}.outbox AS o USING due WHERE o.id = due.id RETURNING o.id, o.event::text"
+    let insert = format!(
+        "INSERT INTO {schema}.outbox (event)
+         SELECT event FROM unnest($1::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place"
     );
-    let take = transaction.prepare_cached(&take).await?;
-    let mut rows = transaction.query(&take, &[&BATCH_ROWS_MAX]).await?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    rows.sort_by_key(|row| row.get::<_, i64>(0));
-    let mut pipeline = Pipeline::new();
-    for row in &rows {
-        stream::append(&mut pipeline, redis.prefix(), schema, row.get(0), row.get(1));
-    }
-    redis.run_all::<()>(&pipeline).await?;
-    transaction.commit().await?;
-    Ok(rows.len() as u64)
+    let events: Vec<_> = events.iter().map(Json).collect();
+    transaction.execute(&transaction.prepare_cached(&insert).await?, &[&events]).await?;
+    Ok(())
 }

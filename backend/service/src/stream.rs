@@ -1,131 +1,128 @@
-//! Events between services: one Redis Stream for each owner, read by consumer groups (every event by one of them, at least
+//! Events between services: a few Redis Streams for each owner, read by consumer groups (every event by one of them, at least
 //! once) and by followers (every event by each process, once).
 //!
+//! Events that share a key share a stream, and stand there in the order in which the relay appended them. A follower hears them in
+//! that order. So does a group, as long as one consumer reads and nothing is refused; consumers that share the work do not wait
+//! for each other.
+//!
 //! A consumer must be idempotent, and neither may need the stream for its correctness: a Redis that was emptied has lost
-//! what was in it.
+//! what was in it, and streams are trimmed. Who was away for longer than they reach back is told, and reads the owner's tables.
 
+mod consumer;
 mod follower;
 
-pub use follower::follow;
+pub use consumer::{Subscription, consume};
+pub use follower::{Following, follow};
 
 use std::time::Duration;
 
-use redis::streams::{
-    StreamAutoClaimOptions, StreamAutoClaimReply, StreamId, StreamReadOptions, StreamReadReply,
-};
-use redis::{AsyncCommands, Pipeline, RedisResult, aio::MultiplexedConnection};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use redis::Pipeline;
+use redis::streams::StreamId;
 
-use crate::drain::Drain;
-use crate::redis::Redis;
+use crate::metrics::register;
 
-/// Entries kept in a stream, about; a consumer that was away for longer reads the owner's tables instead.
+/// Streams of each owner. Another number is another order: whoever changes it must let the old ones be read to their end.
+const PARTITIONS: u32 = 8;
+/// Entries kept in one stream, about. What is in it when it is full takes some 35 MiB of Redis' memory.
 const ENTRIES_MAX: usize = 100_000;
-/// Entries read at once.
-const READ_MAX: usize = 100;
+/// Entries read at once of each stream.
+const READ_MAX: usize = 500;
 /// How long one read waits for news.
 const BLOCK_MS: usize = 1_000;
-/// An entry unacknowledged for this long is taken from a consumer that seems dead.
-const CLAIM_AFTER_MS: usize = 5_000;
 /// After a failure, before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks at what was left behind, by others or by us.
+const LOOK_PAUSE: Duration = Duration::from_secs(3);
 
-/// The stream of one owner's events.
-pub fn key(prefix: &str, owner: &str) -> String {
-    format!("{prefix}:events:{owner}")
+/// One of the streams of an owner's events.
+pub fn key(prefix: &str, owner: &str, partition: u32) -> String {
+    format!("{prefix}:events:{owner}:{partition}")
 }
 
-/// Adds one event to its stream, with its number in the owner's outbox: a batch whose answer was lost is added again.
-pub(crate) fn append(pipeline: &mut Pipeline, prefix: &str, owner: &str, number: i64, event: &str) {
+/// All of them.
+pub fn keys(prefix: &str, owner: &str) -> Vec<String> {
+    (0..PARTITIONS).map(|partition| key(prefix, owner, partition)).collect()
+}
+
+/// Which of them has the events of a key: by FNV-1a (Fowler, Noll, Vo), which is the same everywhere and for ever.
+pub fn partition(key: &str) -> u32 {
+    let hash =
+        key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash % PARTITIONS
+}
+
+/// One event on its way into a stream.
+pub(crate) struct Entry<'a> {
+    /// Its type, by which consumers pass over what does not concern them without reading it.
+    pub(crate) kind: &'a str,
+    /// Its number in the owner's outbox: a batch whose answer was lost is added again.
+    pub(crate) number: i64,
+    /// Its JSON.
+    pub(crate) event: &'a str,
+}
+
+/// Adds one event.
+pub(crate) fn append(pipeline: &mut Pipeline, stream: &str, entry: &Entry<'_>) {
     let mut add = redis::cmd("XADD");
-    add.arg(key(prefix, owner)).arg("MAXLEN").arg("~").arg(ENTRIES_MAX).arg("*");
-    add.arg("event").arg(event).arg("number").arg(number);
+    add.arg(stream).arg("MAXLEN").arg("~").arg(ENTRIES_MAX).arg("*");
+    add.arg("type").arg(entry.kind).arg("number").arg(entry.number).arg("event").arg(entry.event);
     pipeline.add_command(add).ignore();
 }
 
-/// Who reads which stream.
+/// The JSON of an entry of one of these types.
+fn wanted(entry: &StreamId, types: &[&str]) -> Option<String> {
+    let kind: String = entry.get("type")?;
+    if types.contains(&kind.as_str()) { entry.get("event") } else { None }
+}
+
+/// How far a program is behind the events that it reads, by owner.
 #[derive(Debug, Clone)]
-pub struct Subscription {
-    /// The owner whose events are read.
-    pub owner: &'static str,
-    /// The group: every event is handled by one of its consumers.
-    pub group: &'static str,
-    /// This process, unique in the group.
-    pub consumer: String,
+pub struct Behind {
+    entries: IntGaugeVec,
+    missed: IntCounterVec,
 }
 
-/// Hands every event to `handle` until drained. What `handle` refuses stays pending and is tried again.
-pub async fn consume<F, R>(redis: Redis, subscription: Subscription, drain: Drain, handle: F)
-where
-    F: Fn(String) -> R,
-    R: Future<Output = anyhow::Result<()>>,
-{
-    while !drain.is_stopped() {
-        if let Err(error) = consume_until_trouble(&redis, &subscription, &drain, &handle).await {
-            tracing::debug!(error = %format!("{error:#}"), "the stream cannot be read");
+impl Behind {
+    /// Registers both for a program.
+    pub fn new(registry: &Registry, program: &str) -> Self {
+        let entries = Opts::new(
+            format!("marquee_{program}_events_behind"),
+            "Events not yet read, or read and not yet acknowledged, by owner.",
+        );
+        let missed = Opts::new(
+            format!("marquee_{program}_events_missed_total"),
+            "Events that were trimmed before they were read, by owner.",
+        );
+        Self {
+            entries: register(registry, IntGaugeVec::new(entries, &["owner"])),
+            missed: register(registry, IntCounterVec::new(missed, &["owner"])),
         }
-        if !drain.pause(PAUSE).await {
-            return;
+    }
+
+    fn set(&self, owner: &str, entries: i64) {
+        self.entries.with_label_values(&[owner]).set(entries);
+    }
+
+    fn missed(&self, owner: &str, missed: u64) {
+        self.missed.with_label_values(&[owner]).inc_by(missed);
+        if missed > 0 {
+            tracing::warn!(owner, missed, "events were trimmed before they were read");
         }
     }
 }
 
-async fn consume_until_trouble<F, R>(
-    redis: &Redis,
-    subscription: &Subscription,
-    drain: &Drain,
-    handle: &F,
-) -> anyhow::Result<()>
-where
-    F: Fn(String) -> R,
-    R: Future<Output = anyhow::Result<()>>,
-{
-    let stream = key(redis.prefix(), subscription.owner);
-    let mut connection = redis.blocking(BLOCK_MS as u64).await?;
-    let made: RedisResult<()> = connection.xgroup_create_mkstream(&stream, subscription.group, "0").await;
-    made.or_else(|error| if error.code() == Some("BUSYGROUP") { Ok(()) } else { Err(error) })?;
-    while !drain.is_stopped() {
-        let options = StreamAutoClaimOptions::default().count(READ_MAX);
-        let abandoned: StreamAutoClaimReply = connection
-            .xautoclaim_options(
-                &stream,
-                subscription.group,
-                &subscription.consumer,
-                CLAIM_AFTER_MS,
-                "0-0",
-                options,
-            )
-            .await?;
-        let mut entries = abandoned.claimed;
-        let options = StreamReadOptions::default()
-            .group(subscription.group, &subscription.consumer)
-            .count(READ_MAX)
-            .block(BLOCK_MS);
-        let fresh: Option<StreamReadReply> = connection.xread_options(&[&stream], &[">"], &options).await?;
-        entries.extend(fresh.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids));
-        for entry in entries {
-            handle_entry(&mut connection, &stream, subscription, entry, handle).await?;
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn handle_entry<F, R>(
-    connection: &mut MultiplexedConnection,
-    stream: &str,
-    subscription: &Subscription,
-    entry: StreamId,
-    handle: &F,
-) -> anyhow::Result<()>
-where
-    F: Fn(String) -> R,
-    R: Future<Output = anyhow::Result<()>>,
-{
-    if let Some(event) = entry.get::<String>("event")
-        && let Err(error) = handle(event).await
-    {
-        tracing::warn!(id = entry.id, error = %format!("{error:#}"), "an event waits to be handled again");
-        return Ok(());
+    #[test]
+    fn a_key_stays_where_it_is() {
+        // The authors' own examples, 0x811c9dc5, 0xe40c292c and 0xbf9cf968.
+        assert_eq!(["", "a", "foobar"].map(partition), [5, 4, 0]);
+        let mut used: Vec<u32> = (0..100).map(|show| partition(&format!("show_{show}"))).collect();
+        used.sort_unstable();
+        used.dedup();
+        assert_eq!(used, (0..PARTITIONS).collect::<Vec<_>>());
     }
-    connection.xack::<_, _, _, ()>(stream, subscription.group, &[&entry.id]).await?;
-    Ok(())
 }

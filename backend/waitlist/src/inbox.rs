@@ -2,33 +2,38 @@
 
 use std::sync::Arc;
 
-use domain::event::{Event, HoldEnded, SeatsBooked};
+use domain::event::{BookingConfirmed, Fact, HoldEnded, Told, kind};
+use domain::id::ShowId;
 
 use crate::settling::Ending;
 use crate::store::published::Escrow;
 use crate::{Waitlist, notify, serving, settling};
 
+/// The types that are for us.
+pub(crate) const TYPES: [&str; 4] =
+    [kind::SEATS_ESCROWED, kind::HOLD_EXPIRED, kind::SEATS_RELEASED, kind::BOOKING_CONFIRMED];
+
 /// Takes one event. An error leaves it to be brought again.
 pub(crate) async fn take(waitlist: Arc<Waitlist>, text: String) -> anyhow::Result<()> {
     // Newer programs may tell what we have no word for; it is not for us then.
-    let Ok(event) = serde_json::from_str::<Event>(&text) else {
+    let Ok(Told { event, .. }) = serde_json::from_str(&text) else {
         tracing::debug!(event = text, "an event is passed over");
         return Ok(());
     };
-    match event {
-        Event::SeatsEscrowed(escrowed) => {
+    match event.fact {
+        Fact::SeatsEscrowed(escrowed) => {
             let escrow = Escrow {
                 id: escrowed.escrow_id,
-                show_id: escrowed.show_id,
+                show_id: event.show_id,
                 seats: escrowed.seats,
                 expires_at: escrowed.expires_at,
             };
             serving::begin(&waitlist, escrow);
         }
-        Event::HoldExpired(ended) => offer_ended(&waitlist, &ended, Ending::Expired).await?,
-        Event::HoldReleased(ended) => offer_ended(&waitlist, &ended, Ending::Released).await?,
-        Event::SeatsBooked(sale) => sold(&waitlist, &sale).await?,
-        Event::BookingCancelled(_) | Event::SeatsOffered(_) | Event::WaitersTold(_) => {}
+        Fact::HoldExpired(ended) => offer_ended(&waitlist, &ended, Ending::Expired).await?,
+        Fact::SeatsReleased(ended) => offer_ended(&waitlist, &ended, Ending::Released).await?,
+        Fact::BookingConfirmed(sale) => sold(&waitlist, &event.show_id, &sale).await?,
+        Fact::SeatsHeld(_) | Fact::BookingCancelled(_) | Fact::SeatsOffered(_) | Fact::WaitersTold(_) => {}
     }
     Ok(())
 }
@@ -40,10 +45,10 @@ async fn offer_ended(waitlist: &Waitlist, ended: &HoldEnded, ending: Ending) -> 
     Ok(())
 }
 
-async fn sold(waitlist: &Waitlist, sale: &SeatsBooked) -> anyhow::Result<()> {
+async fn sold(waitlist: &Waitlist, show_id: &ShowId, sale: &BookingConfirmed) -> anyhow::Result<()> {
     if let Some(entry_id) = &sale.entry_id {
         settling::settle(waitlist, entry_id, &sale.hold_id, Ending::Booked).await?;
     }
-    notify::tell_waiters(waitlist, sale).await?;
+    notify::tell_waiters(waitlist, show_id, sale).await?;
     Ok(())
 }

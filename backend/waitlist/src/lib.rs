@@ -2,7 +2,7 @@
 //!
 //! - **Tables**, schema `waitlist`, all private: `shows` (the lock of a line, and its queue flag), `entries`, `escrows`
 //!   and `offers` (what was decided), `told`, `outbox`.
-//! - **Events in**, group `waitlist` on reservations' stream: `SeatsEscrowed`, `HoldExpired`, `HoldReleased`, `SeatsBooked`.
+//! - **Events in**, group `waitlist` on reservations' streams: `SeatsEscrowed`, `HoldExpired`, `SeatsReleased`, `BookingConfirmed`.
 //!   All but the last only hurry what [`backstop`] finds in the published views anyway.
 //! - **Events out**: `WaitersTold`.
 //! - **Calls out**: reservations' internal HTTP, all in [`reservations_client`].
@@ -93,7 +93,14 @@ pub async fn serve(
         pool: pool.clone(),
         config,
     });
-    drain.spawn(outbox::relay(store::SCHEMA, pool, redis.clone(), waitlist.bell.clone(), drain.clone()));
+    drain.spawn(outbox::relay(
+        store::SCHEMA,
+        pool,
+        redis.clone(),
+        waitlist.bell.clone(),
+        waitlist.metrics.outbox.clone(),
+        drain.clone(),
+    ));
     // The same instance is the same consumer after a restart, and takes up what it had not acknowledged.
     let consumer = listener.local_addr()?.to_string();
     drain.spawn(listen(redis, Arc::clone(&waitlist), consumer));
@@ -106,9 +113,11 @@ pub async fn serve(
 }
 
 async fn listen(redis: Redis, waitlist: Arc<Waitlist>, consumer: String) {
-    let subscription = Subscription { owner: "reservations", group: "waitlist", consumer };
-    let drain = waitlist.drain.clone();
-    stream::consume(redis, subscription, drain, |event| inbox::take(Arc::clone(&waitlist), event)).await;
+    let subscription =
+        Subscription { owner: "reservations", group: "waitlist", consumer, types: &inbox::TYPES };
+    let (behind, drain) = (waitlist.metrics.behind.clone(), waitlist.drain.clone());
+    stream::consume(redis, subscription, behind, drain, |event| inbox::take(Arc::clone(&waitlist), event))
+        .await;
 }
 
 /// Brings the schema up to this program.

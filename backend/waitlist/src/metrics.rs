@@ -2,6 +2,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 use service::metrics::register;
+use service::outbox::Waiting;
+use service::stream::Behind;
 
 const JOINED: &str = "joined";
 const REFUSED: &str = "refused";
@@ -50,6 +52,10 @@ pub(crate) struct Metrics {
     pub(crate) serving_failures: IntCounter,
     /// Queue flags that could not be told to reservations and are told again.
     pub(crate) sync_failures: IntCounter,
+    /// What waits in the outbox.
+    pub(crate) outbox: Waiting,
+    /// How far we are behind reservations' events.
+    pub(crate) behind: Behind,
     /// Waiters told that what they waited for is sold.
     pub(crate) waiters_told: IntCounter,
 }
@@ -105,6 +111,8 @@ impl Metrics {
                 "marquee_waitlist_sync_failures_total",
                 "Queue flags that reservations could not be told at once.",
             ),
+            outbox: Waiting::new(registry, "waitlist"),
+            behind: Behind::new(registry, "waitlist"),
             waiters_told: counter(
                 "marquee_waitlist_waiters_told_total",
                 "Waiters told that what they waited for is sold.",

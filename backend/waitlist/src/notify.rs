@@ -1,6 +1,7 @@
 //! Telling those who waited in vain that what they waited for is sold, once per sale.
 
-use domain::event::{Event, SeatsBooked, WaitersTold};
+use domain::event::{BookingConfirmed, Fact, WaitersTold};
+use domain::id::ShowId;
 use service::{outbox, postgres};
 
 use crate::Waitlist;
@@ -10,25 +11,26 @@ use crate::store::{self, entries, shows, told};
 const SESSIONS_MAX: usize = 500;
 
 /// Tells everybody who still waits for any seat of the show, or for one of these; not the buyer.
-pub(crate) async fn tell_waiters(waitlist: &Waitlist, sale: &SeatsBooked) -> Result<(), postgres::Error> {
+pub(crate) async fn tell_waiters(
+    waitlist: &Waitlist,
+    show_id: &ShowId,
+    sale: &BookingConfirmed,
+) -> Result<(), postgres::Error> {
     let mut connection = waitlist.connection().await?;
     // Most sales are of shows that nobody waits for; they are not worth a write.
-    if !shows::find(&connection, &sale.show_id).await?.is_some_and(|flag| flag.open) {
+    if !shows::find(&connection, show_id).await?.is_some_and(|flag| flag.open) {
         return Ok(());
     }
     let transaction = connection.transaction().await?;
     if !told::remember(&transaction, &sale.booking_id).await? {
         return Ok(());
     }
-    let sessions = entries::hoping(&transaction, &sale.show_id, &sale.seats, &sale.session_id).await?;
-    for chunk in sessions.chunks(SESSIONS_MAX) {
-        let told = WaitersTold {
-            show_id: sale.show_id.clone(),
-            seats: sale.seats.clone(),
-            session_ids: chunk.to_vec(),
-        };
-        outbox::put(&transaction, store::SCHEMA, &Event::WaitersTold(told)).await?;
-    }
+    let sessions = entries::hoping(&transaction, show_id, &sale.seats, &sale.session_id).await?;
+    let told = sessions.chunks(SESSIONS_MAX).map(|chunk| {
+        let told = WaitersTold { seats: sale.seats.clone(), session_ids: chunk.to_vec() };
+        Fact::WaitersTold(told).of(show_id.clone())
+    });
+    outbox::put_all(&transaction, store::SCHEMA, &told.collect::<Vec<_>>()).await?;
     transaction.commit().await?;
     waitlist.metrics.waiters_told.inc_by(sessions.len() as u64);
     waitlist.bell.ring();

@@ -7,7 +7,7 @@ pub const HOLD: &str = include_str!("claim/hold.sql");
 pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 
 /// What every transaction sends alike, as variables of pgbench.
-pub const CONSTANTS: [(&str, &str); 13] = [
+pub const CONSTANTS: [(&str, &str); 14] = [
     ("n", "0"),
     ("on_hold", "on_hold"),
     ("booked", "booked"),
@@ -20,10 +20,16 @@ pub const CONSTANTS: [(&str, &str); 13] = [
     ("email", "buyer@marquee.example"),
     ("payment", "test_0123456789abcdef0123456789abcdef"),
     (
-        "event",
-        r#"{"type":"seats_booked","booking_id":"booking_0123456789abcdef0123456789abcdef",
-            "hold_id":"hold_0123456789abcdefghijklmnop","show_id":"show_0123456789abcdef",
-            "session_id":"0123456789abcdef0123456789abcdef","seats":["A1"],"entry_id":null}"#,
+        "told_held",
+        r#"{"type":"SeatsHeld","version":1,"show_id":"show_0123456789abcdef","data":{
+            "hold_id":"hold_0123456789abcdefghijklmnop","session_id":"0123456789abcdef0123456789abcdef",
+            "seats":["A1"],"expires_at":"2099-01-01T00:00:00Z"}}"#,
+    ),
+    (
+        "told_booked",
+        r#"{"type":"BookingConfirmed","version":1,"show_id":"show_0123456789abcdef","data":{
+            "booking_id":"booking_0123456789abcdef0123456789abcdef","hold_id":"hold_0123456789abcdefghijklmnop",
+            "session_id":"0123456789abcdef0123456789abcdef","seats":["A1"],"entry_id":null}}"#,
     ),
     (
         "answer",
@@ -99,7 +105,7 @@ pub(super) mod tests {
     fn every_statement_is_one_that_reservations_asks() {
         let asked = asked();
         let statements = [statements(HOLD), statements(CONFIRM)].concat();
-        assert_eq!(statements.len(), 6 + 11);
+        assert_eq!(statements.len(), 7 + 11);
         for statement in statements {
             assert!(asked.contains(&format!("{statement}\"")), "reservations does not ask: {statement}");
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use domain::event::{Event, SeatsBooked};
+use domain::event::Event;
 use domain::id::{BookingId, HoldId, SeatId, ShowId};
 use domain::status::{BookingStatus, HoldStatus};
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::store::claims::{self, Claim, ClaimStatus};
 use crate::store::holds::{self, Hold};
 use crate::store::idempotency::{self, Answer, Lease, Used};
 use crate::store::{SCHEMA, queues};
-use crate::{names, placing};
+use crate::{names, placing, telling};
 
 /// What a confirmation that books is answered with.
 const CREATED: u16 = 201;
@@ -205,30 +205,20 @@ impl Table {
         let answers: Vec<_> = std::iter::zip(&self.sold, &bodies)
             .map(|(booking, body)| Answer { used: used(booking), status: CREATED, body })
             .collect();
+        let told = self.told();
         let (booked, ..) = tokio::try_join!(
             claims::book(transaction, &self.sales),
             holds::book(transaction, &ids, &tokens),
             bookings::insert(transaction, &self.sold),
-            self.tell(transaction),
+            outbox::put_all(transaction, SCHEMA, &told),
             idempotency::finish(transaction, &answers),
             placing::without_gate(app, transaction, &shows),
         )?;
         Ok(booked == self.sales.len() as u64)
     }
 
-    async fn tell(&self, transaction: &Transaction<'_>) -> Result<(), postgres::Error> {
-        for booking in &self.sold {
-            let event = SeatsBooked {
-                booking_id: booking.id.clone(),
-                hold_id: booking.hold.clone(),
-                show_id: booking.show.clone(),
-                session_id: booking.session.clone(),
-                seats: booking.seats.clone(),
-                entry_id: self.holds[&booking.hold].entry.clone(),
-            };
-            outbox::put(transaction, SCHEMA, &Event::SeatsBooked(event)).await?;
-        }
-        Ok(())
+    fn told(&self) -> Vec<Event> {
+        self.sold.iter().map(|booking| telling::confirmed(booking, &self.holds[&booking.hold])).collect()
     }
 }
 

@@ -9,17 +9,17 @@ use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::limits::Usage;
 use domain::status::HoldStatus;
 use jiff::Timestamp;
-use service::postgres;
+use service::{outbox, postgres};
 use tokio::time::Instant;
 
 use super::{ATTEMPTS_MAX, Write, Written};
 use crate::app::App;
 use crate::error::Error;
-use crate::placing;
 use crate::store::claims::{self, Claim, Owned};
 use crate::store::holds::{self, Hold};
-use crate::store::queues;
 use crate::store::shows::Show;
+use crate::store::{SCHEMA, queues};
+use crate::{placing, telling};
 
 /// Placing holds.
 #[derive(Debug)]
@@ -85,9 +85,12 @@ async fn attempt(app: &App, jobs: &[Wanted]) -> Result<Option<Written<Decision>>
         return Ok(Some(Written { answers, claims }));
     }
     let shows: Vec<_> = placed.iter().map(|hold| hold.show.as_str()).collect();
-    let (taken, (), ()) = tokio::try_join!(
-        claims::take(&transaction, &claims),
+    let told: Vec<_> = placed.iter().map(telling::held).collect();
+    // The seats first: an event's number is taken when they are ours.
+    let taken = claims::take(&transaction, &claims).await?;
+    tokio::try_join!(
         holds::insert(&transaction, &placed),
+        outbox::put_all(&transaction, SCHEMA, &told),
         placing::without_gate(app, &transaction, &shows),
     )?;
     let late = std::iter::zip(jobs, &answers)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use domain::event::Event;
+use domain::event::{Told, kind};
 use domain::id::ShowId;
 use domain::live::Seats;
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use redis::aio::{PubSubSink, PubSubStream};
 use serde::Deserialize;
 use service::drain::Drain;
 use service::redis::Redis;
-use service::stream;
+use service::stream::{self, Behind, Following};
 use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
@@ -30,8 +30,11 @@ const CHECK_PAUSE: Duration = Duration::from_millis(500);
 const PING_PAUSE: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whose events concern sessions: our own, and the waitlist's.
-const TELLERS: [&str; 2] = [SCHEMA, "waitlist"];
+/// What concerns sessions: events of our own, and of the waitlist's.
+const CONCERNING: Following = Following {
+    owners: &[SCHEMA, "waitlist"],
+    types: &[kind::HOLD_EXPIRED, kind::SEATS_OFFERED, kind::WAITERS_TOLD],
+};
 
 /// Listens until drained. After every loss of the connection, every watched picture is taken anew.
 pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
@@ -51,10 +54,10 @@ pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
 }
 
 /// Hears what concerns sessions, until drained.
-pub async fn hear(redis: Redis, hub: Hub, drain: Drain) {
-    stream::follow(redis, &TELLERS, drain, |text| match serde_json::from_str::<Event>(text) {
-        Ok(event) => hub.notify(event),
-        Err(error) => tracing::debug!(%error, "an event of a kind we do not know"),
+pub async fn hear(redis: Redis, hub: Hub, behind: Behind, drain: Drain) {
+    stream::follow(redis, CONCERNING, behind, drain, |text| match serde_json::from_str::<Told>(text) {
+        Ok(told) => hub.notify(told.event),
+        Err(error) => tracing::debug!(%error, "an event is passed over"),
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use domain::event::Event;
+use domain::event::{Event, Fact};
 use domain::id::{SessionId, ShowId};
 use domain::live::ServerFrame;
 use tokio::sync::mpsc;
@@ -164,34 +164,32 @@ impl std::fmt::Debug for Hub {
 
 /// Whom an event concerns, and how they are told.
 fn notices(event: Event) -> Vec<(SessionId, ServerFrame)> {
-    match event {
-        Event::HoldExpired(ended) => {
+    let show_id = event.show_id;
+    match event.fact {
+        Fact::HoldExpired(ended) => {
             let lapsed = ended.entry_id.map(|entry_id| ServerFrame::OfferLapsed { entry_id });
-            let expired = ServerFrame::HoldExpired {
-                hold_id: ended.hold_id,
-                show_id: ended.show_id,
-                seats: ended.seats,
-            };
+            let expired = ServerFrame::HoldExpired { hold_id: ended.hold_id, show_id, seats: ended.seats };
             let session = ended.session_id;
             [Some(expired), lapsed].into_iter().flatten().map(|frame| (session.clone(), frame)).collect()
         }
-        Event::SeatsOffered(offered) => vec![(
+        Fact::SeatsOffered(offered) => vec![(
             offered.session_id,
             ServerFrame::Offer {
                 entry_id: offered.entry_id,
                 hold_id: offered.hold_id,
-                show_id: offered.show_id,
+                show_id,
                 seats: offered.seats,
                 expires_at: offered.expires_at,
             },
         )],
-        Event::WaitersTold(told) => {
-            let sold = ServerFrame::Sold { show_id: told.show_id, seats: told.seats };
+        Fact::WaitersTold(told) => {
+            let sold = ServerFrame::Sold { show_id, seats: told.seats };
             told.session_ids.into_iter().map(|session| (session, sold.clone())).collect()
         }
-        Event::HoldReleased(_)
-        | Event::SeatsBooked(_)
-        | Event::BookingCancelled(_)
-        | Event::SeatsEscrowed(_) => Vec::new(),
+        Fact::SeatsHeld(_)
+        | Fact::SeatsReleased(_)
+        | Fact::BookingConfirmed(_)
+        | Fact::BookingCancelled(_)
+        | Fact::SeatsEscrowed(_) => Vec::new(),
     }
 }

@@ -49,10 +49,9 @@ async fn seats_that_were_kept_and_not_bought_count_for_an_hour() {
     let world = World::with(1, |config| config.hold_seconds_per_hour_max = 1_500).await;
     let (hoarder, buyer) = (world.visitor(), world.visitor());
     let database = world.database().await;
-    for visitor in [&hoarder, &buyer] {
+    for (visitor, ended) in [(&hoarder, "released"), (&buyer, "booked")] {
         let id = hold(visitor, &["A1", "A2", "A3", "A4", "A5"]).await;
         // As if it had been 5 minutes.
-        let ended = if std::ptr::eq(visitor, &buyer) { "booked" } else { "released" };
         let age = "UPDATE reservations.holds SET created_at = created_at - interval '5 minutes', ended_at = clock_timestamp(),
                    status = $2 WHERE id = $1";
         visitor.delete(&format!("/api/holds/{id}")).await;

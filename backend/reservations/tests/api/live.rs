@@ -4,6 +4,7 @@ use domain::live::ServerFrame;
 use domain::status::SeatStatus;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use service::stream;
 use testkit::client::Client;
 use testkit::wait::until;
 use tokio::net::TcpStream;
@@ -209,12 +210,14 @@ async fn an_event_that_is_in_the_stream_twice_is_told_once() {
     let config = world.stores.redis();
     let mut redis =
         redis::Client::open(config.url).unwrap().get_multiplexed_async_connection().await.unwrap();
-    let stream = format!("{}:events:reservations", config.prefix);
+    let stream = stream::key(&config.prefix, "reservations", stream::partition(SHOW));
     let mut add = async |number: i64, hold: &str| {
-        let event = json!({ "type": "hold_expired", "hold_id": hold, "show_id": SHOW, "session_id": session,
-            "seats": ["A1"], "entry_id": null });
+        let data = json!({ "hold_id": hold, "session_id": session, "seats": ["A1"], "entry_id": null });
+        let event = json!({ "id": "reservations-1", "type": "HoldExpired", "version": 1, "show_id": SHOW,
+            "at": "2026-01-01T00:00:00Z", "data": data });
         let mut add = redis::cmd("XADD");
-        add.arg(&stream).arg("*").arg("event").arg(event.to_string()).arg("number").arg(number);
+        add.arg(&stream).arg("*").arg("type").arg("HoldExpired");
+        add.arg("event").arg(event.to_string()).arg("number").arg(number);
         let () = add.query_async(&mut redis).await.unwrap();
     };
     // The first may come before the socket is known; then it is not ours to count.

@@ -6,6 +6,7 @@ mod bad_input;
 mod batches;
 mod bookings;
 mod demo;
+mod events;
 mod expiry;
 mod extending;
 mod holds;

@@ -18,7 +18,10 @@ use tokio::sync::{Mutex, MutexGuard};
 pub(crate) const TABLES: &str = "
     CREATE SCHEMA reservations;
     CREATE SCHEMA reservations_published;
-    CREATE TABLE reservations.outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event jsonb NOT NULL);
+    CREATE TABLE reservations.outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event jsonb NOT NULL,
+        at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE VIEW reservations.outbox_told AS
+        SELECT id, at, event AS told, event->>'type' AS type, event->>'show_id' AS key FROM reservations.outbox;
     CREATE TABLE reservations_published.escrows (id text PRIMARY KEY, show_id text, seats text[], expires_at timestamptz);
     CREATE TABLE reservations_published.holds (id text PRIMARY KEY, show_id text, session_id text, entry_id text,
         status text, expires_at timestamptz, seats text[]);";

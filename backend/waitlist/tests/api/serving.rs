@@ -1,6 +1,6 @@
 //! Serving: order of arrival, wishes, what is left, and what becomes of offers.
 
-use domain::event::{Event, HoldEnded, SeatsBooked, SeatsEscrowed};
+use domain::event::{BookingConfirmed, Event, Fact, HoldEnded, SeatsEscrowed};
 use domain::id::{BookingId, EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
 use serde_json::{Value, json};
 use testkit::wait;
@@ -14,7 +14,6 @@ fn seats(names: &[&str]) -> Vec<SeatId> {
 fn ended(entry: &Value, session: &str) -> HoldEnded {
     HoldEnded {
         hold_id: HoldId::parse(entry["offer"]["hold_id"].as_str().expect("a hold")).expect("an id"),
-        show_id: ShowId::parse(SHOW).expect("an id"),
         session_id: SessionId::parse(session).expect("an id"),
         seats: seats(&["A1"]),
         entry_id: Some(EntryId::parse(entry["id"].as_str().expect("an id")).expect("an id")),
@@ -22,12 +21,14 @@ fn ended(entry: &Value, session: &str) -> HoldEnded {
 }
 
 fn escrowed(id: &str, names: &[&str]) -> Event {
-    Event::SeatsEscrowed(SeatsEscrowed {
-        escrow_id: EscrowId::parse(id).expect("an id"),
-        show_id: ShowId::parse(SHOW).expect("an id"),
-        seats: seats(names),
-        expires_at: "2100-01-01T00:00:00Z".parse().expect("a time"),
-    })
+    let expires_at = "2100-01-01T00:00:00Z".parse().expect("a time");
+    let escrow_id = EscrowId::parse(id).expect("an id");
+    here(Fact::SeatsEscrowed(SeatsEscrowed { escrow_id, seats: seats(names), expires_at }))
+}
+
+/// Of the show everybody wants.
+fn here(fact: Fact) -> Event {
+    fact.of(ShowId::parse(SHOW).expect("an id"))
 }
 
 #[tokio::test]
@@ -85,18 +86,17 @@ async fn events_alone_are_enough() {
     let third = cid.until(&ids[2], "offered").await;
     world.served("e").await;
     let hold = ended(&third, "cid");
-    let sale = SeatsBooked {
+    let sale = BookingConfirmed {
         booking_id: BookingId::parse("b").expect("an id"),
         hold_id: hold.hold_id,
-        show_id: hold.show_id,
         session_id: hold.session_id,
         seats: hold.seats,
         entry_id: hold.entry_id,
     };
     let events = [
-        Event::HoldExpired(ended(&first, "ann")),
-        Event::HoldReleased(ended(&second, "bob")),
-        Event::SeatsBooked(sale),
+        here(Fact::HoldExpired(ended(&first, "ann"))),
+        here(Fact::SeatsReleased(ended(&second, "bob"))),
+        here(Fact::BookingConfirmed(sale)),
     ];
     world.tell(&events).await;
     ann.until(&ids[0], "closed").await;
@@ -104,7 +104,9 @@ async fn events_alone_are_enough() {
     cid.until(&ids[2], "fulfilled").await;
     wait::until("the queue to be closed", async || (!world.queue_open(SHOW).await).then_some(())).await;
     // The same again, and in another order, changes nothing.
-    world.tell(&[Event::HoldReleased(ended(&third, "cid")), Event::HoldExpired(ended(&second, "bob"))]).await;
+    let again =
+        [Fact::SeatsReleased(ended(&third, "cid")), Fact::HoldExpired(ended(&second, "bob"))].map(here);
+    world.tell(&again).await;
     let fresh = Visitor::new("dan", instance);
     let fresh_id = fresh.join(1).await;
     world.tell(&[escrowed("e", &["A1", "A2", "A3"]), escrowed("g", &["B1"])]).await;

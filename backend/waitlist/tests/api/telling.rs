@@ -1,21 +1,22 @@
 //! Telling those who waited in vain.
 
-use domain::event::{Event, SeatsBooked};
+use domain::event::{BookingConfirmed, Event, Fact};
 use domain::id::{BookingId, HoldId, SeatId, SessionId, ShowId};
+use redis::streams::StreamRangeReply;
 use serde_json::{Value, json};
 use testkit::wait;
 
 use crate::world::{SHOW, Visitor, World};
 
 fn sale(booking: &str, buyer: &str, seat: &str) -> Event {
-    Event::SeatsBooked(SeatsBooked {
+    let sale = BookingConfirmed {
         booking_id: BookingId::parse(booking).expect("an id"),
         hold_id: HoldId::parse(booking).expect("an id"),
-        show_id: ShowId::parse(SHOW).expect("an id"),
         session_id: SessionId::parse(buyer).expect("an id"),
         seats: vec![SeatId::parse(seat).expect("an id")],
         entry_id: None,
-    })
+    };
+    Fact::BookingConfirmed(sale).of(ShowId::parse(SHOW).expect("an id"))
 }
 
 /// What the waitlist has told so far.
@@ -24,9 +25,11 @@ async fn told(world: &World) -> Vec<Value> {
     let client = redis::Client::open(redis.url.as_str()).expect("the URL is good");
     let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
     let mut range = redis::cmd("XRANGE");
-    range.arg(service::stream::key(&redis.prefix, "waitlist")).arg("-").arg("+");
-    let entries: Vec<(String, Vec<String>)> = range.query_async(&mut connection).await.expect("a stream");
-    entries.iter().map(|(_, fields)| serde_json::from_str(&fields[1]).expect("an event is JSON")).collect()
+    let partition = service::stream::partition(SHOW);
+    range.arg(service::stream::key(&redis.prefix, "waitlist", partition)).arg("-").arg("+");
+    let told: StreamRangeReply = range.query_async(&mut connection).await.expect("a stream");
+    let events = told.ids.iter().filter_map(|entry| entry.get::<String>("event"));
+    events.map(|event| serde_json::from_str(&event).expect("an event is JSON")).collect()
 }
 
 #[tokio::test]
@@ -45,14 +48,26 @@ async fn a_sale_is_told_once_to_those_who_hoped_for_it() {
     world.tell(&[sale("one", "buyer", "A1"), sale("two", "buyer", "B1")]).await;
     let told = wait::until("both sales to be told", async || {
         let told = told(&world).await;
-        told.iter().any(|event| event["seats"] == json!(["B1"])).then_some(told)
+        told.iter().any(|event| event["data"]["seats"] == json!(["B1"])).then_some(told)
     })
     .await;
-    let of = |seat: &str| told.iter().filter(|event| event["seats"] == json!([seat])).collect::<Vec<_>>();
-    assert_eq!(
-        of("A1"),
-        [&json!({ "type": "waiters_told", "show_id": SHOW, "seats": ["A1"], "session_ids": ["any", "hit"] })]
-    );
-    assert_eq!(of("B1")[0]["session_ids"], json!(["any", "miss"]));
+    let of =
+        |seat: &str| told.iter().filter(|event| event["data"]["seats"] == json!([seat])).collect::<Vec<_>>();
+    let [hit] = of("A1")[..] else { panic!("{told:?}") };
+    assert_eq!((&hit["type"], &hit["show_id"]), (&json!("WaitersTold"), &json!(SHOW)));
+    assert_eq!(hit["data"], json!({ "seats": ["A1"], "session_ids": ["any", "hit"] }));
+    assert_eq!(of("B1")[0]["data"]["session_ids"], json!(["any", "miss"]));
     assert_eq!(told.len(), 2);
+}
+
+/// An old program knows one column, and its own words.
+#[tokio::test]
+async fn what_an_old_program_wrote_is_told_in_the_new_form() {
+    let (world, _) = World::with_one().await;
+    let old = json!({ "type": "waiters_told", "show_id": SHOW, "seats": ["A1"], "session_ids": ["any"] });
+    world.reservations.execute("INSERT INTO waitlist.outbox (event) VALUES ($1)", &[&old]).await;
+    let event = wait::until("it to be told", async || told(&world).await.pop()).await;
+    let event: Event = serde_json::from_value(event).expect("an event of today");
+    let data = json!({ "seats": ["A1"], "session_ids": ["any"] });
+    assert_eq!(json!(event), json!({ "type": "WaitersTold", "version": 1, "show_id": SHOW, "data": data }));
 }

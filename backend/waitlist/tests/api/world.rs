@@ -8,7 +8,7 @@ use domain::seat_map::{Row, Seat, SeatKind, SeatMap};
 use http::Method;
 use serde_json::{Value, json};
 use service::drain::Drain;
-use service::outbox::{self, Bell};
+use service::outbox::{self, Bell, Waiting};
 use service::postgres::Pool;
 use service::redis::Redis;
 use service::session::{Session, SessionKeys};
@@ -106,14 +106,12 @@ impl World {
     pub(crate) async fn tell(&self, events: &[Event]) {
         let mut client = self.pool.get().await.expect("the test database answers");
         let transaction = client.transaction().await.expect("a transaction begins");
-        for event in events {
-            outbox::put(&transaction, "reservations", event).await.expect("the outbox takes events");
-        }
+        outbox::put_all(&transaction, "reservations", events).await.expect("the outbox takes events");
         transaction.commit().await.expect("it commits");
         let drain = Drain::default();
         let redis = Redis::start(&self.stores.redis(), &drain).await.expect("redis is named");
-        let relay = outbox::relay("reservations", self.pool.clone(), redis, Bell::default(), drain.clone());
-        let relay = tokio::spawn(relay);
+        let (pool, waiting) = (self.pool.clone(), Waiting::new(&prometheus::Registry::new(), "reservations"));
+        drain.spawn(outbox::relay("reservations", pool, redis, Bell::default(), waiting, drain.clone()));
         wait::until("the outbox to be empty", async || {
             let left = client
                 .query_one("SELECT count(*) FROM reservations.outbox", &[])
@@ -123,7 +121,7 @@ impl World {
         })
         .await;
         drain.stop();
-        relay.await.expect("the relay ends");
+        drain.finish().await;
     }
 
     /// Waits until an escrow is served to the end.

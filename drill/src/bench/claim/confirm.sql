@@ -22,7 +22,8 @@ INSERT INTO reservations.bookings
     idempotency_key, booked_at, cancelled_at;
 INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)
     SELECT :hold, :show, seat, true FROM unnest(ARRAY[:seat]::text[]) AS seat;
-INSERT INTO reservations.outbox (event) VALUES (:event);
+INSERT INTO reservations.outbox (event)
+    SELECT event FROM unnest(ARRAY[:told_booked]::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place;
 UPDATE reservations.idempotency SET status = :answered, body = :answer
     WHERE session_id = :session AND key = :hold AND status IS NULL;
 COMMIT;

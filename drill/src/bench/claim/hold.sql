@@ -25,4 +25,6 @@ INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, ex
 INSERT INTO reservations.holds
     (id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, expires_at)
     VALUES (:hold, :show, :session, NULL, ARRAY[:seat], :nextval, :on_hold, :price, :currency, :fingerprint, :expires_at);
+INSERT INTO reservations.outbox (event)
+    SELECT event FROM unnest(ARRAY[:told_held]::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place;
 COMMIT;

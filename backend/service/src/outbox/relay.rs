@@ -1,0 +1,126 @@
+//! From the outbox to the streams.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use redis::Pipeline;
+use tokio_postgres::Row;
+
+use super::{Bell, Waiting};
+use crate::drain::Drain;
+use crate::postgres::{self, Pool};
+use crate::redis::Redis;
+use crate::stream;
+
+/// Rows relayed in one transaction.
+const BATCH_ROWS_MAX: i64 = 1_000;
+/// Between two looks when nobody rang.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Between two measurements of what waits.
+const MEASURE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Relays the outbox of `schema` until drained. Any number of processes may run it; one at a time relays.
+pub async fn relay(
+    schema: &'static str,
+    pool: Pool,
+    redis: Redis,
+    bell: Bell,
+    waiting: Waiting,
+    drain: Drain,
+) {
+    tokio::join!(relay_on(schema, &pool, &redis, &bell, &drain), measure_on(schema, &pool, &waiting, &drain));
+}
+
+async fn relay_on(schema: &str, pool: &Pool, redis: &Redis, bell: &Bell, drain: &Drain) {
+    while !drain.is_stopped() {
+        match relay_batch(schema, pool, redis).await {
+            Ok(rows) if rows as u64 == BATCH_ROWS_MAX.unsigned_abs() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(schema, error = %format!("{error:#}"), "events wait in the outbox"),
+        }
+        tokio::select! {
+            () = bell.0.notified() => {}
+            going_on = drain.pause(PAUSE) => if !going_on { return },
+        }
+    }
+}
+
+async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result<usize> {
+    if !redis.available() {
+        return Ok(0);
+    }
+    let mut client = pool.get().await.map_err(postgres::Error::from)?;
+    let transaction = client.transaction().await?;
+    // One relay at a time keeps the order; the others look again later.
+    let lock = transaction
+        .prepare_cached("SELECT pg_try_advisory_xact_lock(hashtext('marquee.outbox'), hashtext($1))")
+        .await?;
+    if !transaction.query_one(&lock, &[&schema]).await?.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    let due = format!("SELECT id, at, type, key, told::text FROM {schema}.outbox_told ORDER BY id LIMIT $1");
+    let due = transaction.query(&transaction.prepare_cached(&due).await?, &[&BATCH_ROWS_MAX]).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let mut pipeline = Pipeline::with_capacity(due.len());
+    for row in &due {
+        append(&mut pipeline, redis.prefix(), schema, row);
+    }
+    redis.run_all::<()>(&pipeline).await?;
+    let ids: Vec<i64> = due.iter().map(|row| row.get(0)).collect();
+    let delete = format!("DELETE FROM {schema}.outbox WHERE id = ANY($1)");
+    transaction.execute(&transaction.prepare_cached(&delete).await?, &[&ids]).await?;
+    transaction.commit().await?;
+    Ok(due.len())
+}
+
+fn append(pipeline: &mut Pipeline, prefix: &str, schema: &str, row: &Row) {
+    let (number, at): (i64, Timestamp) = (row.get(0), row.get(1));
+    let (kind, key, told): (&str, &str, &str) = (row.get(2), row.get(3), row.get(4));
+    let entry = stream::Entry { kind, number, event: &enveloped(schema, number, at, told) };
+    stream::append(pipeline, &stream::key(prefix, schema, stream::partition(key)), &entry);
+}
+
+/// An event with what only its outbox knows. Postgres writes JSON objects without space at the beginning, and none here is empty.
+fn enveloped(schema: &str, number: i64, at: Timestamp, told: &str) -> String {
+    format!(r#"{{"id":"{schema}-{number}","at":"{at}",{}"#, told.strip_prefix('{').unwrap_or(told))
+}
+
+async fn measure_on(schema: &str, pool: &Pool, waiting: &Waiting, drain: &Drain) {
+    loop {
+        if let Err(error) = measure(schema, pool, waiting).await {
+            tracing::debug!(schema, %error, "the outbox was not measured");
+        }
+        if !drain.pause(MEASURE_PAUSE).await {
+            return;
+        }
+    }
+}
+
+async fn measure(schema: &str, pool: &Pool, waiting: &Waiting) -> Result<(), postgres::Error> {
+    let client = pool.get().await?;
+    let measure = format!(
+        "SELECT (SELECT count(*) FROM (SELECT FROM {schema}.outbox LIMIT 100000) AS counted),
+                coalesce((SELECT extract(epoch FROM clock_timestamp() - at)::float8
+                          FROM {schema}.outbox ORDER BY id LIMIT 1), 0)"
+    );
+    let row = client.query_one(&client.prepare_cached(&measure).await?, &[]).await?;
+    waiting.rows.set(row.get(0));
+    waiting.oldest.set(row.get(1));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_has_the_number_and_the_time() {
+        let told = enveloped("shop", 7, Timestamp::UNIX_EPOCH, r#"{"type": "Sold", "data": {}}"#);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("an envelope is JSON");
+        let whole =
+            serde_json::json!({ "id": "shop-7", "at": "1970-01-01T00:00:00Z", "type": "Sold", "data": {} });
+        assert_eq!(told, whole);
+    }
+}
