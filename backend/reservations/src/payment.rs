@@ -49,7 +49,7 @@ pub trait PaymentProvider: Send + Sync {
     async fn capture(&self, reference: &str) -> Result<(), PaymentError>;
     /// Gives back what was set aside for a hold under a key, if anything was.
     async fn void(&self, hold: &HoldId, key: &str) -> Result<(), PaymentError>;
-    /// Gives back what was taken, or is set aside.
+    /// Gives back what was taken.
     async fn refund(&self, reference: &str) -> Result<(), PaymentError>;
 }
 

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::payment::PaymentError;
 use crate::store::bookings::{self, Booking};
 use crate::store::idempotency;
+use crate::store::unsettled::{self, Due};
 
 /// Bookings whose money waits to be taken at once; more are found by the next round.
 const WAITING_MAX: usize = 4_096;
@@ -95,20 +96,29 @@ pub async fn settle(app: &App, drain: Drain) {
 }
 
 async fn capture_forgotten(app: &App) -> Result<(), Error> {
-    let forgotten =
-        bookings::find_uncaptured(&app.connection().await?, app.config.settle_after(), SETTLED_MAX).await?;
+    let forgotten = due(app, Due::Capture, app.config.settle_after()).await?;
     stream::iter(forgotten).for_each_concurrent(CONCURRENT_MAX, |booking| capture(app, booking)).await;
     Ok(())
 }
 
 async fn refund(app: &App) -> Result<(), Error> {
-    for booking in bookings::find_unrefunded(&app.connection().await?, SETTLED_MAX).await? {
+    for booking in due(app, Due::Refund, Duration::ZERO).await? {
         match in_time(app, app.payment.refund(&booking.payment_reference)).await {
-            Ok(()) => bookings::set_refunded(&app.connection().await?, &booking.id).await?,
+            Ok(()) => {
+                let client = app.connection().await?;
+                unsettled::delete(&client, &[booking.id.as_str()], Due::Refund).await?;
+            }
             Err(error) => tracing::warn!(booking = %booking.id, %error, "a booking is not refunded yet"),
         }
     }
     Ok(())
+}
+
+async fn due(app: &App, due: Due, age: Duration) -> Result<Vec<Booking>, Error> {
+    let client = app.connection().await?;
+    let ids = unsettled::due(&client, due, age, SETTLED_MAX).await?;
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    Ok(bookings::find_all(&client, &ids).await?)
 }
 
 /// Attempts nobody finished: what they set aside is given back, unless it was booked after all.

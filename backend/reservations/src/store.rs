@@ -8,6 +8,7 @@ pub mod holds;
 pub mod idempotency;
 pub mod queues;
 pub mod shows;
+pub mod unsettled;
 
 use domain::id::SeatId;
 use domain::money::Money;

@@ -20,6 +20,7 @@ use crate::store::bookings::{self, Booking};
 use crate::store::claims::{self, Claim, ClaimStatus};
 use crate::store::holds::{self, Hold};
 use crate::store::idempotency::{self, Answer, Lease, Used};
+use crate::store::unsettled::{self, Due};
 use crate::store::{SCHEMA, queues};
 use crate::{names, placing, telling};
 
@@ -205,11 +206,13 @@ impl Table {
         let answers: Vec<_> = std::iter::zip(&self.sold, &bodies)
             .map(|(booking, body)| Answer { used: used(booking), status: CREATED, body })
             .collect();
+        let sold: Vec<_> = self.sold.iter().map(|booking| booking.id.as_str()).collect();
         let told = self.told();
         let (booked, ..) = tokio::try_join!(
             claims::book(transaction, &self.sales),
             holds::book(transaction, &ids, &tokens),
             bookings::insert(transaction, &self.sold),
+            unsettled::insert(transaction, &sold, Due::Capture),
             outbox::put_all(transaction, SCHEMA, &told),
             idempotency::finish(transaction, &answers),
             placing::without_gate(app, transaction, &shows),

@@ -7,6 +7,7 @@ use super::{Write, Written};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::bookings;
+use crate::store::unsettled::{self, Due};
 
 /// Noting captures.
 #[derive(Debug)]
@@ -22,7 +23,10 @@ impl Write for Captures {
         let mut client = app.connection().await?;
         let transaction = client.transaction().await?;
         transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
-        bookings::set_captured(&transaction, &ids).await?;
+        tokio::try_join!(
+            bookings::set_captured(&transaction, &ids),
+            unsettled::delete(&transaction, &ids, Due::Capture),
+        )?;
         transaction.commit().await.map_err(postgres::Error::from)?;
         Ok(Written { answers: jobs.iter().map(|_| Ok(())).collect(), claims: Vec::new() })
     }

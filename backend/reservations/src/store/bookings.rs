@@ -1,7 +1,5 @@
 //! `reservations.bookings` and `booking_seats`: what was sold.
 
-use std::time::Duration;
-
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{BookingId, HoldId, SeatId, SessionId, ShowId};
 use domain::money::Money;
@@ -128,9 +126,14 @@ fn each<'a, T>(bookings: &'a [Booking], of: impl Fn(&'a Booking) -> T) -> Vec<T>
 
 /// Finds a booking.
 pub async fn find(client: &Connection, booking: &BookingId) -> Result<Option<Booking>> {
-    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE id = $1");
+    Ok(find_all(client, &[booking.as_str()]).await?.pop())
+}
+
+/// Finds those bookings there are.
+pub async fn find_all(client: &Connection, ids: &[&str]) -> Result<Vec<Booking>> {
+    let find = format!("SELECT {COLUMNS} FROM reservations.bookings WHERE id = ANY($1)");
     let find = client.prepare_cached(&find).await?;
-    Ok(client.query_opt(&find, &[&booking.as_str()]).await?.as_ref().map(Booking::of))
+    Ok(client.query(&find, &[&ids]).await?.iter().map(Booking::of).collect())
 }
 
 /// Finds the bookings that holds became.
@@ -150,38 +153,10 @@ pub async fn of_session(client: &Connection, session: &SessionId) -> Result<Vec<
 }
 
 /// Says that the money of bookings is ours.
-pub async fn set_captured(client: &impl GenericClient, ids: &[&str]) -> Result<()> {
+pub async fn set_captured(transaction: &Transaction<'_>, ids: &[&str]) -> Result<()> {
     let set = "UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = ANY($1) AND captured_at IS NULL";
-    client.execute(&client.prepare_cached(set).await?, &[&ids]).await?;
+    transaction.execute(&transaction.prepare_cached(set).await?, &[&ids]).await?;
     Ok(())
-}
-
-/// Says that the money of a cancelled booking was given back.
-pub async fn set_refunded(client: &Connection, booking: &BookingId) -> Result<()> {
-    let set = "UPDATE reservations.bookings SET refunded_at = clock_timestamp() WHERE id = $1 AND refunded_at IS NULL";
-    client.execute(&client.prepare_cached(set).await?, &[&booking.as_str()]).await?;
-    Ok(())
-}
-
-/// Bookings made so long ago whose money was not taken yet.
-pub async fn find_uncaptured(client: &Connection, age: Duration, limit: i64) -> Result<Vec<Booking>> {
-    let find = format!(
-        "SELECT {COLUMNS} FROM reservations.bookings WHERE status = 'booked' AND captured_at IS NULL
-            AND booked_at < clock_timestamp() - $1 * interval '1 second'
-         ORDER BY booked_at LIMIT $2"
-    );
-    let find = client.prepare_cached(&find).await?;
-    Ok(client.query(&find, &[&age.as_secs_f64(), &limit]).await?.iter().map(Booking::of).collect())
-}
-
-/// Cancelled bookings whose money was not given back yet.
-pub async fn find_unrefunded(client: &Connection, limit: i64) -> Result<Vec<Booking>> {
-    let find = format!(
-        "SELECT {COLUMNS} FROM reservations.bookings WHERE status = 'cancelled' AND refunded_at IS NULL
-         ORDER BY cancelled_at LIMIT $1"
-    );
-    let find = client.prepare_cached(&find).await?;
-    Ok(client.query(&find, &[&limit]).await?.iter().map(Booking::of).collect())
 }
 
 /// Cancels a live booking; nothing when it was cancelled before.

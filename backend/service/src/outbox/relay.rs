@@ -16,6 +16,11 @@ use crate::stream;
 const BATCH_ROWS_MAX: i64 = 1_000;
 /// Between two looks when nobody rang.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Between two looks however often somebody rings: what is written meanwhile is relayed together.
+const PAUSE_MIN: Duration = Duration::from_millis(15);
+/// Rows relayed between two sweeps of the table. What is deleted stays at the beginning of its index, where every look begins,
+/// until it is swept; Postgres by itself comes once a minute.
+const SWEEP_ROWS: usize = 10_000;
 /// Between two measurements of what waits.
 const MEASURE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -32,17 +37,40 @@ pub async fn relay(
 }
 
 async fn relay_on(schema: &str, pool: &Pool, redis: &Redis, bell: &Bell, drain: &Drain) {
+    let mut unswept = 0;
     while !drain.is_stopped() {
         match relay_batch(schema, pool, redis).await {
-            Ok(rows) if rows as u64 == BATCH_ROWS_MAX.unsigned_abs() => continue,
-            Ok(_) => {}
+            Ok(rows) => {
+                unswept = sweep(schema, pool, unswept + rows).await;
+                if rows as u64 == BATCH_ROWS_MAX.unsigned_abs() {
+                    continue;
+                }
+            }
             Err(error) => tracing::warn!(schema, error = %format!("{error:#}"), "events wait in the outbox"),
         }
         tokio::select! {
-            () = bell.0.notified() => {}
+            () = rung(bell) => {}
             going_on = drain.pause(PAUSE) => if !going_on { return },
         }
     }
+}
+
+async fn rung(bell: &Bell) {
+    bell.0.notified().await;
+    tokio::time::sleep(PAUSE_MIN).await;
+}
+
+/// Sweeps the table when enough was deleted; says how much is left to be swept.
+async fn sweep(schema: &str, pool: &Pool, rows: usize) -> usize {
+    if rows < SWEEP_ROWS {
+        return rows;
+    }
+    let sweep = format!("VACUUM (TRUNCATE false) {schema}.outbox");
+    let swept = async { Ok::<_, postgres::Error>(pool.get().await?.batch_execute(&sweep).await?) }.await;
+    if let Err(error) = swept {
+        tracing::debug!(schema, %error, "the outbox was not swept");
+    }
+    0
 }
 
 async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result<usize> {
@@ -51,6 +79,8 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result
     }
     let mut client = pool.get().await.map_err(postgres::Error::from)?;
     let transaction = client.transaction().await?;
+    // A deletion that is lost with the server is a repetition, which every reader is used to.
+    transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
     // One relay at a time keeps the order; the others look again later.
     let lock = transaction
         .prepare_cached("SELECT pg_try_advisory_xact_lock(hashtext('marquee.outbox'), hashtext($1))")
