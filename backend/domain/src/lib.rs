@@ -13,6 +13,7 @@ pub mod hold;
 pub mod limits;
 pub mod popularity;
 pub mod queue;
+pub mod ticket;
 
 pub mod event;
 pub mod live;

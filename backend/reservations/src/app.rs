@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::id::{SessionId, ShowId};
 use domain::limits::LimitReached;
+use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use service::outbox::Bell;
 use service::postgres::{self, Connection, Pool};
@@ -19,6 +20,7 @@ use crate::mirror::in_use::InUse;
 use crate::payment::PaymentProvider;
 use crate::settling::Captures;
 use crate::store::shows::{self, Show};
+use crate::ticket::TicketKeys;
 
 /// Shows remembered at most.
 const SHOWS_MAX: usize = 20_000;
@@ -33,6 +35,8 @@ const SHOW_AGE_MAX: Duration = Duration::from_secs(30);
 pub struct App {
     /// What we were told.
     pub config: Config,
+    /// Signs tickets.
+    pub tickets: TicketKeys,
     /// The database.
     pub pool: Pool,
     /// The gates.
@@ -62,6 +66,7 @@ impl App {
     /// Puts the parts together.
     pub fn new(
         config: Config,
+        tickets: TicketKeys,
         pool: Pool,
         gate: Gate,
         payment: Box<dyn PaymentProvider>,
@@ -72,6 +77,7 @@ impl App {
             queues: Queues::new(&config.batch),
             captures: Captures::default(),
             config,
+            tickets,
             pool,
             gate,
             bell: Bell::default(),
@@ -113,6 +119,15 @@ impl App {
     /// The last such version; 0 when there was none.
     pub fn shown_without_redis(&self, show: &ShowId) -> u64 {
         self.shown.get(show).unwrap_or_default()
+    }
+
+    /// When a show begins; nothing when it was taken off the program.
+    pub async fn starts_at(&self, id: &ShowId) -> Result<Option<Timestamp>, Error> {
+        match self.show(id).await {
+            Ok(show) => Ok(Some(show.starts_at)),
+            Err(Error::ShowNotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.

@@ -2,6 +2,8 @@
 
 pub mod body;
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::id::BookingId;
@@ -32,7 +34,9 @@ struct BookingsBody {
 pub(crate) async fn list(State(state): State<Context>, session: Session) -> Result<Response, Problem> {
     let client = state.app.connection().await.map_err(Error::from)?;
     let bookings = bookings::of_session(&client, &whose(&session)?).await.map_err(Error::from)?;
-    let body = BookingsBody { bookings: bookings.iter().map(BookingBody::of).collect() };
+    let body = BookingsBody {
+        bookings: bookings.iter().map(|booking| BookingBody::of(booking, &state.app.tickets)).collect(),
+    };
     Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(body)).into_response())
 }
 
@@ -47,10 +51,11 @@ pub(crate) async fn find(
     Path(id): Path<BookingId>,
 ) -> Result<Response, Problem> {
     let booking = cancelling::find(&state.app, &whose(&session)?, &id).await?;
-    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(BookingBody::of(&booking))).into_response())
+    let body = BookingBody::of(&booking, &state.app.tickets);
+    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(body)).into_response())
 }
 
-/// Takes a booking back; its seats are free again.
+/// Takes a booking back; its seats are free again and its ticket is void.
 #[utoipa::path(
     delete, path = "/api/bookings/{id}", tag = "bookings", params(("id" = String, Path, description = "The booking.")),
     responses((status = 200, body = BookingBody, description = "The cancelled booking."), (status = 404, body = ProblemBody, description = "`booking_not_found`"), (status = 410, body = ProblemBody, description = "`show_started`"))
@@ -61,8 +66,9 @@ pub(crate) async fn cancel(
     Path(id): Path<BookingId>,
 ) -> Result<Response, Problem> {
     let session = whose(&session)?;
+    let app = Arc::clone(&state.app);
     let booking =
-        detached(state.drain.clone(), async move { cancelling::cancel(&state.app, &session, &id).await })
-            .await??;
-    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(BookingBody::of(&booking))).into_response())
+        detached(state.drain.clone(), async move { cancelling::cancel(&app, &session, &id).await }).await??;
+    let body = BookingBody::of(&booking, &state.app.tickets);
+    Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(body)).into_response())
 }

@@ -62,8 +62,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn booking(booking: &Booking) -> Self {
-        Self { status: StatusCode::CREATED, body: json!(BookingBody::of(booking)) }
+    fn booking(app: &App, booking: &Booking) -> Self {
+        Self { status: StatusCode::CREATED, body: json!(BookingBody::of(booking, &app.tickets)) }
     }
 }
 
@@ -75,7 +75,7 @@ pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Err
         First::Repeated(kept) => return Ok(kept),
     };
     match book(app, confirmation, &used, &lease, hold).await {
-        Ok(booking) => Ok(Kept::booking(&booking)),
+        Ok(booking) => Ok(Kept::booking(app, &booking)),
         Err(error) => refused(app, &used, &lease, error).await,
     }
 }
@@ -164,15 +164,17 @@ async fn book(
     let hold = hold.filter(|hold| hold.session == confirmation.session).ok_or(Error::HoldNotFound)?;
     if let Some(booking) = booked_before(app, &hold, confirmation).await? {
         // The answer was dropped after its 24 hours: it is kept anew, for the key is taken anew.
-        keep(app, used, &Kept::booking(&booking)).await?;
+        keep(app, used, &Kept::booking(app, &booking)).await?;
         return Ok(booking);
     }
+    let starts_at = app.starts_at(&hold.show).await?;
     let authorisation = authorise(app, &hold, confirmation).await?;
     let paid = Paid {
         used: used.clone(),
         lease: lease.clone(),
         email: confirmation.email.clone(),
         authorisation: authorisation.clone(),
+        starts_at,
     };
     let outcome = app.queues.bookings.write(paid).await;
     match &outcome {

@@ -91,6 +91,12 @@ pub enum Error {
     /// No such booking, or not theirs.
     #[error("there is no such booking")]
     BookingNotFound,
+    /// It was taken back, and its ticket with it.
+    #[error("the booking was cancelled; its ticket is void")]
+    BookingCancelled,
+    /// Not one that the list gave.
+    #[error("`cursor` is not one that this list gave; ask again without it")]
+    CursorInvalid,
     /// The escrow is over, or the seats are not in it.
     #[error("the escrow is over")]
     EscrowGone,
@@ -158,6 +164,8 @@ impl From<Error> for Problem {
                 says(StatusCode::SERVICE_UNAVAILABLE, "payment_unavailable").retry_after(2)
             }
             Error::BookingNotFound => says(StatusCode::NOT_FOUND, "booking_not_found"),
+            Error::BookingCancelled => says(StatusCode::GONE, "booking_cancelled"),
+            Error::CursorInvalid => says(StatusCode::BAD_REQUEST, "invalid_cursor"),
             Error::EscrowGone => says(StatusCode::GONE, "escrow_gone"),
             Error::TooManySockets => says(StatusCode::SERVICE_UNAVAILABLE, "too_many_sockets").retry_after(5),
             Error::Store(error) => store_problem(&error),

@@ -19,6 +19,7 @@ pub mod holds;
 pub mod internal;
 pub mod seats;
 pub mod sockets;
+pub mod tickets;
 
 pub mod cancelling;
 pub mod confirming;
@@ -29,6 +30,7 @@ pub mod offering;
 pub mod placing;
 pub mod settling;
 pub mod telling;
+pub mod ticket;
 
 pub mod batch;
 
@@ -43,6 +45,7 @@ pub mod keys;
 pub mod metrics;
 pub mod names;
 pub mod payment;
+pub mod secrets;
 pub mod store;
 
 use std::sync::Arc;
@@ -51,7 +54,6 @@ use config::Config;
 use service::drain::Drain;
 use service::http::{self, Readiness};
 use service::redis::Redis;
-use service::session::SessionKeys;
 use service::{outbox, postgres};
 use tokio::net::TcpListener;
 
@@ -63,6 +65,7 @@ use crate::live::hub::Hub;
 use crate::live::wanted::Wanted;
 use crate::metrics::Metrics;
 use crate::payment::{PaymentProvider, TestProvider};
+use crate::secrets::Secrets;
 
 mod migrations {
     refinery::embed_migrations!("migrations");
@@ -88,17 +91,17 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// Serves until drained, with the built-in payment provider.
 pub async fn serve(
     config: Config,
-    keys: SessionKeys,
+    secrets: Secrets,
     listener: TcpListener,
     drain: Drain,
 ) -> anyhow::Result<()> {
-    serve_with(config, keys, listener, drain, Box::new(TestProvider)).await
+    serve_with(config, secrets, listener, drain, Box::new(TestProvider)).await
 }
 
 /// Serves until drained, with this payment provider.
 pub async fn serve_with(
     config: Config,
-    keys: SessionKeys,
+    secrets: Secrets,
     listener: TcpListener,
     drain: Drain,
     payment: Box<dyn PaymentProvider>,
@@ -108,12 +111,13 @@ pub async fn serve_with(
     let redis = Redis::start(&config.redis, &drain).await?;
     let gate = Gate::new(redis.clone());
     let metrics = Metrics::new(&registry);
-    let app = Arc::new(App::new(config, pool, gate, payment, metrics));
+    let app = Arc::new(App::new(config, secrets.tickets, pool, gate, payment, metrics));
     let wanted = Wanted::default();
     let hub = Hub::new(Arc::clone(&app), wanted.clone());
     let _writers = batch::start(&app, &drain);
     start_loops(&app, &redis, &hub, wanted, &drain);
-    let routes = routes::routes(Context { app: Arc::clone(&app), hub, drain: drain.clone() }, keys);
+    let routes =
+        routes::routes(Context { app: Arc::clone(&app), hub, drain: drain.clone() }, secrets.sessions);
     let served =
         http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await;
     drain.stop();

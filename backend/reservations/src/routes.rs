@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::context::Context;
-use crate::{bookings, holds, internal, seats, sockets};
+use crate::{bookings, holds, internal, seats, sockets, tickets};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,9 +28,14 @@ pub fn routes(state: Context, keys: SessionKeys) -> Router {
         .routes(routes!(holds::confirm))
         .routes(routes!(bookings::list))
         .routes(routes!(bookings::find, bookings::cancel))
+        .routes(routes!(tickets::picture))
         .routes(routes!(sockets::live))
         .split_for_parts();
-    let (public, published) = OpenApiRouter::new().routes(routes!(seats::seat_map)).split_for_parts();
+    let (public, published) = OpenApiRouter::new()
+        .routes(routes!(seats::seat_map))
+        .routes(routes!(tickets::keys))
+        .routes(routes!(tickets::void))
+        .split_for_parts();
     let document = document.merge_from(published);
     private
         .layer(from_fn_with_state(keys, recognise))

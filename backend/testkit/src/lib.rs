@@ -7,5 +7,8 @@ pub mod client;
 pub mod stores;
 pub mod wait;
 
+/// A ticket key for tests.
+pub const TICKET_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 /// A session key for tests.
 pub const SESSION_KEY: &str = "only-for-tests-0123456789-0123456789";

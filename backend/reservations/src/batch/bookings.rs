@@ -45,6 +45,8 @@ pub struct Paid {
     pub email: String,
     /// The money.
     pub authorisation: Authorisation,
+    /// When its show begins, for the ticket.
+    pub starts_at: Option<Timestamp>,
 }
 
 impl Write for Bookings {
@@ -199,7 +201,8 @@ impl Table {
         let ids: Vec<_> = self.sold.iter().map(|booking| booking.hold.as_str()).collect();
         let tokens: Vec<_> = self.sold.iter().map(|booking| self.holds[&booking.hold].token).collect();
         let shows: Vec<_> = self.sold.iter().map(|booking| booking.show.as_str()).collect();
-        let bodies: Vec<_> = self.sold.iter().map(|booking| json!(BookingBody::of(booking))).collect();
+        let bodies: Vec<_> =
+            self.sold.iter().map(|booking| json!(BookingBody::of(booking, &app.tickets))).collect();
         let used: HashMap<_, _> =
             jobs.iter().map(|job| ((&job.used.hold, &job.used.key), &job.used)).collect();
         let used = |booking: &Booking| used[&(&booking.hold, &booking.idempotency_key)];
@@ -243,5 +246,6 @@ fn draft(job: &Paid, hold: &Hold, now: Timestamp) -> Booking {
         idempotency_key: job.used.key.clone(),
         booked_at: now,
         cancelled_at: None,
+        starts_at: job.starts_at,
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::store::bookings::Booking;
+use crate::ticket::TicketKeys;
 
 /// The answer's body.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -22,11 +23,21 @@ pub struct BookingBody {
     /// For all seats together.
     price: Money,
     email: String,
+    /// What opens the door; nothing once the booking is cancelled.
+    ticket: Option<TicketBody>,
+}
+
+/// A ticket, signed: whoever has the public keys can check it without asking anybody.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct TicketBody {
+    /// Capitals, digits and dots; see `GET /api/bookings/{id}/ticket.svg` for the picture.
+    #[schema(max_length = 1380)]
+    code: String,
 }
 
 impl BookingBody {
-    /// Of a row.
-    pub fn of(booking: &Booking) -> Self {
+    /// Of a row, with its ticket signed.
+    pub fn of(booking: &Booking, keys: &TicketKeys) -> Self {
         Self {
             id: booking.id.clone(),
             hold_id: booking.hold.clone(),
@@ -37,6 +48,7 @@ impl BookingBody {
             cancelled_at: booking.cancelled_at,
             price: booking.price.clone(),
             email: booking.email.clone(),
+            ticket: keys.code_of(booking).map(|code| TicketBody { code }),
         }
     }
 }

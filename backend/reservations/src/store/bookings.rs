@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::claims::Owned;
 use super::{Result, id, names};
+use crate::ticket::void;
 
 /// The most bookings listed at once, newest first.
 pub const LISTED_MAX: i64 = 200;
@@ -42,12 +43,15 @@ pub struct Booking {
     pub booked_at: Timestamp,
     /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
+    /// When its show begins, for the ticket; nothing when the catalog no longer has the show.
+    pub starts_at: Option<Timestamp>,
 }
 
 /// Named, because a cached statement that says `*` breaks when a migration adds a column.
 const COLUMNS: &str =
     "id, hold_id, show_id, session_id, email, seats, status, price_minor, currency, payment_reference,
-    idempotency_key, booked_at, cancelled_at";
+    idempotency_key, booked_at, cancelled_at,
+    (SELECT starts_at FROM catalog_published.shows WHERE shows.id = bookings.show_id) AS starts_at";
 
 impl Booking {
     fn of(row: &Row) -> Self {
@@ -64,6 +68,7 @@ impl Booking {
             idempotency_key: row.get("idempotency_key"),
             booked_at: row.get("booked_at"),
             cancelled_at: row.get("cancelled_at"),
+            starts_at: row.get("starts_at"),
         }
     }
 
@@ -150,6 +155,23 @@ pub async fn of_session(client: &Connection, session: &SessionId) -> Result<Vec<
     );
     let list = client.prepare_cached(&list).await?;
     Ok(client.query(&list, &[&session.as_str(), &LISTED_MAX]).await?.iter().map(Booking::of).collect())
+}
+
+/// Ids of a show's void tickets (`ticket::void`) behind the cursor, sorted: as many as a page has and one more, if there are.
+pub async fn void(client: &Connection, show: &ShowId, cursor: Option<&str>) -> Result<Vec<String>> {
+    let void = client
+        .prepare_cached(
+            "SELECT ticket FROM reservations.bookings,
+                LATERAL (SELECT left(encode(sha256(convert_to($4 || id, 'UTF8')), 'hex'), $5)) AS hashed (ticket)
+             WHERE show_id = $1 AND status = 'cancelled' AND ticket COLLATE \"C\" > $2
+             ORDER BY ticket COLLATE \"C\" LIMIT $3",
+        )
+        .await?;
+    let limit = i64::try_from(void::PAGE_MAX + 1).unwrap_or(i64::MAX);
+    let characters = i32::try_from(void::ID_CHARACTERS).unwrap_or(i32::MAX);
+    let parameters: [&(dyn ToSql + Sync); 5] =
+        [&show.as_str(), &cursor.unwrap_or_default(), &limit, &void::SALT, &characters];
+    Ok(client.query(&void, &parameters).await?.iter().map(|row| row.get("ticket")).collect())
 }
 
 /// Says that the money of bookings is ours.

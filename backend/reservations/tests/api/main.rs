@@ -16,4 +16,5 @@ mod payments;
 mod queue;
 mod races;
 mod stores;
+mod tickets;
 mod world;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use reservations::config::Config;
 use reservations::payment::{PaymentProvider, TestProvider};
+use reservations::secrets::Secrets;
+use reservations::ticket::TicketKeys;
 use serde_json::{Value, json};
 use service::drain::Drain;
 use service::postgres::Connection;
@@ -20,6 +22,8 @@ pub(crate) const CAPACITY: usize = 18;
 
 pub(crate) struct World {
     pub(crate) stores: Stores,
+    /// What instances started from now on sign tickets with.
+    pub(crate) ticket_keys: String,
     instances: Vec<Instance>,
 }
 
@@ -37,7 +41,7 @@ impl World {
     /// `count` instances with the configuration changed.
     pub(crate) async fn with(count: usize, change: impl Fn(&mut Config)) -> Self {
         let stores = Stores::fresh().await;
-        let mut world = Self { stores, instances: Vec::new() };
+        let mut world = Self { stores, ticket_keys: testkit::TICKET_KEY.to_owned(), instances: Vec::new() };
         let mut config = world.config();
         change(&mut config);
         reservations::migrate(&config).await.unwrap();
@@ -71,8 +75,9 @@ impl World {
     pub(crate) async fn add_with(&mut self, config: Config, payment: Box<dyn PaymentProvider>) {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let (address, drain) = (listener.local_addr().unwrap(), Drain::default());
-        let keys = SessionKeys::parse(testkit::SESSION_KEY).unwrap();
-        tokio::spawn(reservations::serve_with(config, keys, listener, drain.clone(), payment));
+        let sessions = SessionKeys::parse(testkit::SESSION_KEY).unwrap();
+        let secrets = Secrets { sessions, tickets: TicketKeys::parse(&self.ticket_keys).unwrap() };
+        tokio::spawn(reservations::serve_with(config, secrets, listener, drain.clone(), payment));
         self.instances.push(Instance { address, drain });
     }
 
