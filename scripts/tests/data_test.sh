@@ -4,12 +4,13 @@
 test_a_second_run_keeps_the_data_and_fresh_forgets_them() {
   start_run
   sql 'CREATE TABLE kept (n int)'
-  local key
-  key=$(<"$run_dir/session.key")
+  local key ticket
+  key=$(<"$run_dir/session.key") ticket=$(<"$run_dir/ticket.key")
   stop_run TERM
   start_run
   sql 'SELECT count(*) FROM kept' >/dev/null || fail "the data are gone"
   [[ $(<"$run_dir/session.key") == "$key" ]] || fail "visitors have become strangers"
+  [[ $ticket =~ ^[0-9a-f]{64}$ && $(<"$run_dir/ticket.key") == "$ticket" ]] || fail "tickets have become void"
   stop_run TERM
   start_run --fresh
   if sql 'SELECT count(*) FROM kept' >/dev/null 2>&1; then fail "the data are still there"; fi
@@ -18,7 +19,7 @@ test_a_second_run_keeps_the_data_and_fresh_forgets_them() {
 test_secrets_are_readable_by_their_owner_only() {
   start_run
   local file
-  for file in session.key fleet.env postgres.password; do
+  for file in session.key ticket.key fleet.env postgres.password; do
     [[ $(find "$run_dir/$file" -perm 600) ]] || fail "$file is not mode 600"
   done
 }

@@ -52,6 +52,30 @@ async fn a_hold_on_one_server_is_seen_at_once_on_the_other() {
 }
 
 #[tokio::test]
+async fn a_ticket_reaches_its_buyer_and_its_end_the_door() {
+    let fleet = Fleet::from_environment().unwrap();
+    let (show, rows) = own_show(&fleet).await;
+    let (buyer, scanner) = (fleet.buyer().unwrap(), fleet.buyer().unwrap());
+    let held = buyer.hold(&show, &[&rows[0][0]]).await.unwrap().expect(201.try_into().unwrap()).unwrap();
+    let booked = buyer.confirm(held.text("id").unwrap(), "ok").await.unwrap();
+    assert!(booked.body["ticket"]["code"].as_str().unwrap().starts_with("MQ1."), "{}", booked.body);
+    let booking = format!("/api/bookings/{}", booked.text("id").unwrap());
+    let picture = format!("{booking}/ticket.svg");
+    assert_eq!(buyer.get(&picture).await.unwrap().headers["content-type"], "image/svg+xml");
+
+    let keys = scanner.get("/api/tickets/keys").await.unwrap().body;
+    for instance in ["reservations-1", "reservations-2"] {
+        let instance = Buyer::new(&fleet.instance_url(instance).unwrap()).unwrap();
+        assert_eq!(instance.get("/api/tickets/keys").await.unwrap().body, keys, "all sign alike");
+    }
+    let void = format!("/api/shows/{show}/tickets/void");
+    assert_eq!(scanner.get(&void).await.unwrap().body["void"], json!([]));
+    assert_eq!(buyer.delete(&booking).await.unwrap().body["ticket"], json!(null));
+    assert_eq!(buyer.get(&picture).await.unwrap().status, 410);
+    assert_eq!(scanner.get(&void).await.unwrap().list("void").unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn of_two_buyers_on_two_servers_one_gets_the_seat() {
     let fleet = Fleet::from_environment().unwrap();
     let (show, rows) = own_show(&fleet).await;
