@@ -4,7 +4,10 @@ use drill::fleet::Fleet;
 use fantoccini::key::Key;
 
 use crate::chromium::{DESKTOP, Driver, PHONE, run};
-use crate::page::{by, click, confirm, find, fits, hold_seat, open_show, scroll_to, seat, untouched_show};
+use crate::page::{
+    by, cancel, click, confirm, find, fits, hold_seat, open_show, scroll_to, seat, ticket_picture,
+    untouched_show,
+};
 
 #[tokio::test]
 async fn a_browser_books_a_seat_while_another_one_watches_it_go() {
@@ -28,11 +31,11 @@ async fn a_browser_books_a_seat_while_another_one_watches_it_go() {
     seat(&watcher, &name, "held").await;
     let booking = confirm(&buyer).await;
     seat(&watcher, &name, "booked").await;
+    ticket_picture(&buyer).await;
 
     buyer.goto(&format!("{}/bookings", fleet.url)).await.unwrap();
     by(&buyer, &format!("[data-booking-id='{booking}']")).await;
-    click(&buyer, "cancel-button").await;
-    click(&buyer, "cancel-confirm").await;
+    cancel(&buyer).await;
     seat(&watcher, &name, "free").await;
     driver.stop(vec![buyer, watcher]).await;
 }
@@ -60,6 +63,8 @@ async fn a_seat_is_picked_and_booked_by_keyboard_on_a_phone() {
     find(&browser, "hold-countdown").await;
     fits(&browser).await;
     confirm(&browser).await;
+    ticket_picture(&browser).await;
     fits(&browser).await;
+    cancel(&browser).await;
     driver.stop(vec![browser]).await;
 }

@@ -1,9 +1,11 @@
-//! Real headless Chromium: one browser books a seat while another one watches it go; a third waits for it and gets it.
+//! Real headless Chromium: one browser books a seat while another one watches it go; a third waits for it and gets it; a
+//! slow one asks for more time.
 //! Needs a fleet (see `drill::fleet`), chromium and chromedriver.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod booking;
 mod chromium;
+mod extending;
 mod page;
 mod waiting;

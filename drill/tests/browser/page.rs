@@ -61,6 +61,27 @@ pub(crate) async fn confirm(browser: &Client) -> String {
     find(browser, "booking").await.attr("data-booking-id").await.unwrap().unwrap()
 }
 
+/// Returns once the ticket's picture is on the page.
+pub(crate) async fn ticket_picture(browser: &Client) {
+    let picture = by(browser, "[data-testid=ticket-code] img").await;
+    assert!(picture.attr("alt").await.unwrap().is_some_and(|words| words.contains("seat")));
+    let script = "const image = document.querySelector('[data-testid=ticket-code] img');
+                  return image.complete && image.naturalWidth > 0";
+    eventually("the picture of the ticket", async || {
+        Ok((run(browser, script).await == Value::Bool(true)).then_some(()))
+    })
+    .await;
+}
+
+/// Takes back the booking on the page, and returns once it is cancelled and has no ticket.
+pub(crate) async fn cancel(browser: &Client) {
+    click(browser, "cancel-button").await;
+    click(browser, "cancel-confirm").await;
+    by(browser, "[data-testid=booking][data-status=cancelled]").await;
+    let tickets = browser.find_all(Locator::Css("[data-testid=ticket-code]")).await.unwrap();
+    assert!(tickets.is_empty(), "a cancelled booking shows a ticket");
+}
+
 /// Nothing in the page is wider than the window.
 pub(crate) async fn fits(browser: &Client) {
     let script = "return document.documentElement.scrollWidth <= document.documentElement.clientWidth";

@@ -69,10 +69,10 @@ async fn a_ticket_reaches_its_buyer_and_its_end_the_door() {
         assert_eq!(instance.get("/api/tickets/keys").await.unwrap().body, keys, "all sign alike");
     }
     let void = format!("/api/shows/{show}/tickets/void");
-    assert_eq!(scanner.get(&void).await.unwrap().body["void"], json!([]));
+    let before = scanner.get(&void).await.unwrap().list("void").unwrap().len();
     assert_eq!(buyer.delete(&booking).await.unwrap().body["ticket"], json!(null));
     assert_eq!(buyer.get(&picture).await.unwrap().status, 410);
-    assert_eq!(scanner.get(&void).await.unwrap().list("void").unwrap().len(), 1);
+    assert_eq!(scanner.get(&void).await.unwrap().list("void").unwrap().len(), before + 1);
 }
 
 #[tokio::test]

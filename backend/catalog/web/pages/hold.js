@@ -8,10 +8,10 @@ import { onNotice } from "../live.js";
 import { forgetHold, keepHold } from "../memory.js";
 import { recallEntries } from "../notifications.js";
 import { whileBusy } from "../parts/busy.js";
-import { deadline } from "../parts/countdown.js";
+import { withdraw } from "../parts/notices.js";
 import { showCard } from "../parts/show-card.js";
 import { errorLine } from "../parts/states.js";
-import { withdraw } from "../parts/notices.js";
+import { timeLeft } from "../parts/time-left.js";
 import { navigate, refresh } from "../router.js";
 import { to } from "../routes.js";
 import { loadShowIfPossible } from "../shows.js";
@@ -36,7 +36,6 @@ export async function holdPage({ id, signal }) {
 
 function checkout(hold, show, signal) {
   const error = errorLine();
-  const left = deadline(hold.expires_at, { testId: "hold-countdown", signal, atEnd: () => setTimeout(refresh, 1_000) });
   return h("article", { class: "narrow" },
     h("h1", {}, "These seats are yours, for now"),
     h("p", { class: "visually-hidden" }, `${spokenCountdown(secondsUntil(hold.expires_at))} left to book them.`),
@@ -44,7 +43,7 @@ function checkout(hold, show, signal) {
       showCard(show),
       h("p", {}, h("strong", {}, hold.seats.length === 1 ? "Seat " : "Seats ", list(hold.seats)),
         hold.price ? ` · ${money(hold.price)} in all` : ""),
-      h("p", { class: "time-left" }, left, " left to book them")),
+      timeLeft(hold, signal)),
     paymentForm(hold, error),
     error.element,
     releaseButton(hold, error));

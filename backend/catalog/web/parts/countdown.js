@@ -14,17 +14,23 @@ export function nextSpoken(left) {
   return SPOKEN_AT_SECONDS.find((moment) => moment < left) ?? null;
 }
 
-/** `atEnd()` is called once, when the server's clock has passed the deadline. */
-export function deadline(expiresAt, { testId, signal, atEnd, spoken = true }) {
+/**
+ * `atEnd()` is called once, when the server's clock has passed the deadline; `atUrgent()` once, when a minute is left or
+ * less, and the words it returns are spoken with the time.
+ */
+export function deadline(expiresAt, { testId, signal, atEnd, atUrgent, spoken = true }) {
   const element = h("span", { class: "countdown", role: "timer", "aria-live": "off", "data-testid": testId });
   let speakAt = nextSpoken(secondsUntil(expiresAt));
+  let urgent = false;
   const tick = () => {
     const left = secondsUntil(expiresAt);
     const text = countdown(left);
     if (element.textContent !== text) element.textContent = text;
-    element.toggleAttribute("data-urgent", left <= URGENT_SECONDS);
-    if (spoken && speakAt !== null && left <= speakAt) {
-      announce(`${spokenCountdown(speakAt)} left`);
+    const words = !urgent && left > 0 && left <= URGENT_SECONDS && atUrgent?.();
+    urgent = left <= URGENT_SECONDS;
+    element.toggleAttribute("data-urgent", urgent);
+    if (spoken && (words || (speakAt !== null && left <= speakAt))) {
+      announce([`${spokenCountdown(words ? left : speakAt)} left`, words].filter(Boolean).join(". "));
       speakAt = nextSpoken(left);
     }
     if (left <= 0) {

@@ -7,7 +7,7 @@ import { whileBusy } from "./busy.js";
 import { showCard } from "./show-card.js";
 import { errorLine } from "./states.js";
 
-/** `linked` gives the ticket a link to its own page. */
+/** `href` gives the ticket a link to its own page; without, it stands there and shows the code for the door. */
 export function ticket(booking, show, { href } = {}) {
   const element = h("article", { class: "ticket", "data-testid": "booking", "data-booking-id": booking.id });
   draw(element, booking, show, href);
@@ -23,6 +23,7 @@ function draw(element, booking, show, href) {
       h("p", { class: "stamp" }, cancelled ? "Cancelled" : "Booked"),
       h("p", {}, h("strong", {}, booking.seats.length === 1 ? "Seat " : "Seats ", list(booking.seats))),
       h("p", { class: "quiet" }, [money(booking.price), `booked ${dayAndTime(booking.booked_at)}`].filter(Boolean).join(" · "))),
+    href || cancelled ? null : doorCode(booking),
     h("div", { class: "ticket-actions" },
       href ? h("a", { href }, "Show ticket") : null,
       cancelled ? null : cancelling(booking, (after) => {
@@ -30,6 +31,15 @@ function draw(element, booking, show, href) {
         element.tabIndex = -1;
         element.focus();
       })));
+}
+
+/** What is scanned at the door: a picture, and the same as text for whoever cannot show it. */
+function doorCode({ id, seats, ticket: signed }) {
+  if (!signed) return null;
+  const alt = `QR code of the ticket for ${seats.length === 1 ? "seat" : "seats"} ${list(seats)}`;
+  return h("figure", { class: "door-code", "data-testid": "ticket-code" },
+    h("img", { src: `/api/bookings/${encodeURIComponent(id)}/ticket.svg`, alt, width: 256, height: 256 }),
+    h("figcaption", {}, h("p", {}, "Show this at the door."), h("code", {}, signed.code)));
 }
 
 /** Two steps, so no booking is lost to a slip of the finger. */
