@@ -46,7 +46,6 @@ async fn warned(browser: &Client) {
 }
 
 #[tokio::test]
-#[ignore = "the server does not extend holds yet"]
 async fn a_buyer_in_the_last_minute_is_asked_and_gets_more_time() {
     let fleet = Fleet::from_environment().unwrap();
     let driver = Driver::start().await;
