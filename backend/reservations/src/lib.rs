@@ -6,6 +6,7 @@
 //! - Events out: `SeatsHeld`, `SeatsReleased`, `HoldExpired`, `BookingConfirmed`, `BookingCancelled`, `SeatsEscrowed`,
 //!   `SeatsOffered`. Events in, for live sockets only: `HoldExpired`, `SeatsOffered`, and the waitlist's `WaitersTold`.
 //! - Calls: `routes.rs`.
+//! - Tickets: signed in `ticket.rs`, which needs no store; `ticket/scanner.rs` is the program at the door.
 //!
 //! A hold enters `routes → holds → placing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
 //! picture leaves by `gate → Redis → live/feed → live/show → live/socket`.
