@@ -49,7 +49,7 @@ function tell(element, hold) {
 /** `{element, ask()}`: shown once it asks, and the focus stays where it is. */
 function question(hold, onExtended) {
   const error = errorLine();
-  const button = h("button", { type: "button", class: "button button-main", "data-testid": "extend-button" }, "Give me more time");
+  const button = h("button", { type: "button", class: "button", "data-testid": "extend-button" }, "Give me more time");
   const element = h("div", { class: "more-time", "data-testid": "more-time", hidden: true },
     h("p", {}, "Less than a minute is left. Do you need longer?"), button, error.element);
   button.addEventListener("click", () => whileBusy(button, async () => {

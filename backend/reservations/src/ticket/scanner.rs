@@ -27,7 +27,7 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Exit codes: 0 valid, 10 void, 11 for another show, 12 wrong signature, 13 unknown key, 14 malformed; 1 no verdict (a file cannot
 /// be read, or is not what it should be), 2 the command line is wrong.
 #[derive(Debug, Parser)]
-#[command(name = "reservations verify-ticket")]
+#[command(bin_name = "reservations verify-ticket")]
 struct Args {
     /// The answer of `GET /api/tickets/keys`.
     #[arg(long)]
