@@ -14,6 +14,7 @@ use crate::batch::Queues;
 use crate::config::Config;
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::gate::sight::Sight;
 use crate::metrics::Metrics;
 use crate::mirror::in_use::InUse;
 use crate::payment::PaymentProvider;
@@ -56,6 +57,7 @@ pub struct App {
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
     full: Cache<SessionId, (Instant, LimitReached)>,
     shown: Cache<ShowId, u64>,
+    sights: Cache<ShowId, Arc<Sight>>,
 }
 
 impl App {
@@ -82,6 +84,7 @@ impl App {
             shows: Cache::new(SHOWS_MAX),
             full: Cache::new(SESSIONS_MAX),
             shown: Cache::new(SHOWS_MAX),
+            sights: Cache::new(SHOWS_MAX),
         }
     }
 
@@ -113,6 +116,16 @@ impl App {
     /// The last such version; 0 when there was none.
     pub fn shown_without_redis(&self, show: &ShowId) -> u64 {
         self.shown.get(show).unwrap_or_default()
+    }
+
+    /// Notes what was taken of a show when its mirror was seen last.
+    pub fn note_sight(&self, show: &ShowId, sight: &Arc<Sight>) {
+        self.sights.insert(show.clone(), Arc::clone(sight));
+    }
+
+    /// What was taken when it was seen last.
+    pub fn last_sight(&self, show: &ShowId) -> Option<Arc<Sight>> {
+        self.sights.get(show)
     }
 
     /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.

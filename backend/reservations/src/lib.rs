@@ -7,7 +7,7 @@
 //!   `SeatsOffered`. Events in, for live sockets only: `HoldExpired`, `SeatsOffered`, and the waitlist's `WaitersTold`.
 //! - Calls: `routes.rs`.
 //!
-//! A hold enters `routes → holds → placing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
+//! A hold enters `routes → holds → placing → choosing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
 //! picture leaves by `gate → Redis → live/feed → live/show → live/socket`.
 
 pub mod config;
@@ -21,6 +21,7 @@ pub mod seats;
 pub mod sockets;
 
 pub mod cancelling;
+pub mod choosing;
 pub mod confirming;
 pub mod expiry;
 pub mod extending;

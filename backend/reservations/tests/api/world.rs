@@ -103,7 +103,8 @@ impl World {
             .batch_execute(
                 "CREATE SCHEMA catalog_published;
                  CREATE TABLE catalog_published.shows (id text, movie_id text, auditorium_id text,
-                    starts_at timestamptz, price_minor bigint, currency text, capacity int, seat_map jsonb)",
+                    starts_at timestamptz, price_minor bigint, currency text, capacity int, seat_map jsonb,
+                    orphan_rule boolean NOT NULL DEFAULT false)",
             )
             .await
             .unwrap();
