@@ -119,9 +119,9 @@ mod tests {
     fn with_the_rule_none_breaks_it() {
         let rows = ["xxxooo", "oooooo"];
         assert_eq!(offered(&rows, "A3", true), ["A4", "B3", "B4"]);
-        let shy = ["xxoxoooo", "xxxxxxxx"];
-        assert_eq!(offered(&shy, "A2", true), ["A3", "A5", "A8"]);
-        assert_eq!(offered(&["xooooo"], "A1", true), ["A2", "A4", "A6"]);
+        let far = ["xoooo", "xxxxx", "xxxxx", "ooooo"];
+        assert_eq!(offered(&far, "A1", false), ["A2", "A5", "A3"], "A2 would be alone");
+        assert_eq!(offered(&far, "A1", true), ["A2", "A5", "D1"]);
     }
 
     #[test]
