@@ -99,8 +99,8 @@ async fn write_theater(
 ) -> anyhow::Result<Vec<Room>> {
     let city = catalogue.city_of(theater)?;
     let city_id = city.id();
-    let theater_id = TheaterId::parse(derived("theater", &[&city_id, &theater.name]))?;
-    theaters::write(client, &theater_id, &city_id, &theater.name).await?;
+    let theater_id = TheaterId::parse(theaters::id(&city_id, &theater.name))?;
+    theaters::write(client, &city_id, &theater.name, theater.orphan_rule).await?;
     let mut rooms = Vec::new();
     for auditorium in &theater.auditoriums {
         let id = AuditoriumId::parse(derived("auditorium", &[theater_id.as_str(), &auditorium.name]))?;

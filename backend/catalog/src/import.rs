@@ -1,4 +1,4 @@
-//! `catalog import FILE…`: films, box office figures and cities from files of others.
+//! `catalog import FILE…`: films, box office figures, cities and theaters from files of others.
 //!
 //! A file is recognised by what stands in it, read line by line, and written in batches. Every row ends as exactly one of
 //! written, merged, unchanged or refused, and each refusal is said with its line: none is lost silently. Importing a file
@@ -10,6 +10,7 @@ mod films;
 mod lines;
 mod shape;
 mod sheet;
+mod theaters;
 mod tidy;
 
 use std::collections::HashMap;
@@ -17,11 +18,13 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::Context;
+use deadpool_postgres::Transaction;
 use service::postgres::{self, Pool};
 
 use crate::config::Config;
 use crate::merging::{self, Outcome, Row, Source};
 use crate::store::cities::{self as city_table, Place};
+use crate::store::theaters::House;
 use lines::Lines;
 use shape::Shape;
 
@@ -69,7 +72,10 @@ pub struct Refused {
 /// # Errors
 /// When a file cannot be read or recognised, after the others were imported; rows that are refused are no error.
 pub async fn run(config: &Config, files: &[String]) -> anyhow::Result<()> {
-    anyhow::ensure!(!files.is_empty(), "import what? name files of films, box office figures or cities");
+    anyhow::ensure!(
+        !files.is_empty(),
+        "import what? name files of films, box office figures, cities or theaters"
+    );
     let mut failures = Vec::new();
     for file in files {
         let path = Path::new(file);
@@ -93,7 +99,7 @@ fn say(line: &str) {
 pub async fn load(config: &Config, path: &Path, refused: impl FnMut(Refused)) -> anyhow::Result<Counts> {
     let pool = postgres::pool("catalog", &config.postgres)?;
     let shape = shape::recognise(Lines::open(path)?)?.context(
-        "its first lines are neither films (JSON lines) nor the header of box office figures or cities",
+        "its first lines are neither films (JSON lines) nor the header of box office figures, cities or theaters",
     )?;
     let mut import =
         Import { pool, counts: Counts::default(), seen: HashMap::new(), batch: Vec::new(), refused };
@@ -115,6 +121,7 @@ pub async fn load(config: &Config, path: &Path, refused: impl FnMut(Refused)) ->
 enum Item {
     Film(Row),
     City(Place),
+    Theater(House),
 }
 
 impl Item {
@@ -122,6 +129,7 @@ impl Item {
         match self {
             Self::Film(row) => row.key(),
             Self::City(place) => place.id(),
+            Self::Theater(house) => house.key(),
         }
     }
 }
@@ -162,11 +170,12 @@ impl<F: FnMut(Refused)> Import<F> {
 
     /// Writes what has come together.
     async fn flush(&mut self, shape: Shape) -> anyhow::Result<()> {
-        let (mut films, mut places) = (Vec::new(), Vec::new());
+        let (mut films, mut places, mut houses) = (Vec::new(), Vec::new(), Vec::new());
         for item in self.batch.drain(..) {
             match item {
                 Item::Film(row) => films.push(row),
                 Item::City(place) => places.push(place),
+                Item::Theater(house) => houses.push(house),
             }
         }
         let mut client = self.pool.get().await.map_err(postgres::Error::from)?;
@@ -175,6 +184,7 @@ impl<F: FnMut(Refused)> Import<F> {
             Shape::Films => merging::take_in(&transaction, Source::Films, &films).await?,
             Shape::BoxOffice => merging::take_in(&transaction, Source::BoxOffice, &films).await?,
             Shape::Cities => city_outcomes(&city_table::write(&transaction, &places).await?, &places),
+            Shape::Theaters => self.take_theaters(&transaction, &houses).await?,
         };
         transaction.commit().await?;
         for outcome in outcomes {
@@ -185,6 +195,25 @@ impl<F: FnMut(Refused)> Import<F> {
             }
         }
         Ok(())
+    }
+
+    /// Writes theaters; one whose city is not known is refused after all.
+    async fn take_theaters(
+        &mut self,
+        transaction: &Transaction<'_>,
+        houses: &[House],
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for house in houses {
+            match theaters::write(transaction, house).await? {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(reason) => {
+                    let line = self.seen.get(&house.key()).copied().unwrap_or_default();
+                    self.refuse(line, reason);
+                }
+            }
+        }
+        Ok(outcomes)
     }
 }
 

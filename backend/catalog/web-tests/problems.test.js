@@ -10,6 +10,12 @@ test("lost seats are named", () => {
   assert.equal(sentence({ code: "seats_unavailable" }), "There are not that many seats free together.");
 });
 
+test("seats that would be left alone are named", () => {
+  assert.match(sentence({ code: "leaves_single_seat", seats: ["A3"] }), /^This would leave seat A3 alone/);
+  assert.match(sentence({ code: "leaves_single_seat", seats: ["A1", "A4"] }), /^This would leave seats A1 and A4 alone/);
+  assert.match(sentence({ code: "leaves_single_seat" }), /^This would leave a single seat alone/);
+});
+
 test("a pause that the server asks for is told", () => {
   assert.match(sentence({ code: "rate_limited", retry_after_seconds: 3 }), /Try again in 3 seconds\.$/);
   assert.match(sentence({ status: 503 }), /Try again in a moment\.$/);

@@ -5,6 +5,7 @@ import { list, plural } from "./format.js";
 
 const BY_CODE = {
   seats_unavailable: seatsUnavailable,
+  leaves_single_seat: leavesSingleSeat,
   hold_expired: () => "The time for these seats ran out, and they were given back.",
   hold_released: () => "These seats were given back already.",
   extension_used: () => "These seats were given more time already, and only once is possible.",
@@ -60,6 +61,12 @@ function seatsUnavailable(problem) {
   const lost = problem.unavailable ?? [];
   if (lost.length === 0) return "There are not that many seats free together.";
   return lost.length === 1 ? `Seat ${lost[0]} has just been taken.` : `Seats ${list(lost)} have just been taken.`;
+}
+
+function leavesSingleSeat(problem) {
+  const left = problem.seats ?? [];
+  const names = left.length === 0 ? "a single seat" : `${left.length === 1 ? "seat" : "seats"} ${list(left)}`;
+  return `This would leave ${names} alone, with nobody beside. This theater asks you to choose seats that leave none.`;
 }
 
 function again(problem) {

@@ -55,9 +55,21 @@ pub enum InvalidSelection {
     /// Both `seats` and `best`, or neither.
     #[error("name either `seats` or `best`")]
     Ambiguous,
+    /// `accessible` together with `seats`: who names seats names the places for wheelchairs too.
+    #[error("`accessible` goes with `best`; with `seats`, name the places themselves")]
+    AccessibleSeats,
     /// Not a seat's name at all.
     #[error("{0:?} is not a seat")]
     NotASeat(String),
+}
+
+/// Which places a party is given when it does not name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seating {
+    /// Standard seats alone.
+    Standard,
+    /// Room for a wheelchair, a companion's place beside it where there is one, and standard seats for the others.
+    Accessible,
 }
 
 /// What a buyer asks for.
@@ -66,15 +78,21 @@ pub enum Selection {
     /// These seats, all or none; sorted, so that two requests never wait for each other in a circle.
     Seats(Vec<SeatId>),
     /// The best seats for a party.
-    Best(Party),
+    Best(Party, Seating),
 }
 
 impl Selection {
-    /// From a request's two optional members.
-    pub fn parse(seats: Option<&[String]>, best: Option<usize>) -> Result<Self, InvalidSelection> {
+    /// From a request's optional members.
+    pub fn parse(
+        seats: Option<&[String]>,
+        best: Option<usize>,
+        accessible: Option<bool>,
+    ) -> Result<Self, InvalidSelection> {
+        let seating = if accessible == Some(true) { Seating::Accessible } else { Seating::Standard };
         match (seats, best) {
+            (Some(_), None) if accessible.is_some() => Err(InvalidSelection::AccessibleSeats),
             (Some(seats), None) => Self::seats(seats),
-            (None, Some(size)) => Party::try_from(size).map(Self::Best),
+            (None, Some(size)) => Ok(Self::Best(Party::try_from(size)?, seating)),
             _ => Err(InvalidSelection::Ambiguous),
         }
     }
@@ -105,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_selection_is_one_to_ten_distinct_seats() {
-        let parse = |seats: &[&str]| Selection::parse(Some(&names(seats)), None);
+        let parse = |seats: &[&str]| Selection::parse(Some(&names(seats)), None, None);
         assert_eq!(
             parse(&["B2", "A1"]),
             Ok(Selection::Seats(vec![SeatId::parse("A1").unwrap(), SeatId::parse("B2").unwrap()]))
@@ -121,9 +139,23 @@ mod tests {
 
     #[test]
     fn seats_and_best_exclude_each_other() {
-        assert_eq!(Selection::parse(None, None), Err(InvalidSelection::Ambiguous));
-        assert_eq!(Selection::parse(Some(&names(&["A1"])), Some(1)), Err(InvalidSelection::Ambiguous));
-        assert_eq!(Selection::parse(None, Some(11)), Err(InvalidSelection::TooMany));
-        assert_eq!(Selection::parse(None, Some(0)), Err(InvalidSelection::Empty));
+        assert_eq!(Selection::parse(None, None, None), Err(InvalidSelection::Ambiguous));
+        assert_eq!(Selection::parse(Some(&names(&["A1"])), Some(1), None), Err(InvalidSelection::Ambiguous));
+        assert_eq!(Selection::parse(None, Some(11), None), Err(InvalidSelection::TooMany));
+        assert_eq!(Selection::parse(None, Some(0), None), Err(InvalidSelection::Empty));
+    }
+
+    #[test]
+    fn room_for_a_wheelchair_is_asked_for_with_the_best_alone() {
+        let two = Party::try_from(2).unwrap();
+        for (accessible, seating) in
+            [(None, Seating::Standard), (Some(false), Seating::Standard), (Some(true), Seating::Accessible)]
+        {
+            assert_eq!(Selection::parse(None, Some(2), accessible), Ok(Selection::Best(two, seating)));
+        }
+        for accessible in [true, false] {
+            let named = Selection::parse(Some(&names(&["A1"])), None, Some(accessible));
+            assert_eq!(named, Err(InvalidSelection::AccessibleSeats));
+        }
     }
 }

@@ -7,10 +7,13 @@ pub mod money;
 pub mod seat_map;
 pub mod status;
 
+pub mod alternatives;
 pub mod best;
 pub mod deadline;
 pub mod hold;
 pub mod limits;
+pub mod orphans;
+pub mod plan;
 pub mod popularity;
 pub mod queue;
 pub mod ticket;

@@ -15,6 +15,7 @@ use crate::batch::Queues;
 use crate::config::Config;
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::gate::sight::Sight;
 use crate::metrics::Metrics;
 use crate::mirror::in_use::InUse;
 use crate::payment::PaymentProvider;
@@ -60,6 +61,7 @@ pub struct App {
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
     full: Cache<SessionId, (Instant, LimitReached)>,
     shown: Cache<ShowId, u64>,
+    sights: Cache<ShowId, Arc<Sight>>,
 }
 
 impl App {
@@ -88,6 +90,7 @@ impl App {
             shows: Cache::new(SHOWS_MAX),
             full: Cache::new(SESSIONS_MAX),
             shown: Cache::new(SHOWS_MAX),
+            sights: Cache::new(SHOWS_MAX),
         }
     }
 
@@ -128,6 +131,16 @@ impl App {
             Err(Error::ShowNotFound) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes what was taken of a show when its mirror was seen last.
+    pub fn note_sight(&self, show: &ShowId, sight: &Arc<Sight>) {
+        self.sights.insert(show.clone(), Arc::clone(sight));
+    }
+
+    /// What was taken when it was seen last.
+    pub fn last_sight(&self, show: &ShowId) -> Option<Arc<Sight>> {
+        self.sights.get(show)
     }
 
     /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.

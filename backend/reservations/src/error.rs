@@ -39,6 +39,14 @@ pub enum Error {
     /// More is asked for than is being written.
     #[error("too many buyers at this moment; try again")]
     Busy,
+    /// The theater's orphan rule.
+    #[error("this leaves {} {} alone; choose seats that leave none", if seats.len() == 1 { "seat" } else { "seats" }, list(seats))]
+    LeavesSingleSeat {
+        /// What would be left alone.
+        seats: Vec<SeatId>,
+        /// As many seats that leave none, the nearest first.
+        alternatives: Vec<Vec<SeatId>>,
+    },
     /// No such hold, or not theirs.
     #[error("there is no such hold")]
     HoldNotFound,
@@ -139,6 +147,11 @@ impl From<Error> for Problem {
                 says(StatusCode::TOO_MANY_REQUESTS, code).retry_after(seconds)
             }
             Error::Busy => says(StatusCode::SERVICE_UNAVAILABLE, "busy").retry_after(1),
+            Error::LeavesSingleSeat { seats, alternatives } => {
+                says(StatusCode::UNPROCESSABLE_ENTITY, "leaves_single_seat")
+                    .with("seats", json!(seats))
+                    .with("alternatives", json!(alternatives))
+            }
             Error::HoldNotFound => says(StatusCode::NOT_FOUND, "hold_not_found"),
             Error::HoldExpired | Error::PaidTooLate | Error::Extension(ExtensionRefused::Lapsed) => {
                 says(StatusCode::GONE, "hold_expired")
@@ -189,6 +202,7 @@ fn selection_code(why: &InvalidSelection) -> &'static str {
         InvalidSelection::TooMany => "too_many_seats",
         InvalidSelection::Duplicate(_) => "duplicate_seat",
         InvalidSelection::Ambiguous => "seats_or_best",
+        InvalidSelection::AccessibleSeats => "accessible_with_seats",
         InvalidSelection::NotASeat(_) => "unknown_seats",
     }
 }

@@ -6,15 +6,19 @@
 use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
+use domain::plan::Plan;
 use redis::Script;
 use service::redis::{Error, Redis};
 
-use crate::keys::{Keys, MIRROR_TTL_SECONDS, REMEMBERED_MAX, REMEMBERED_SECONDS};
+use crate::keys::{Keys, MIRROR_TTL_SECONDS};
 use crate::store::claims::Claim;
 
+pub mod claim;
 pub mod mirror_seat;
+pub mod sight;
 
 use mirror_seat::MirrorSeat;
+use sight::Sight;
 
 /// How long a claim in the mirror waits for Postgres before it lapses by itself, as it does when its process dies in between.
 /// One that is confirmed later than that still counts: Postgres decides.
@@ -37,19 +41,6 @@ struct Scripts {
     read: Script,
     queue: Script,
     mend: Script,
-}
-
-/// What the gate says to a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
-    /// Go on to Postgres.
-    Pending,
-    /// This owner was here before: the request is a repetition.
-    Mine,
-    /// These are somebody else's.
-    Taken(Vec<SeatId>),
-    /// The show has no mirror: load it and ask again.
-    Missing,
 }
 
 /// A mirror as it stands.
@@ -101,34 +92,6 @@ impl Gate {
     /// The keys it works on.
     pub fn keys(&self) -> &Keys {
         &self.keys
-    }
-
-    /// Claims seats for `owner`, all or none, until Postgres confirms ([`Gate::apply`]) or refuses ([`Gate::undo`]). An owner
-    /// that may come again (`keyed`) is remembered.
-    pub async fn claim(
-        &self,
-        show: &ShowId,
-        owner: &str,
-        keyed: bool,
-        seats: &[SeatId],
-    ) -> Result<Claimed, Error> {
-        let mut call = self.scripts.claim.key(self.keys.mirror(show));
-        call.key(self.keys.remembered(show));
-        call.arg(owner).arg(PENDING.as_millis() as u64).arg(self.keys.live(show)).arg(show.as_str());
-        call.arg(MIRROR_TTL_SECONDS);
-        call.arg(if keyed { REMEMBERED_MAX } else { 0 }).arg(REMEMBERED_SECONDS);
-        for seat in seats {
-            call.arg(seat.as_str());
-        }
-        let words: Vec<String> = self.redis.script(&call).await?;
-        Ok(match words.split_first() {
-            Some((word, _)) if word == "claimed" => Claimed::Pending,
-            Some((word, _)) if word == "mine" => Claimed::Mine,
-            Some((word, lost)) if word == "taken" => {
-                Claimed::Taken(lost.iter().filter_map(|seat| SeatId::parse(seat).ok()).collect())
-            }
-            _ => Claimed::Missing,
-        })
     }
 
     /// Whether a keyed owner has claimed seats of this show before.
@@ -188,6 +151,13 @@ impl Gate {
         let call = self.scripts.read.key(self.keys.mirror(show));
         let (now_ms, fields): (u64, Vec<String>) = self.redis.script(&call).await?;
         Ok(parse(now_ms, &fields))
+    }
+
+    /// What is taken in a mirror, if there is one, by the numbers of the show's plan.
+    pub async fn sight(&self, show: &ShowId, plan: &Plan) -> Result<Option<Sight>, Error> {
+        let call = self.scripts.read.key(self.keys.mirror(show));
+        let (now_ms, fields): (u64, Vec<String>) = self.redis.script(&call).await?;
+        Ok(Sight::of_fields(plan, now_ms, &fields))
     }
 
     /// The versions of several mirrors, in their order.

@@ -38,9 +38,12 @@ pub(crate) struct PlaceBody {
     /// 1 to 10 distinct seats.
     #[schema(min_items = 1, max_items = 10, example = json!(["A1", "A2"]))]
     seats: Option<Vec<String>>,
-    /// 1 to 10 adjacent seats of our choice.
+    /// 1 to 10 adjacent seats of our choice: central, towards the back, and leaving no single seat where that can be.
     #[schema(minimum = 1, maximum = 10)]
     best: Option<usize>,
+    /// With `best`: one of them is room for a wheelchair, with the companion's place beside it where there is one. Without
+    /// it those places are never chosen. Not with `seats`, which may name them.
+    accessible: Option<bool>,
 }
 
 /// A hold as its buyer sees it.
@@ -80,9 +83,9 @@ impl HoldBody {
     responses(
         (status = 201, body = HoldBody, description = "Held.", headers(("Location" = String))),
         (status = 404, body = ProblemBody, description = "`show_not_found`"),
-        (status = 409, body = ProblemBody, description = "`seats_unavailable`, with `unavailable` and `alternatives`"),
+        (status = 409, body = ProblemBody, description = "`seats_unavailable`, with `unavailable` (of the seats asked for, those that are not free) and `alternatives` (free right now: lists of as many seats, each of which can be sent as `seats`; a party is split where nothing is free together)"),
         (status = 410, body = ProblemBody, description = "`show_started`"),
-        (status = 422, body = ProblemBody, description = "`no_seats`, `too_many_seats`, `duplicate_seat`, `unknown_seats`, `seats_or_best`, `idempotency_key_reused`"),
+        (status = 422, body = ProblemBody, description = "`no_seats`, `too_many_seats`, `duplicate_seat`, `unknown_seats`, `seats_or_best`, `accessible_with_seats`, `idempotency_key_reused`, and where the theater asks for it `leaves_single_seat`, with `seats` (left alone) and `alternatives` (as many, leaving none)"),
         (status = 429, body = ProblemBody, description = "`too_many_holds`, `too_many_seats_held`, `too_many_holds_per_minute`, `hold_seconds_used_up`"),
     )
 )]
@@ -93,7 +96,8 @@ pub(crate) async fn place(
     headers: HeaderMap,
     Json(body): Json<PlaceBody>,
 ) -> Result<Response, Problem> {
-    let selection = Selection::parse(body.seats.as_deref(), body.best).map_err(Error::from)?;
+    let selection =
+        Selection::parse(body.seats.as_deref(), body.best, body.accessible).map_err(Error::from)?;
     let until = Instant::now() + state.app.config.http.request_timeout();
     let wish = Wish { session: whose(&session)?, show, selection, key: key(&headers)?, until };
     let app = Arc::clone(&state.app);

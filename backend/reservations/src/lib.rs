@@ -8,7 +8,7 @@
 //! - Calls: `routes.rs`.
 //! - Tickets: signed in `ticket.rs`, which needs no store; `ticket/scanner.rs` is the program at the door.
 //!
-//! A hold enters `routes → holds → placing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
+//! A hold enters `routes → holds → placing → choosing → gate (Redis) → store/claims (Postgres)` and returns the way it came; the live
 //! picture leaves by `gate → Redis → live/feed → live/show → live/socket`.
 
 pub mod config;
@@ -23,6 +23,7 @@ pub mod sockets;
 pub mod tickets;
 
 pub mod cancelling;
+pub mod choosing;
 pub mod confirming;
 pub mod expiry;
 pub mod extending;

@@ -12,6 +12,9 @@ use crate::PROGRAM;
 pub struct Metrics {
     /// Requests for a hold by outcome: `placed` (repetitions included), `lost`, `failed`.
     pub holds: IntCounterVec,
+    /// Claims asked of the gate, be they by name or for the best seats. A request needs one; more where a mirror was missing,
+    /// or all candidates went while they were chosen.
+    pub gate_claims: IntCounter,
     /// Confirmations by outcome: `booked`, `declined`, `late`, `payment_away`.
     pub confirms: IntCounterVec,
     /// Holds that lapsed and were announced.
@@ -41,6 +44,7 @@ impl Metrics {
             |name, help| register(registry, IntCounterVec::new(Opts::new(name, help), &["outcome"]));
         Self {
             holds: by_outcome("marquee_reservations_holds_total", "Requests for a hold, by outcome."),
+            gate_claims: counter("marquee_reservations_gate_claims_total", "Claims asked of the gate."),
             confirms: by_outcome("marquee_reservations_confirms_total", "Confirmations, by outcome."),
             holds_expired: counter(
                 "marquee_reservations_holds_expired_total",

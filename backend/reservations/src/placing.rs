@@ -3,30 +3,24 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{GenericClient, Transaction};
-use domain::best;
 use domain::deadline::Deadline;
-use domain::hold::Selection;
+use domain::hold::{Seating, Selection};
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::limits::LimitReached;
-use domain::status::{HoldStatus, SeatStatus};
+use domain::status::HoldStatus;
 use service::postgres;
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::batch::holds::{Decision, Wanted};
+use crate::choosing::{self, Chosen};
 use crate::error::Error;
-use crate::gate::Claimed;
-use crate::mirror::{self, Picture};
+use crate::mirror;
 use crate::names;
 use crate::store::bookings::{self, Booking};
 use crate::store::epochs;
 use crate::store::holds::{self, Hold};
 use crate::store::shows::Show;
-
-/// How often the best seats are looked for anew when somebody else was faster.
-const BEST_ATTEMPTS_MAX: usize = 4;
-/// How often a missing mirror is filled before we go on without the gate.
-const FILL_ATTEMPTS_MAX: usize = 2;
 
 /// What a buyer wants.
 #[derive(Debug, Clone)]
@@ -53,10 +47,16 @@ impl Wish {
         HoldId::parse(id).expect("a generated id has the form of one")
     }
 
+    /// Whether the seats are for us to choose.
+    fn chooses(&self) -> bool {
+        matches!(self.selection, Selection::Best(..))
+    }
+
     fn fingerprint(&self) -> String {
         let seats = match &self.selection {
             Selection::Seats(seats) => seats.iter().map(SeatId::as_str).collect::<Vec<_>>().join(","),
-            Selection::Best(party) => format!("best {}", party.size()),
+            Selection::Best(party, Seating::Standard) => format!("best {}", party.size()),
+            Selection::Best(party, Seating::Accessible) => format!("best {} accessible", party.size()),
         };
         format!("{} {seats}", self.show)
     }
@@ -70,13 +70,7 @@ pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
     if let Some(limit) = app.full(&wish.session) {
         return repeated_or_full(app, wish, &id, limit).await;
     }
-    let outcome = match &wish.selection {
-        Selection::Seats(seats) => {
-            known(&show, seats)?;
-            place_seats(app, wish, &show, &id, seats).await
-        }
-        Selection::Best(party) => place_best(app, wish, &show, &id, *party).await,
-    };
+    let outcome = place_chosen(app, wish, &show, &id).await;
     let label = match &outcome {
         Ok(_) => "placed",
         Err(Error::SeatsUnavailable { .. }) => "lost",
@@ -86,32 +80,30 @@ pub async fn place(app: &App, wish: &Wish) -> Result<Hold, Error> {
     outcome
 }
 
-fn known(show: &Arc<Show>, seats: &[SeatId]) -> Result<(), Error> {
-    let unknown: Vec<_> =
-        seats.iter().filter(|seat| !show.seat_map.seats().any(|known| known.id == **seat)).cloned().collect();
-    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownSeats(unknown)) }
-}
-
-async fn place_best(
-    app: &App,
-    wish: &Wish,
-    show: &Arc<Show>,
-    id: &HoldId,
-    party: domain::hold::Party,
-) -> Result<Hold, Error> {
-    for _ in 0..BEST_ATTEMPTS_MAX {
-        let picture = mirror::picture(app, &wish.show).await?;
-        let Some(mut seats) = best::best(&show.seat_map, free_in(&picture), party) else { break };
-        seats.sort();
-        match place_seats(app, wish, show, id, &seats).await {
-            Err(Error::SeatsUnavailable { .. }) => {}
+/// Chooses and places; the best seats are looked for anew while Postgres refuses what the gate, or nobody, let through.
+async fn place_chosen(app: &App, wish: &Wish, show: &Arc<Show>, id: &HoldId) -> Result<Hold, Error> {
+    for look in 0..choosing::LOOKS_MAX {
+        let chosen = match choosing::choose(app, wish, show, id, look).await {
+            Ok(chosen) => chosen,
+            Err(error) => return before_or(app, wish, id, error).await,
+        };
+        match place_seats(app, wish, show, id, &chosen).await {
+            Err(Error::SeatsUnavailable { .. }) if wish.chooses() => {}
             outcome => return outcome,
         }
     }
-    // It may be this very key that got the last ones.
-    match before(app, wish, id).await? {
+    Err(choosing::unavailable(app, show, Vec::new(), &wish.selection).await)
+}
+
+/// Why nothing was chosen; but it may be this very key that got the last seats, or that left one alone.
+async fn before_or(app: &App, wish: &Wish, id: &HoldId, error: Error) -> Result<Hold, Error> {
+    let chosen_here = match &error {
+        Error::SeatsUnavailable { .. } => wish.chooses(),
+        error => matches!(error, Error::LeavesSingleSeat { .. }),
+    };
+    match if chosen_here { before(app, wish, id).await? } else { None } {
         Some(hold) => repeated(app, hold, wish),
-        None => Err(Error::SeatsUnavailable { unavailable: Vec::new(), alternatives: Vec::new() }),
+        None => Err(error),
     }
 }
 
@@ -128,33 +120,17 @@ async fn place_seats(
     wish: &Wish,
     show: &Arc<Show>,
     id: &HoldId,
-    seats: &[SeatId],
+    chosen: &Chosen,
 ) -> Result<Hold, Error> {
-    let claimed = pass_gate(app, wish, id, seats).await?;
-    if let Claimed::Taken(lost) = claimed {
-        return Err(unavailable(app, show, lost, seats).await);
-    }
-    let decision = app.queues.holds.write(wanted(wish, show, id, seats)).await;
+    let decision = app.queues.holds.write(wanted(wish, show, id, &chosen.seats)).await;
     // Only what was claimed here just now: a repetition must not undo what the first request did.
-    if claimed == Claimed::Pending
+    if chosen.pending
         && !matches!(&decision, Ok(Decision::Placed(_)))
-        && let Err(error) = app.gate.undo(&wish.show, id.as_str(), seats).await
+        && let Err(error) = app.gate.undo(&wish.show, id.as_str(), &chosen.seats).await
     {
         tracing::debug!(%error, "the gate's claim lapses by itself");
     }
-    answer(app, wish, show, seats, decision).await
-}
-
-/// Asks the gate. `Missing` means: go on without it.
-async fn pass_gate(app: &App, wish: &Wish, id: &HoldId, seats: &[SeatId]) -> Result<Claimed, Error> {
-    for _ in 0..FILL_ATTEMPTS_MAX {
-        match app.gate.claim(&wish.show, id.as_str(), wish.key.is_some(), seats).await {
-            Ok(Claimed::Missing) => mirror::fill(app, &wish.show).await?,
-            Ok(claimed) => return Ok(claimed),
-            Err(_) => return Ok(Claimed::Missing),
-        }
-    }
-    Ok(Claimed::Missing)
+    answer(app, wish, show, &chosen.seats, decision).await
 }
 
 /// A wish as it is written.
@@ -186,7 +162,7 @@ async fn answer(
         }
         Err(Error::SeatsUnavailable { unavailable: lost, .. }) => {
             mirror::mend(app, &wish.show, &lost).await;
-            Err(unavailable(app, show, lost, seats).await)
+            Err(choosing::unavailable(app, show, lost, &wish.selection).await)
         }
         Err(Error::Limit(limit)) => {
             app.note_full(&wish.session, limit);
@@ -222,19 +198,6 @@ async fn repeated_or_full(app: &App, wish: &Wish, id: &HoldId, limit: LimitReach
         None => None,
     };
     placed.map_or(Err(Error::Limit(limit)), |hold| repeated(app, hold, wish))
-}
-
-/// Names what is lost, and as many seats elsewhere.
-async fn unavailable(app: &App, show: &Arc<Show>, lost: Vec<SeatId>, wanted: &[SeatId]) -> Error {
-    let alternatives = match mirror::picture(app, &show.id).await {
-        Ok(picture) => best::alternatives(&show.seat_map, free_in(&picture), wanted),
-        Err(_) => Vec::new(),
-    };
-    Error::SeatsUnavailable { unavailable: lost, alternatives }
-}
-
-fn free_in(picture: &Picture) -> impl Fn(&SeatId) -> bool {
-    |seat| picture.seats.get(seat).is_none_or(|status| *status == SeatStatus::Free)
 }
 
 /// A session's hold; somebody else's is as if it were not.

@@ -19,13 +19,14 @@ pub struct Seat {
 #[derive(Debug, Clone, Default)]
 pub struct Seats(Arc<Mutex<VecDeque<Seat>>>);
 
-/// Neighbours in this order are of different shows, as buyers are. Only what owners publish is read.
+/// Neighbours in this order are of different shows, as buyers are. Only what owners publish is read. Seats are taken one by
+/// one here, so those of theaters that ask not to leave one alone are left out.
 const FREE: &str = "
     SELECT show, name FROM (
         SELECT s.id AS show, seat->>'id' AS name, row_number() OVER (PARTITION BY s.id) AS turn
         FROM catalog_published.shows s, jsonb_array_elements(s.seat_map->'rows') AS line,
              jsonb_array_elements(line->'seats') AS seat
-        WHERE s.starts_at > clock_timestamp() + interval '1 hour'
+        WHERE s.starts_at > clock_timestamp() + interval '1 hour' AND NOT s.orphan_rule
     ) AS all_seats
     WHERE NOT EXISTS (SELECT FROM reservations_published.holds h
                       WHERE h.show_id = show AND name = ANY(h.seats) AND h.status IN ('on_hold', 'booked'))

@@ -44,7 +44,7 @@ pub(super) async fn take_seats(visit: &mut Visit, watcher: &Watcher) -> Result<O
             return Ok(Some(held));
         }
         let refusal: Refusal = parse(&reply).unwrap_or_default();
-        if refusal.code != "seats_unavailable" {
+        if !matches!(refusal.code.as_str(), "seats_unavailable" | "leaves_single_seat") {
             return Err(Gone::Refused);
         }
         suggested = refusal.alternatives.into_iter().next();

@@ -75,7 +75,11 @@ impl Servers {
     }
 
     async fn say(&self, sql: &str) -> Result<()> {
-        let (client, connection) = tokio_postgres::connect(self.server_url.as_str(), NoTls).await?;
+        Self::say_to(&self.server_url, sql).await
+    }
+
+    async fn say_to(url: &Url, sql: &str) -> Result<()> {
+        let (client, connection) = tokio_postgres::connect(url.as_str(), NoTls).await?;
         let connection = tokio::spawn(connection);
         client.batch_execute(sql).await.with_context(|| sql.to_owned())?;
         drop(client);
@@ -110,6 +114,8 @@ impl Stage {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planted");
         let mut run = start(&servers, &home, &postgres, &redis)?;
         run.until_exists(&home.join("fleet.env")).await?;
+        // The drives name seats by number, and leave some alone.
+        Servers::say_to(&servers.database_url(), "UPDATE catalog.theaters SET orphan_rule = false").await?;
         let fleet = Fleet::from_directory(&home)?;
         let shows = shows(&fleet).await?;
         Ok(Self { run, fleet, saboteur, postgres, redis, servers, shows })

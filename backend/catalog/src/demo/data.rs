@@ -61,6 +61,8 @@ pub(super) struct Theater {
     pub(super) name: String,
     city: String,
     state: String,
+    /// Whether buyers are asked not to leave a seat alone; what is not said here is the owner's to say.
+    pub(super) orphan_rule: Option<bool>,
     pub(super) auditoriums: Vec<Auditorium>,
 }
 
@@ -155,6 +157,8 @@ mod tests {
         let keys: HashSet<String> = catalogue.rows().iter().map(Row::key).collect();
         assert!(keys.len() >= 40 && keys.len() == catalogue.films.len());
         assert_eq!((catalogue.theaters.len(), catalogue.cities.len()), (6, 3));
+        let sparing = catalogue.theaters.iter().filter(|theater| theater.orphan_rule == Some(true));
+        assert_eq!(sparing.count(), 1, "one theater shows what the rule is");
         for theater in &catalogue.theaters {
             assert!(catalogue.city_of(theater).is_ok(), "{}", theater.name);
             assert!((1..=3).contains(&theater.auditoriums.len()), "{}", theater.name);

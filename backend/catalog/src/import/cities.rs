@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::sheet::Header;
+use super::sheet::{Fields, Header};
 use crate::store::cities::Place;
 
 /// What a file must have to be one of these.
@@ -14,14 +14,8 @@ const POPULATION_MAX: i64 = 100_000_000;
 pub(super) fn parse(header: &Header, text: &str) -> Result<Place, String> {
     let row = header.row(text)?;
     let missing = |column: &str| format!("`{column}` is missing");
-    let name = row.required("name")?;
-    if name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(format!("`name` is longer than {NAME_CHARACTERS_MAX} characters"));
-    }
-    let state = row.required("state")?;
-    if state.len() != 2 || !state.bytes().all(|letter| letter.is_ascii_uppercase()) {
-        return Err(format!("`state` is not two capital letters: {state:?}"));
-    }
+    let name = name(&row, "name")?;
+    let state = state(&row)?;
     let timezone = row.required("timezone")?;
     if TimeZone::get(&timezone).is_err() {
         return Err(format!("`timezone` is none: {timezone:?}"));
@@ -34,6 +28,24 @@ pub(super) fn parse(header: &Header, text: &str) -> Result<Place, String> {
         population: row.number("population", 0, POPULATION_MAX)?.ok_or_else(|| missing("population"))?,
         timezone,
     })
+}
+
+/// What something is called.
+pub(super) fn name(row: &Fields<'_>, column: &str) -> Result<String, String> {
+    let name = row.required(column)?;
+    if name.chars().count() > NAME_CHARACTERS_MAX {
+        return Err(format!("`{column}` is longer than {NAME_CHARACTERS_MAX} characters"));
+    }
+    Ok(name)
+}
+
+/// Two letters.
+pub(super) fn state(row: &Fields<'_>) -> Result<String, String> {
+    let state = row.required("state")?;
+    if state.len() != 2 || !state.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        return Err(format!("`state` is not two capital letters: {state:?}"));
+    }
+    Ok(state)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::Item;
 use super::box_office::BoxOffice;
 use super::lines::Lines;
 use super::sheet::Header;
-use super::{box_office, cities, films};
+use super::{box_office, cities, films, theaters};
 
 /// How many rows are looked at for a film, so that one broken line does not hide what a file is.
 const ROWS_LOOKED_AT: usize = 20;
@@ -18,6 +18,7 @@ pub(super) enum Shape {
     Films,
     BoxOffice,
     Cities,
+    Theaters,
 }
 
 impl Shape {
@@ -26,6 +27,7 @@ impl Shape {
         match self {
             Self::Films | Self::BoxOffice => "film",
             Self::Cities => "city",
+            Self::Theaters => "theater",
         }
     }
 
@@ -39,6 +41,7 @@ impl Shape {
             Self::Films => Parser::Films,
             Self::BoxOffice => Parser::BoxOffice(BoxOffice::of(header()?, Lines::open(path)?)?),
             Self::Cities => Parser::Cities(header()?),
+            Self::Theaters => Parser::Theaters(header()?),
         })
     }
 }
@@ -48,6 +51,7 @@ pub(super) enum Parser {
     Films,
     BoxOffice(BoxOffice),
     Cities(Header),
+    Theaters(Header),
 }
 
 impl Parser {
@@ -55,7 +59,7 @@ impl Parser {
     pub(super) fn header_rows(&self) -> usize {
         match self {
             Self::Films => 0,
-            Self::BoxOffice(_) | Self::Cities(_) => 1,
+            Self::BoxOffice(_) | Self::Cities(_) | Self::Theaters(_) => 1,
         }
     }
 
@@ -65,6 +69,7 @@ impl Parser {
             Self::Films => films::parse(text).map(Item::Film),
             Self::BoxOffice(sheet) => sheet.parse(text).map(Item::Film),
             Self::Cities(header) => cities::parse(header, text).map(Item::City),
+            Self::Theaters(header) => theaters::parse(header, text).map(Item::Theater),
         }
     }
 }
@@ -82,6 +87,9 @@ pub(super) fn recognise(mut lines: Lines<impl BufRead>) -> anyhow::Result<Option
             }
             if header.has_all(cities::COLUMNS) {
                 return Ok(Some(Shape::Cities));
+            }
+            if header.has_all(theaters::COLUMNS) {
+                return Ok(Some(Shape::Theaters));
             }
         }
         if films::looks_like(&text) {
@@ -102,6 +110,7 @@ mod tests {
         assert_eq!(shape("{\"name\":\"x\"}\n"), None);
         assert_eq!(shape("\u{feff}\"title\",Released_On,us_gross\r\n"), Some(Shape::BoxOffice));
         assert_eq!(shape("timezone,name,state,latitude,longitude,population\n"), Some(Shape::Cities));
+        assert_eq!(shape("theater,city,state\n"), Some(Shape::Theaters));
         assert_eq!(shape("title,year\n"), None);
         assert_eq!(shape(""), None);
     }

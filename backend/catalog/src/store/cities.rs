@@ -62,6 +62,24 @@ pub(crate) async fn with_theaters(client: &impl GenericClient) -> Result<Vec<Cit
     Ok(client.query(&list, &[]).await?.iter().map(city).collect())
 }
 
+/// The cities of a name, as people write it, in a state; of several, only those where a theater of that name stands, if there
+/// are such.
+pub(crate) async fn of_theater(
+    client: &impl GenericClient,
+    name: &str,
+    state: &str,
+    theater: &str,
+) -> Result<Vec<String>, Error> {
+    let find = "SELECT id FROM (
+                    SELECT c.id, rank() OVER (ORDER BY t.id IS NULL) AS place FROM catalog.cities c
+                    LEFT JOIN catalog.theaters t ON t.city_id = c.id AND t.name = $3
+                    WHERE c.name_key = $1 AND c.state = $2) AS found
+                WHERE place = 1 ORDER BY id";
+    let find = client.prepare_cached(find).await?;
+    let rows = client.query(&find, &[&folded(name), &state, &theater]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// Writes cities, new ones and changed ones; says the ids of those that were not so before. No two may be one city.
 pub(crate) async fn write(client: &impl GenericClient, places: &[Place]) -> Result<Vec<String>, Error> {
     #[derive(Debug, Serialize)]

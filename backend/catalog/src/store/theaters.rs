@@ -6,18 +6,44 @@ use domain::seat_map::SeatMap;
 use service::postgres::Error;
 use tokio_postgres::types::Json;
 
-/// Writes a theater; its id is its city and name.
+use crate::names::{derived, folded};
+
+/// A house as a source describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct House {
+    pub(crate) name: String,
+    /// Its city's name.
+    pub(crate) city: String,
+    /// Two letters.
+    pub(crate) state: String,
+    /// Whether buyers are asked not to leave a seat alone. What is not said stays as it is; of a new one, off.
+    pub(crate) orphan_rule: Option<bool>,
+}
+
+impl House {
+    /// The same for two rows of one theater.
+    pub(crate) fn key(&self) -> String {
+        format!("{}\n{}\n{}", self.name, folded(&self.city), self.state)
+    }
+}
+
+/// A theater's id is its city and name.
+pub(crate) fn id(city_id: &str, name: &str) -> String {
+    derived("theater", &[city_id, name])
+}
+
+/// Writes a theater. Says whether it was not so before.
 pub(crate) async fn write(
     client: &impl GenericClient,
-    id: &TheaterId,
     city_id: &str,
     name: &str,
-) -> Result<(), Error> {
-    let upsert =
-        "INSERT INTO catalog.theaters (id, city_id, name) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+    orphan_rule: Option<bool>,
+) -> Result<bool, Error> {
+    let upsert = "INSERT INTO catalog.theaters AS old (id, city_id, name, orphan_rule)
+                  VALUES ($1, $2, $3, coalesce($4, false))
+                  ON CONFLICT (id) DO UPDATE SET orphan_rule = $4 WHERE old.orphan_rule <> $4";
     let upsert = client.prepare_cached(upsert).await?;
-    client.execute(&upsert, &[&id.as_str(), &city_id, &name]).await?;
-    Ok(())
+    Ok(client.execute(&upsert, &[&id(city_id, name), &city_id, &name, &orphan_rule]).await? > 0)
 }
 
 /// Writes an auditorium. The seats of one that is there stay as they are: tickets name them.

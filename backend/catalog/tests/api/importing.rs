@@ -103,6 +103,41 @@ async fn cities_are_told_apart_by_where_they_are() {
 }
 
 #[tokio::test]
+async fn theaters_stand_in_cities_that_are_known_and_say_whether_the_orphan_rule_is_on() {
+    let world = World::empty().await;
+    import(&world, &untidy("cities.csv")).await;
+    let (counts, refused) = import(&world, &untidy("theaters.csv")).await;
+    assert_eq!(counts, Counts { read: 6, written: 2, merged: 0, unchanged: 0, refused: 4 });
+    assert_eq!(refused[&4], "the same theater as line 2");
+    assert_eq!(refused[&5], "`orphan_rule` is neither true nor false: \"perhaps\"");
+    assert_eq!(refused[&6], "there is no city called Atlantis in CO");
+    assert_eq!(refused[&7], "there is more than one city called Brentwood in CA");
+    let (again, _) = import(&world, &untidy("theaters.csv")).await;
+    assert_eq!(again, Counts { read: 6, written: 0, merged: 0, unchanged: 2, refused: 4 });
+    let rules = "SELECT name || ' ' || orphan_rule FROM catalog.theaters ORDER BY 1";
+    assert_eq!(world.texts(rules).await, ["Odeon true", "Rialto false"]);
+}
+
+/// What a file does not say about a theater stays as it was; what it says reaches the shows that are published.
+#[tokio::test]
+async fn the_orphan_rule_of_a_theater_can_be_turned_on_and_off() {
+    const RULES: &str = "SELECT DISTINCT t.name || ' ' || s.orphan_rule FROM catalog_published.shows s
+        JOIN catalog.auditoriums a ON a.id = s.auditorium_id JOIN catalog.theaters t ON t.id = a.theater_id
+        WHERE t.name LIKE 'Windrow%' OR s.orphan_rule ORDER BY 1";
+    let world = World::demo().await;
+    assert_eq!(world.texts(RULES).await, ["Blue Viaduct Cinema true", "Windrow Theater false"]);
+    let path = std::env::temp_dir().join(format!("{}-theaters.csv", world.stores.redis().prefix));
+    for (rule, then) in [("true", "true"), ("", "true"), ("false", "false")] {
+        let text = format!("theater,city,state,orphan_rule\nWindrow Theater,Chicago,IL,{rule}\n");
+        std::fs::write(&path, text).expect("a file can be written");
+        import(&world, &path).await;
+        catalog::demo::load(&world.config).await.expect("the demo loads");
+        assert_eq!(world.texts(RULES).await[1], format!("Windrow Theater {then}"), "{rule:?}");
+    }
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+#[tokio::test]
 async fn a_file_of_no_known_shape_fails_and_the_others_are_imported() {
     let world = World::empty().await;
     let missing = untidy("no-such-file").display().to_string();

@@ -11,7 +11,7 @@ import { freeCount, SEATS_MAX, settle, statusOf, toggle } from "../seat-map/sele
 import { announce } from "./announcer.js";
 import { bestSeats } from "./best-seats.js";
 import { whileBusy } from "./busy.js";
-import { conflict } from "./conflict.js";
+import { conflict, isConflict } from "./conflict.js";
 import { holdBar, summary } from "./hold-bar.js";
 import { joinLine } from "./join-line.js";
 import { errorLine } from "./states.js";
@@ -33,7 +33,7 @@ export function makePicker(show, layout, signal) {
     free: h("p", { class: "quiet", "data-testid": "free-count" }),
   };
   picker.grid = seatGrid(layout, { onPress: (seat) => pressed(picker, seat), signal });
-  picker.best = bestSeats((count, button) => hold(picker, { best: count }, button), () => { picker.tooFew = false; draw(picker); });
+  picker.best = bestSeats((wish, button) => hold(picker, wish, button), () => { picker.tooFew = false; draw(picker); });
   picker.line = joinLine(show);
   picker.bar = holdBar(show, {
     onHold: (button) => hold(picker, { seats: picker.picked }, button),
@@ -137,7 +137,7 @@ function hold(picker, wish, button) {
 
 function refused(picker, wish, error) {
   picker.unsure = !definite(error) && error.status !== 429;
-  if (error.code !== "seats_unavailable") return picker.error.show(error);
+  if (!isConflict(error)) return picker.error.show(error);
   const lost = error.body.unavailable ?? [];
   picker.picked = picker.picked.filter((seat) => !lost.includes(seat));
   picker.tooFew = wish.best !== undefined && !error.body.alternatives?.length;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod batches;
 mod bookings;
+mod choosing;
 mod demo;
 mod events;
 mod expiry;

@@ -108,7 +108,8 @@ impl World {
             .batch_execute(
                 "CREATE SCHEMA catalog_published;
                  CREATE TABLE catalog_published.shows (id text, movie_id text, auditorium_id text,
-                    starts_at timestamptz, price_minor bigint, currency text, capacity int, seat_map jsonb)",
+                    starts_at timestamptz, price_minor bigint, currency text, capacity int, seat_map jsonb,
+                    orphan_rule boolean NOT NULL DEFAULT false)",
             )
             .await
             .unwrap();
@@ -117,6 +118,29 @@ impl World {
         for (show, hours) in [(SHOW, 24.0), (BEGUN, -1.0)] {
             database.execute(insert, &[&show, &hours, &map]).await.unwrap();
         }
+    }
+
+    /// A show tomorrow in a house as drawn: `o` a seat, `w` room for a wheelchair, `c` a companion's place, a space an aisle.
+    pub(crate) async fn publish(&self, show: &str, drawing: &[&str], orphan_rule: bool) {
+        let rows: Vec<Value> = drawing.iter().enumerate().map(|(y, line)| drawn(line, y)).collect();
+        let capacity = drawing.iter().flat_map(|line| line.chars()).filter(|letter| *letter != ' ').count();
+        let insert = "INSERT INTO catalog_published.shows
+            SELECT $1, 'movie_1', 'auditorium_2', now() + interval '1 day', 1250, 'USD', $2, $3, $4";
+        let (capacity, map) = (i32::try_from(capacity).unwrap(), json!({ "rows": rows }));
+        self.database().await.execute(insert, &[&show, &capacity, &map, &orphan_rule]).await.unwrap();
+    }
+
+    /// The sum of a counter over all instances.
+    pub(crate) async fn counted(&self, counter: &str) -> u64 {
+        let mut sum = 0;
+        for at in 0..self.instances.len() {
+            let metrics = self.visitor_of(at).get("/metrics").await;
+            let lines = metrics.body.as_str().unwrap().lines();
+            let values =
+                lines.filter_map(|line| line.strip_prefix(counter)?.rsplit(' ').next()?.parse::<u64>().ok());
+            sum += values.sum::<u64>();
+        }
+        sum
     }
 }
 
@@ -131,6 +155,22 @@ impl Drop for World {
 fn row(label: &str, y: usize) -> Value {
     let seats: Vec<Value> =
         (1..=6).map(|x| json!({ "id": format!("{label}{x}"), "x": x, "y": y, "kind": "standard" })).collect();
+    json!({ "label": label, "seats": seats })
+}
+
+fn drawn(line: &str, y: usize) -> Value {
+    let label = char::from(b'A' + y as u8);
+    let places = line.chars().enumerate().filter(|(_, letter)| *letter != ' ').enumerate();
+    let seats: Vec<Value> = places
+        .map(|(at, (x, letter))| {
+            let kind = match letter {
+                'w' => "wheelchair",
+                'c' => "companion",
+                _ => "standard",
+            };
+            json!({ "id": format!("{label}{}", at + 1), "x": x, "y": y, "kind": kind })
+        })
+        .collect();
     json!({ "label": label, "seats": seats })
 }
 

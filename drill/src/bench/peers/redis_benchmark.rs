@@ -17,6 +17,9 @@ use super::super::settings::Settings;
 const CHANNEL: &str = "bench:live:bench";
 /// Hours of a mirror.
 const TTL_SECONDS: &str = "21600";
+/// What the mirror's version is at first, and the state the script calls it with it.
+const VERSION: &str = "4294967296";
+const STATE: &str = "4294967296:0";
 /// Calls of the first run, which shows how many a round wants.
 const FIRST_CALLS: f64 = 10_000.0;
 /// The numbers in place of `__rand_int__`: enough that two are rarely the same.
@@ -99,6 +102,8 @@ impl RedisBenchmark {
         command.args(["hold_0123456789abcdefghijklmnop", "2000", CHANNEL, "bench", TTL_SECONDS]);
         // Without a key: all calls have one owner, whose second would be taken for a repetition.
         command.args(["0", "1"]);
+        // One seat by name: one candidate in a stretch of its own, of a mirror that the caller has seen as it is.
+        command.args(["1", "0", STATE, "1:1"]);
         command.arg(if self.claims == Claims::Fresh { "__rand_int__" } else { "A1" });
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -126,10 +131,7 @@ impl Contender for RedisBenchmark {
     async fn prepare(&mut self) -> Result<()> {
         redis::pipe()
             .del(&self.mirror)
-            .hset_multiple(
-                &self.mirror,
-                &[("v", "4294967296"), ("q", "0"), ("s:A1", "b:7:0:hold_of_another")],
-            )
+            .hset_multiple(&self.mirror, &[("v", VERSION), ("q", "0"), ("s:A1", "b:7:0:hold_of_another")])
             .exec_async(&mut self.connection)
             .await
             .context("Redis does not answer")
