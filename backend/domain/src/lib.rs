@@ -8,9 +8,11 @@ pub mod seat_map;
 pub mod status;
 
 pub mod best;
+pub mod claim;
 pub mod deadline;
 pub mod hold;
 pub mod limits;
+pub mod mirror;
 pub mod popularity;
 pub mod queue;
 
