@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
+pub use domain::mirror::Claimed;
 use domain::mirror::{Drift, Mirror, MirrorSeat};
 use redis::Script;
 use service::redis::{Error, Redis};
@@ -34,19 +35,6 @@ struct Scripts {
     read: Script,
     queue: Script,
     mend: Script,
-}
-
-/// What the gate says to a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
-    /// Go on to Postgres.
-    Pending,
-    /// This owner was here before: the request is a repetition.
-    Mine,
-    /// These are somebody else's.
-    Taken(Vec<SeatId>),
-    /// The show has no mirror: load it and ask again.
-    Missing,
 }
 
 /// A mirror as it stands.

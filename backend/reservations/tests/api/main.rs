@@ -15,5 +15,6 @@ mod live;
 mod payments;
 mod queue;
 mod races;
+mod rules;
 mod stores;
 mod world;
