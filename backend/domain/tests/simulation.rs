@@ -19,6 +19,10 @@
 
 #[path = "simulation/bank.rs"]
 mod bank;
+#[path = "simulation/books.rs"]
+mod books;
+#[path = "simulation/breaking.rs"]
+mod breaking;
 #[path = "simulation/chance.rs"]
 mod chance;
 #[path = "simulation/confirming.rs"]

@@ -16,9 +16,9 @@ use crate::line::Line;
 use crate::planted::Bug;
 
 pub(crate) const TERMS: Terms = Terms {
-    hold: Duration::from_millis(3_000),
+    hold: Duration::from_secs(3),
     extension: Some(Duration::from_millis(1_500)),
-    life_max: Duration::from_millis(4_000),
+    life_max: Duration::from_secs(4),
     grace: Duration::from_millis(800),
 };
 /// How long the queue has for what comes free.

@@ -89,7 +89,7 @@ pub(crate) async fn sweep(process: Process) {
         let bug = process.shared.world.borrow().bug;
         let swept = match bug {
             Some(Bug::SweepersAnnounceWhatTheyRead) => sweep_in_two_steps(&process).await,
-            _ => process.postgres("sweep", |database| sweep_once(database)).await,
+            _ => process.postgres("sweep", sweep_once).await,
         };
         match swept {
             Ok(facts) => mirroring::follow(&process, &facts).await,

@@ -146,8 +146,13 @@ async fn look(process: &Process) -> Result<(), Lost> {
         load(process).await?;
     }
     let Some(read) = read(process).await? else { return Ok(()) };
-    let (queue_open, right): (bool, BTreeMap<_, _>) =
-        process.postgres("read claims", |database| (database.queue_open, database.facts())).await?;
+    let (queue_open, mirrored, right): (bool, u64, BTreeMap<_, _>) = process
+        .postgres("read claims", |database| (database.queue_open, database.mirrored, database.facts()))
+        .await?;
+    // Somebody slow has filled an emptied Redis with an epoch that others have left.
+    if read.mirror.version < first_version(mirrored) {
+        return load(process).await;
+    }
     if queue_open != read.mirror.queue_open {
         let _the_next_look_does_it = process.redis("set queue", |redis| redis.set_queue(queue_open)).await;
     }

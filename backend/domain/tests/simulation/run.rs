@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
-use crate::invariants::{self, QUIET_MS, SKEW_MS};
+use crate::invariants::{self, QUIET_MS};
 use crate::planted::Bug;
 use crate::process::{Process, Shared};
-use crate::world::{Faults, Service, World};
-use crate::{freeing, mirroring, serving, settling, telling, visitors, watching};
+use crate::world::World;
+use crate::{books, freeing, mirroring, serving, settling, telling, visitors, watching};
 
 /// How long visitors come and faults happen.
 const BUSY_MS: i64 = 9_000;
@@ -87,7 +87,7 @@ fn run(seed: u64, bug: Option<Bug>, told: bool) -> Story {
 
 /// A machine between two steps.
 pub(crate) struct Machine {
-    process: Process,
+    pub(crate) process: Process,
     wakes_ms: i64,
     future: Pin<Box<dyn Future<Output = ()>>>,
 }
@@ -99,13 +99,13 @@ pub(crate) fn spawn(process: Process, future: impl Future<Output = ()> + 'static
     shared.spawned.borrow_mut().push(Machine { process, wakes_ms, future: Box::pin(future) });
 }
 
-struct Run {
-    shared: Rc<Shared>,
-    machines: Vec<Machine>,
+pub(crate) struct Run {
+    pub(crate) shared: Rc<Shared>,
+    pub(crate) machines: Vec<Machine>,
     /// Where each watcher is connected.
-    watchers: Vec<Option<usize>>,
+    pub(crate) watchers: Vec<Option<usize>>,
     /// Services that are down, and when they come back.
-    restarts: Vec<(i64, usize)>,
+    pub(crate) restarts: Vec<(i64, usize)>,
     steps: u64,
 }
 
@@ -131,7 +131,7 @@ impl Run {
         Process { shared: Rc::clone(&self.shared), service, name: name.into() }
     }
 
-    fn start_service(&mut self, at: usize) {
+    pub(crate) fn start_service(&mut self, at: usize) {
         self.shared.world.borrow_mut().is_up(at);
         let process = |name: &str| self.process(Some(at), format!("{name} {at}"));
         let start = |process: Process, future: Pin<Box<dyn Future<Output = ()>>>| spawn(process, future);
@@ -178,7 +178,7 @@ impl Run {
             }
             if world.faults_are_over && self.steps.is_multiple_of(64) {
                 let quiet_ms = world.now_ms - world.invariants.changed_ms.max(world.invariants.fault_ms);
-                let unfinished = invariants::unfinished(&world);
+                let unfinished = books::unfinished(&world);
                 if quiet_ms > QUIET_MS && unfinished.is_none() {
                     return;
                 }
@@ -239,89 +239,6 @@ impl Run {
             self.machines.swap_remove(at);
         } else {
             machine.wakes_ms = self.shared.world.borrow().now_ms + self.shared.sleep_ms.get();
-        }
-    }
-
-    fn break_something(&mut self) {
-        let crashed = {
-            let mut world = self.shared.world.borrow_mut();
-            let faults = world.faults;
-            if world.chance.one_in(faults.redis_one_in) {
-                world.trouble_redis();
-            }
-            let up = world.up();
-            let crashes = !up.is_empty() && world.chance.one_in(faults.crash_one_in);
-            crashes.then(|| world.chance.of(&up))
-        };
-        if let Some(at) = crashed {
-            self.crash(at);
-        }
-    }
-
-    fn crash(&mut self, at: usize) {
-        self.machines.retain(|machine| machine.process.service != Some(at));
-        let mut world = self.shared.world.borrow_mut();
-        world.services[at] = Service::default();
-        world.note(|| format!("service {at} crashes"));
-        world.invariants.fault_ms = world.now_ms;
-        let back_ms = world.now_ms + world.chance.between(100, 2_500);
-        self.restarts.push((back_ms, at));
-        for watcher in self.watchers.iter_mut().filter(|watcher| **watcher == Some(at)) {
-            *watcher = None;
-        }
-    }
-
-    fn restart(&mut self) {
-        let now_ms = {
-            let world = self.shared.world.borrow();
-            if world.faults_are_over { i64::MAX } else { world.now_ms }
-        };
-        while let Some(at) = self.restarts.iter().position(|(back_ms, _)| *back_ms <= now_ms) {
-            let (_, service) = self.restarts.swap_remove(at);
-            self.shared.world.borrow_mut().note(|| format!("service {service} is back"));
-            self.start_service(service);
-        }
-    }
-}
-
-impl World {
-    fn is_up(&mut self, at: usize) {
-        if self.up().is_empty() {
-            self.invariants.sweeper_failed(self.now_ms);
-        }
-        self.services[at].up = true;
-    }
-
-    /// Nobody comes any more, and nothing breaks.
-    fn close_the_doors(&mut self) {
-        self.note(|| "the doors close".to_owned());
-        self.faults_are_over = true;
-        self.faults = Faults::NONE;
-        self.redis.away = false;
-        self.redis.offset_ms = 0;
-        self.invariants.fault_ms = self.now_ms;
-    }
-
-    fn trouble_redis(&mut self) {
-        self.invariants.fault_ms = self.now_ms;
-        match self.chance.below(5) {
-            0 => {
-                self.redis.emptied();
-                self.witness.unknown_at_gate.extend(1..=self.last_key());
-                self.note(|| "redis is emptied".to_owned());
-            }
-            1 => {
-                self.redis.offset_ms = self.chance.between(-SKEW_MS / 2, SKEW_MS / 2);
-                self.note(|| "redis' clock moves".to_owned());
-            }
-            2 => {
-                self.redis.away = true;
-                self.note(|| "redis is away".to_owned());
-            }
-            _ => {
-                self.redis.away = false;
-                self.note(|| "redis is there".to_owned());
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::mirroring;
 use crate::process::{Lost, Process};
 
 /// How long somebody has to take an offer.
-const OFFER: Duration = Duration::from_millis(2_000);
+const OFFER: Duration = Duration::from_secs(2);
 /// Between two rounds of looking at everything.
 const PAUSE_MS: i64 = 400;
 
@@ -87,13 +87,13 @@ fn work(database: &Database) -> (Vec<OwnerId>, Vec<EntryId>, bool) {
     let line = &database.line;
     let done = |id: &OwnerId| line.progress.get(id) == Some(&Progress::Done);
     let begun = |id: &OwnerId| line.progress.contains_key(id);
-    let live = database
+    let open = database
         .escrows
         .iter()
         .filter(|(id, escrow)| !done(id) && (begun(id) || (escrow.open && escrow.expires_at > database.now)));
     let offered = line.entries.iter().filter(|entry| matches!(entry.place, Place::Offered(_)));
     (
-        live.map(|(id, _)| id.clone()).collect(),
+        open.map(|(id, _)| id.clone()).collect(),
         offered.map(|entry| entry.waiter.entry_id.clone()).collect(),
         line.heard < line.revision,
     )

@@ -21,7 +21,7 @@ pub(crate) async fn settle(process: Process) {
 }
 
 async fn round(process: &Process) -> Result<(), Lost> {
-    let left = process.postgres("look for money", |database| find(database)).await?;
+    let left = process.postgres("look for money", find).await?;
     for attempt in left.to_capture {
         capture(process, attempt).await?;
     }

@@ -80,8 +80,9 @@ async fn hold(process: &Process, session: u32) -> Option<Placed> {
     for _ in 0..ATTEMPTS_MAX {
         let wish = wish.clone();
         let answer = ask(process, "place", |server| async move {
+            let asked_ms = server.shared.world.borrow().now_ms;
             let answer = place(&server, &wish).await;
-            server.shared.world.borrow_mut().note_placed(wish.key, &answer);
+            server.shared.world.borrow_mut().note_placed(wish.key, asked_ms, &answer);
             answer
         });
         last = answer.await.or(last);

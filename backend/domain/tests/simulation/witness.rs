@@ -17,8 +17,8 @@ pub(crate) struct Witness {
     pub(crate) booked: BTreeMap<u64, OwnerId>,
     /// The final answers of confirmations, by key.
     finals: BTreeMap<u32, Final>,
-    /// The first answers to placing a hold, by key.
-    holds: BTreeMap<u32, Vec<SeatId>>,
+    /// Seats of holds that were promised, by key, and when that was first said.
+    holds: BTreeMap<u32, (i64, Vec<SeatId>)>,
     /// Seats that a reconciler found wrong twice.
     pub(crate) drift: usize,
     /// Keys that the gate does not remember: their holds were placed without it, or before Redis was emptied. When such a key
@@ -27,22 +27,25 @@ pub(crate) struct Witness {
 }
 
 impl World {
-    pub(crate) fn note_placed(&mut self, key: u32, answer: &Placed) {
+    /// A request that was sent at `asked_ms` is answered.
+    pub(crate) fn note_placed(&mut self, key: u32, asked_ms: i64, answer: &Placed) {
         self.note(|| format!("key {key} is answered {answer:?}"));
-        let before = self.witness.holds.get(&key).cloned();
-        match (answer, before) {
-            (Placed::Yes { hold, seats, expires_at }, before) => {
-                let promise = self.witness.promised.entry(hold.clone()).or_insert(*expires_at);
-                *promise = (*expires_at).max(*promise);
-                self.witness.holds.insert(key, seats.clone());
-                if before.is_some_and(|before| before != *seats) {
-                    self.violate(format!("key {key} got two answers, the second one {answer:?}"));
-                }
+        match (answer, self.witness.holds.get(&key)) {
+            (Placed::Yes { seats, .. }, Some((_, before))) if before != seats => {
+                self.violate(format!("key {key} got two answers, the second one {answer:?}"));
             }
-            (Placed::Taken | Placed::Limit(_), Some(_)) if !self.witness.unknown_at_gate.contains(&key) => {
+            // What was asked before the hold was promised may have been decided before, too.
+            (Placed::Taken | Placed::Limit(_), Some((promised_ms, _)))
+                if asked_ms > *promised_ms && !self.witness.unknown_at_gate.contains(&key) =>
+            {
                 self.violate(format!("key {key} had its hold, and is told {answer:?} when it comes again"));
             }
             _ => {}
+        }
+        if let Placed::Yes { hold, seats, expires_at } = answer {
+            let promise = self.witness.promised.entry(hold.clone()).or_insert(*expires_at);
+            *promise = (*expires_at).max(*promise);
+            self.witness.holds.entry(key).or_insert((self.now_ms, seats.clone()));
         }
     }
 

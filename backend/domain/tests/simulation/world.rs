@@ -20,22 +20,21 @@ use domain::mirror::Drift;
 /// When every world begins.
 const BEGUN_MS: i64 = 1_000_000;
 
-/// How bad a world is. 0 is never.
+/// How bad a world is: each happens once in so many times, and never when it is 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Faults {
-    /// A service crashes before one step in so many.
-    pub(crate) crash_one_in: usize,
+    /// A service crashes before a step.
+    pub(crate) crash: usize,
     /// An answer of a store or the bank is lost, or the request is.
-    pub(crate) lost_one_in: usize,
+    pub(crate) lost: usize,
     /// A live frame does not arrive.
-    pub(crate) frame_lost_one_in: usize,
-    /// Redis is emptied, goes, comes back, or its clock moves, in one of so many steps.
-    pub(crate) redis_one_in: usize,
+    pub(crate) frame_lost: usize,
+    /// Redis is emptied, goes, comes back, or its clock moves, before a step.
+    pub(crate) redis: usize,
 }
 
 impl Faults {
-    pub(crate) const NONE: Self =
-        Self { crash_one_in: 0, lost_one_in: 0, frame_lost_one_in: 0, redis_one_in: 0 };
+    pub(crate) const NONE: Self = Self { crash: 0, lost: 0, frame_lost: 0, redis: 0 };
 
     /// One world in four is calm.
     fn drawn(chance: &mut Chance) -> Self {
@@ -43,10 +42,10 @@ impl Faults {
             return Self::NONE;
         }
         Self {
-            crash_one_in: chance.of(&[0, 60, 200, 600]),
-            lost_one_in: chance.of(&[0, 12, 40]),
-            frame_lost_one_in: chance.of(&[0, 3, 10]),
-            redis_one_in: chance.of(&[0, 120, 400]),
+            crash: chance.of(&[0, 60, 200, 600]),
+            lost: chance.of(&[0, 12, 40]),
+            frame_lost: chance.of(&[0, 3, 10]),
+            redis: chance.of(&[0, 120, 400]),
         }
     }
 }
@@ -92,7 +91,7 @@ impl World {
     pub(crate) fn new(seed: u64, bug: Option<Bug>, told: bool) -> Self {
         let mut chance = Chance::new(seed);
         let faults = Faults::drawn(&mut chance);
-        let calm = faults.crash_one_in + faults.lost_one_in + faults.redis_one_in == 0;
+        let calm = faults.crash + faults.lost + faults.redis == 0;
         let seats: Vec<_> =
             (1..=chance.between(3, 7)).map(|at| SeatId::parse(format!("A{at}")).unwrap()).collect();
         let services = (0..chance.between(2, 3)).map(|_| Service::default());
@@ -159,7 +158,7 @@ impl World {
     }
 
     fn drawn_fate(&mut self) -> Fate {
-        if !self.chance.one_in(self.faults.lost_one_in) {
+        if !self.chance.one_in(self.faults.lost) {
             return Fate::Answered;
         }
         self.invariants.fault_ms = self.now_ms;
@@ -171,7 +170,7 @@ impl World {
         let frames: VecDeque<_> = std::mem::take(&mut self.redis.published);
         for frame in frames {
             for at in 0..self.watchers.len() {
-                if !self.chance.one_in(self.faults.frame_lost_one_in) {
+                if !self.chance.one_in(self.faults.frame_lost) {
                     self.watchers[at].inbox.push_back(frame.clone());
                 }
             }
