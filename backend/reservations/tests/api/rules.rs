@@ -1,11 +1,14 @@
 //! The rules are said twice: in `domain`, which the simulation drives, and in the Lua and SQL that run. Random calls on random
 //! states must come to the same in both.
 
+mod claims;
 mod gate;
 
-use domain::id::{OwnerId, SeatId};
+use domain::claim::{Claim as Fact, State};
+use domain::id::{OwnerId, SeatId, ShowId};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use reservations::store::claims::{Claim, ClaimStatus};
 
 /// Few seats and owners, so that they meet.
 const SEATS: [&str; 4] = ["A1", "A2", "A3", "A4"];
@@ -42,5 +45,23 @@ impl Chance {
             seats.push(&SEATS[0]);
         }
         seats.into_iter().map(|seat| SeatId::parse(seat).unwrap()).collect()
+    }
+}
+
+/// As Postgres would have it.
+fn row(show: &ShowId, seat: &SeatId, fact: &Fact) -> Claim {
+    let status = match fact.state {
+        State::Free => ClaimStatus::Free,
+        State::Held(_) => ClaimStatus::Held,
+        State::Escrow(_) => ClaimStatus::Escrow,
+        State::Booked(_) => ClaimStatus::Booked,
+    };
+    Claim {
+        show: show.clone(),
+        seat: seat.clone(),
+        status,
+        owner: fact.owner().map(ToString::to_string),
+        token: fact.token,
+        expires_at: fact.expires_at(),
     }
 }

@@ -9,10 +9,10 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use reservations::gate::{Gate, Reading};
 use reservations::keys::REMEMBERED_MAX;
-use reservations::store::claims::{Claim, ClaimStatus};
+use reservations::store::claims::Claim;
 use testkit::stores::Stores;
 
-use super::Chance;
+use super::{Chance, row};
 
 /// Calls in one walk.
 const CALLS: usize = 1_200;
@@ -155,28 +155,11 @@ impl Walk {
             State::Escrow(kept),
             State::Booked(owner),
         ]);
-        row(seat, &Fact { token, state })
+        row(&self.show, seat, &Fact { token, state })
     }
 
     fn note(&mut self, step: Option<domain::mirror::Step>) {
         self.frames.extend(step.map(|step| (step.version, step.changes)));
-    }
-}
-
-/// As Postgres would have it.
-fn row(seat: &SeatId, fact: &Fact) -> Claim {
-    let status = match fact.state {
-        State::Free => ClaimStatus::Free,
-        State::Held(_) => ClaimStatus::Held,
-        State::Escrow(_) => ClaimStatus::Escrow,
-        State::Booked(_) => ClaimStatus::Booked,
-    };
-    Claim {
-        seat: seat.clone(),
-        status,
-        owner: fact.owner().map(ToString::to_string),
-        token: fact.token,
-        expires_at: fact.expires_at(),
     }
 }
 
