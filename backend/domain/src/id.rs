@@ -86,6 +86,8 @@ id! {
     BookingId,
     /// Seats that came free while people waited, on their way to one of them.
     EscrowId,
+    /// Whose a claim is: a hold, or an escrow.
+    OwnerId,
     /// A place in a show's waiting list.
     EntryId,
     /// A visitor's browser.

@@ -9,9 +9,11 @@ pub mod status;
 
 pub mod alternatives;
 pub mod best;
+pub mod claim;
 pub mod deadline;
 pub mod hold;
 pub mod limits;
+pub mod mirror;
 pub mod orphans;
 pub mod plan;
 pub mod popularity;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
+use domain::mirror::{Drift, Mirror, MirrorSeat};
 use domain::plan::Plan;
 use redis::Script;
 use service::redis::{Error, Redis};
@@ -14,10 +15,8 @@ use crate::keys::{Keys, MIRROR_TTL_SECONDS};
 use crate::store::claims::Claim;
 
 pub mod claim;
-pub mod mirror_seat;
 pub mod sight;
 
-use mirror_seat::MirrorSeat;
 use sight::Sight;
 
 /// How long a claim in the mirror waits for Postgres before it lapses by itself, as it does when its process dies in between.
@@ -45,26 +44,11 @@ struct Scripts {
 
 /// A mirror as it stands.
 #[derive(Debug, Clone)]
-pub struct Mirror {
-    /// The show's version.
-    pub version: u64,
-    /// Whether lapsed holds belong to the waiting list.
-    pub queue_open: bool,
+pub struct Reading {
+    /// What it says.
+    pub mirror: Mirror,
     /// Redis' clock when it was read.
     pub now_ms: u64,
-    /// Every seat that was ever claimed.
-    pub seats: Vec<(SeatId, MirrorSeat)>,
-}
-
-/// A seat that the mirror shows wrongly.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drift {
-    /// Which.
-    pub seat: SeatId,
-    /// What the mirror says; nothing when it does not know the seat.
-    pub seen: Option<MirrorSeat>,
-    /// What Postgres says.
-    pub right: MirrorSeat,
 }
 
 impl Gate {
@@ -119,7 +103,7 @@ impl Gate {
         let mut call = self.scripts.apply.key(self.keys.mirror(show));
         call.arg(self.keys.live(show)).arg(show.as_str()).arg(MIRROR_TTL_SECONDS);
         for claim in claims {
-            let seat = MirrorSeat::of(claim);
+            let seat = MirrorSeat::of(&claim.fact());
             call.arg(claim.seat.as_str())
                 .arg(seat.kind.letter())
                 .arg(seat.token)
@@ -141,13 +125,13 @@ impl Gate {
         call.arg(version).arg(u8::from(queue_open)).arg(self.keys.live(show)).arg(show.as_str());
         call.arg(MIRROR_TTL_SECONDS);
         for claim in claims {
-            call.arg(claim.seat.as_str()).arg(MirrorSeat::of(claim).to_string());
+            call.arg(claim.seat.as_str()).arg(MirrorSeat::of(&claim.fact()).to_string());
         }
         self.redis.script::<u64>(&call).await.map(|taken| taken == 1)
     }
 
     /// Reads a mirror, if there is one.
-    pub async fn read(&self, show: &ShowId) -> Result<Option<Mirror>, Error> {
+    pub async fn read(&self, show: &ShowId) -> Result<Option<Reading>, Error> {
         let call = self.scripts.read.key(self.keys.mirror(show));
         let (now_ms, fields): (u64, Vec<String>) = self.redis.script(&call).await?;
         Ok(parse(now_ms, &fields))
@@ -192,15 +176,17 @@ impl Gate {
     }
 }
 
-fn parse(now_ms: u64, fields: &[String]) -> Option<Mirror> {
-    let mut mirror = Mirror { version: 0, queue_open: false, now_ms, seats: Vec::new() };
+fn parse(now_ms: u64, fields: &[String]) -> Option<Reading> {
+    let mut mirror = Mirror::default();
     for pair in fields.chunks_exact(2) {
         match (pair[0].as_str(), pair[0].strip_prefix("s:")) {
             ("v", _) => mirror.version = pair[1].parse().ok()?,
             ("q", _) => mirror.queue_open = pair[1] == "1",
-            (_, Some(seat)) => mirror.seats.push((SeatId::parse(seat).ok()?, MirrorSeat::parse(&pair[1])?)),
+            (_, Some(seat)) => {
+                mirror.seats.insert(SeatId::parse(seat).ok()?, MirrorSeat::parse(&pair[1])?);
+            }
             _ => {}
         }
     }
-    (!fields.is_empty()).then_some(mirror)
+    (!fields.is_empty()).then_some(Reading { mirror, now_ms })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
 use domain::live::Seats;
+use domain::mirror::{Drift, MirrorSeat, SWEPT_WITHIN_MS};
 use domain::status::SeatStatus;
 use futures_util::future::join_all;
 use service::drain::Drain;
@@ -14,8 +15,7 @@ use tokio_postgres::IsolationLevel;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::gate::mirror_seat::{Kind, MirrorSeat, SWEPT_WITHIN_MS};
-use crate::gate::{Drift, Mirror};
+use crate::gate::Reading;
 use crate::store::claims::{self, Claim};
 use crate::store::{epochs, queues};
 
@@ -67,25 +67,22 @@ pub async fn fill(app: &App, show: &ShowId) -> Result<(), Error> {
 /// What a show looks like now: from the mirror when there is Redis, else from Postgres in an epoch of its own.
 pub async fn picture(app: &App, show: &ShowId) -> Result<Picture, Error> {
     match app.gate.read(show).await {
-        Ok(Some(mirror)) if app.shown_without_redis(show) <= mirror.version => return Ok(of_mirror(&mirror)),
+        Ok(Some(read)) if app.shown_without_redis(show) <= read.mirror.version => {
+            return Ok(of_mirror(&read));
+        }
         // Redis is back with what it had: the epoch in which we showed the show without it is above that.
         Ok(Some(_)) => load(app, show).await?,
         Ok(None) => fill(app, show).await?,
         Err(_) => return of_postgres(app, show).await,
     }
     match app.gate.read(show).await {
-        Ok(Some(mirror)) if app.shown_without_redis(show) <= mirror.version => Ok(of_mirror(&mirror)),
+        Ok(Some(read)) if app.shown_without_redis(show) <= read.mirror.version => Ok(of_mirror(&read)),
         Ok(_) | Err(_) => of_postgres(app, show).await,
     }
 }
 
-fn of_mirror(mirror: &Mirror) -> Picture {
-    let status = |seat: &MirrorSeat| seat.status(mirror.now_ms, mirror.queue_open);
-    let seats = mirror.seats.iter().map(|(id, seat)| (id.clone(), status(seat)));
-    Picture {
-        version: mirror.version,
-        seats: seats.filter(|(_, status)| *status != SeatStatus::Free).collect(),
-    }
+fn of_mirror(read: &Reading) -> Picture {
+    Picture { version: read.mirror.version, seats: read.mirror.picture(read.now_ms) }
 }
 
 /// The version is the show's epoch, which every change without Redis moves on. An epoch that a mirror has counted up in is
@@ -138,13 +135,13 @@ pub async fn follow_all(app: &App, claims: Vec<Claim>) {
 
 /// Makes the mirror agree with Postgres about seats it was wrong about. Where that fails, the reconciler will.
 pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) {
-    let Ok(Some(mirror)) = app.gate.read(show).await else { return };
+    let Ok(Some(read)) = app.gate.read(show).await else { return };
     let right = async { Ok::<_, Error>(claims::of_show(&app.connection().await?, show).await?) }.await;
     let Ok(right) = right.inspect_err(|error| tracing::debug!(%show, %error, "the mirror was not mended"))
     else {
         return;
     };
-    let mut drifts = compare(&mirror, &right);
+    let mut drifts = compare(&read, &right);
     drifts.retain(|drift| seats.contains(&drift.seat));
     if !drifts.is_empty()
         && let Err(error) = app.gate.mend(show, &drifts).await
@@ -195,15 +192,15 @@ async fn refill(app: &App) -> Result<(), Error> {
 
 /// Compares one mirror with Postgres. What differs as it did before is mended; what is new is returned.
 async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<Vec<Drift>, Error> {
-    let Ok(Some(mirror)) = app.gate.read(show).await else { return Ok(Vec::new()) };
+    let Ok(Some(read)) = app.gate.read(show).await else { return Ok(Vec::new()) };
     let client = app.connection().await?;
     let queue_open = queues::open(&client, show).await?;
-    if queue_open != mirror.queue_open
+    if queue_open != read.mirror.queue_open
         && let Err(error) = app.gate.set_queue(show, queue_open).await
     {
         tracing::debug!(%show, %error, "the mirror has not learned of the queue");
     }
-    let drifts = compare(&mirror, &claims::of_show(&client, show).await?);
+    let drifts = compare(&read, &claims::of_show(&client, show).await?);
     let (again, fresh): (Vec<_>, Vec<_>) =
         drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
     if !again.is_empty() {
@@ -214,18 +211,8 @@ async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<V
     Ok(fresh)
 }
 
-/// Where the mirror is wrong. A claim pending at the gate is not: it is decided, or lapses, within a moment.
-fn compare(mirror: &Mirror, claims: &[Claim]) -> Vec<Drift> {
-    let mut right: HashMap<_, _> = claims.iter().map(|claim| (&claim.seat, MirrorSeat::of(claim))).collect();
-    let mut drifts = Vec::new();
-    for (seat, seen) in &mirror.seats {
-        let right = right.remove(seat).unwrap_or_else(MirrorSeat::never_claimed);
-        let pending = seen.kind == Kind::Pending && seen.deadline_ms.unsigned_abs() > mirror.now_ms;
-        if *seen != right && !pending {
-            drifts.push(Drift { seat: seat.clone(), seen: Some(seen.clone()), right });
-        }
-    }
-    let unknown = right.into_iter().filter(|(_, right)| right.kind != Kind::Free);
-    drifts.extend(unknown.map(|(seat, right)| Drift { seat: seat.clone(), seen: None, right }));
-    drifts
+/// Where the mirror is wrong.
+fn compare(read: &Reading, claims: &[Claim]) -> Vec<Drift> {
+    let right = claims.iter().map(|claim| (claim.seat.clone(), MirrorSeat::of(&claim.fact())));
+    read.mirror.drifts(right.collect(), read.now_ms)
 }

@@ -1,7 +1,7 @@
 -- Makes seats what Postgres says they are. A smaller fencing token than the mirror's is old news and changes nothing;
--- of two facts with the same token the later kind wins (held, booked, free), and of two holds the later deadline: a hold may be
--- extended, which nobody is told of. What had lapsed may have been shown as free, so its
--- next status is published even when it is held again.
+-- of two facts with the same token the later kind wins (held, booked, free), and of two holds the later deadline: it was
+-- extended, which is no news to watchers. What had lapsed may have been shown as free, so its next status is published even
+-- when it is held again.
 -- KEYS 1: the show's mirror
 -- ARGV 1: channel  2: show id  3: mirror's TTL in seconds  4…: seat, kind, token, deadline in milliseconds, owner; for each seat
 -- Result: seats changed, or -1 when there is no mirror
@@ -18,8 +18,8 @@ for i = 4, #ARGV, 5 do
   local old = redis.call('HGET', mirror, field) or 'f:0:0:'
   local old_kind, old_token, old_deadline = string.match(old, '^(%a):(%d+):(%d+):')
   local new_number, old_number = tonumber(token), tonumber(old_token)
-  local later = rank[kind] > rank[old_kind] or (kind == old_kind and tonumber(ARGV[i + 3]) > tonumber(old_deadline))
-  if new_number > old_number or (new_number == old_number and later) then
+  local extended = kind == 'h' and old_kind == 'h' and tonumber(ARGV[i + 3]) > tonumber(old_deadline)
+  if new_number > old_number or (new_number == old_number and (rank[kind] > rank[old_kind] or extended)) then
     redis.call('HSET', mirror, field, kind .. ':' .. token .. ':' .. ARGV[i + 3] .. ':' .. ARGV[i + 4])
     count = count + 1
     local lapsed = visible[old_kind] == 'held' and tonumber(old_deadline) <= now

@@ -4,7 +4,8 @@
 //! circle; then looks, then writes. Each write says again what must hold, under the fencing token.
 
 use deadpool_postgres::{GenericClient, Transaction};
-use domain::id::{SeatId, ShowId};
+use domain::claim::{self, Kept, State};
+use domain::id::{OwnerId, SeatId, ShowId};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
@@ -77,21 +78,25 @@ impl Claim {
 
     /// Whether the street may take it. A lapsed hold belongs to the queue while people wait; a lapsed escrow to nobody.
     pub fn takeable(&self, now: Timestamp, queue_open: bool) -> bool {
-        let lapsed = self.expires_at.is_some_and(|at| at <= now);
-        match self.status {
-            ClaimStatus::Free => true,
-            ClaimStatus::Held => lapsed && !queue_open,
-            ClaimStatus::Escrow => lapsed,
-            ClaimStatus::Booked => false,
-        }
+        self.fact().takeable(now, queue_open).is_ok()
     }
 
     /// Whether it is a live hold's with this token.
     pub fn held_by(&self, owner: &str, token: i64, now: Timestamp) -> bool {
-        self.status == ClaimStatus::Held
-            && self.owner.as_deref() == Some(owner)
-            && self.token == token
-            && self.expires_at.is_some_and(|at| at > now)
+        OwnerId::parse(owner).is_ok_and(|owner| self.fact().held_by(&owner, token, now).is_ok())
+    }
+
+    /// What it says of its seat, in the words of the rules.
+    pub fn fact(&self) -> claim::Claim {
+        let owner = self.owner.as_ref().and_then(|owner| OwnerId::parse(owner).ok());
+        let state = match (self.status, owner, self.expires_at) {
+            (ClaimStatus::Held, Some(owner), Some(expires_at)) => State::Held(Kept { owner, expires_at }),
+            (ClaimStatus::Escrow, Some(owner), Some(expires_at)) => State::Escrow(Kept { owner, expires_at }),
+            (ClaimStatus::Booked, Some(owner), _) => State::Booked(owner),
+            // Nobody's; the table lets no other mixture in.
+            _ => State::Free,
+        };
+        claim::Claim { token: self.token, state }
     }
 }
 
@@ -244,7 +249,7 @@ pub async fn pass(
     let pass = transaction
         .prepare_cached(
             "UPDATE reservations.claims SET status = $4, owner = $5, token = $6, expires_at = $7
-             WHERE show_id = $1 AND seat_id = ANY($2) AND owner = $3
+             WHERE show_id = $1 AND seat_id = ANY($2) AND owner = $3 AND token < $6
              RETURNING show_id, seat_id, status, owner, token, expires_at",
         )
         .await?;

@@ -95,7 +95,7 @@ async fn old_news_does_not_overwrite_a_later_claim() {
         status,
         owner: (status != ClaimStatus::Free).then(|| "somebody".to_owned()),
         token,
-        expires_at: None,
+        expires_at: (status == ClaimStatus::Held).then_some(jiff::Timestamp::MAX),
     };
     for (status, token, seen) in [
         (ClaimStatus::Booked, 7, json!({ "B6": "booked" })),
@@ -108,6 +108,7 @@ async fn old_news_does_not_overwrite_a_later_claim() {
         gate.apply(&show, &[claim(status, token)]).await.unwrap();
         let picture = gate.read(&show).await.unwrap().unwrap();
         let shown: std::collections::BTreeMap<_, _> = picture
+            .mirror
             .seats
             .iter()
             .map(|(id, seat)| (id.as_str(), seat.kind.status().as_str()))

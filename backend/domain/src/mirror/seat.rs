@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use domain::status::SeatStatus;
-
-use crate::store::claims::{Claim, ClaimStatus};
+use crate::claim::{Claim, State, Token};
+use crate::id::OwnerId;
+use crate::status::SeatStatus;
 
 /// Some sweeper has announced what lapsed by then, unless none runs. Clocks that are less apart show nobody a held seat as free.
 pub const SWEPT_WITHIN_MS: u64 = 2_000;
@@ -45,6 +45,17 @@ impl Kind {
         }
     }
 
+    /// Of two facts with the same token the one with the larger rank is the later. What is pending is nobody's fact yet, and
+    /// stands above those of whoever had the seat before.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::Held | Self::Escrow => 0,
+            Self::Booked => 1,
+            Self::Free => 2,
+            Self::Pending => 3,
+        }
+    }
+
     fn parse(letter: &str) -> Option<Self> {
         [Self::Free, Self::Pending, Self::Held, Self::Escrow, Self::Booked]
             .into_iter()
@@ -58,7 +69,7 @@ pub struct MirrorSeat {
     /// What it is.
     pub kind: Kind,
     /// The fencing token of its last claim.
-    pub token: i64,
+    pub token: Token,
     /// When a claim lapses; 0 where there is no deadline.
     pub deadline_ms: i64,
     /// The hold or escrow it belongs to; empty when free.
@@ -68,14 +79,15 @@ pub struct MirrorSeat {
 impl MirrorSeat {
     /// What the mirror should say of a claim.
     pub fn of(claim: &Claim) -> Self {
-        let kind = match claim.status {
-            ClaimStatus::Free => Kind::Free,
-            ClaimStatus::Held => Kind::Held,
-            ClaimStatus::Escrow => Kind::Escrow,
-            ClaimStatus::Booked => Kind::Booked,
+        let kind = match claim.state {
+            State::Free => Kind::Free,
+            State::Held(_) => Kind::Held,
+            State::Escrow(_) => Kind::Escrow,
+            State::Booked(_) => Kind::Booked,
         };
-        let deadline_ms = claim.expires_at.map_or(0, jiff::Timestamp::as_millisecond);
-        Self { kind, token: claim.token, deadline_ms, owner: claim.owner.clone().unwrap_or_default() }
+        let deadline_ms = claim.expires_at().map_or(0, jiff::Timestamp::as_millisecond);
+        let owner = claim.owner().map(|owner| owner.as_str().to_owned()).unwrap_or_default();
+        Self { kind, token: claim.token, deadline_ms, owner }
     }
 
     /// A seat that Postgres has no row of.
@@ -90,9 +102,7 @@ impl MirrorSeat {
         let (token, deadline_ms) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         Some(Self { kind, token, deadline_ms, owner: parts.next()?.to_owned() })
     }
-}
 
-impl MirrorSeat {
     /// As a buyer sees it at `now_ms`, by Redis' clock. A sweeper says so, in a version of its own, when a claim has lapsed; only
     /// where it has not for long is the seat shown as it is, free unless it belongs to the queue.
     pub fn status(&self, now_ms: u64, queue_open: bool) -> SeatStatus {
@@ -102,6 +112,24 @@ impl MirrorSeat {
             Kind::Held if lapsed && !queue_open => SeatStatus::Free,
             kind => kind.status(),
         }
+    }
+
+    /// Whether the gate lets somebody else claim it.
+    pub(super) fn free_for_claim(&self, now_ms: u64, queue_open: bool) -> bool {
+        match self.kind {
+            Kind::Free => true,
+            Kind::Booked => false,
+            Kind::Held => self.lapsed(now_ms) && !queue_open,
+            Kind::Pending | Kind::Escrow => self.lapsed(now_ms),
+        }
+    }
+
+    pub(super) fn lapsed(&self, now_ms: u64) -> bool {
+        self.deadline_ms.unsigned_abs() <= now_ms
+    }
+
+    pub(super) fn belongs_to(&self, owner: &OwnerId) -> bool {
+        self.kind != Kind::Free && self.owner == owner.as_str()
     }
 }
 
