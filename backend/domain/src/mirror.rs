@@ -3,6 +3,7 @@
 //! `reservations/src/gate/*.lua` say the same in Lua, and a test of reservations compares the two. Nothing here is believed
 //! where Postgres says otherwise. Times are milliseconds of Redis' clock.
 
+pub mod gate;
 pub mod remembered;
 pub mod seat;
 
@@ -35,6 +36,8 @@ pub enum Claimed {
     Mine,
     /// These are somebody else's.
     Taken(Vec<SeatId>),
+    /// The show has no mirror: load it and ask again.
+    Missing,
 }
 
 /// One version on: the frame that tells every watcher what changed.

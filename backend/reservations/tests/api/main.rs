@@ -16,6 +16,7 @@ mod live;
 mod payments;
 mod queue;
 mod races;
+mod rules;
 mod stores;
 mod tickets;
 mod world;
