@@ -194,6 +194,12 @@ async fn refill(app: &App) -> Result<(), Error> {
 async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<Vec<Drift>, Error> {
     let Ok(Some(read)) = app.gate.read(show).await else { return Ok(Vec::new()) };
     let client = app.connection().await?;
+    if read.mirror.version < epochs::first_version(epochs::mirrored(&client, show).await?) {
+        // Somebody slow filled an emptied Redis with an epoch that others had left: nobody would follow its versions.
+        drop(client);
+        load(app, show).await?;
+        return Ok(Vec::new());
+    }
     let queue_open = queues::open(&client, show).await?;
     if queue_open != read.mirror.queue_open
         && let Err(error) = app.gate.set_queue(show, queue_open).await

@@ -50,6 +50,12 @@ pub async fn set_mirrored(client: &Connection, show: &ShowId, epoch: i64) -> Res
     Ok(())
 }
 
+/// The latest epoch of a show that Redis had; 0 when it never had one.
+pub async fn mirrored(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
+    let find = client.prepare_cached("SELECT mirrored FROM reservations.epochs WHERE show_id = $1").await?;
+    Ok(client.query_opt(&find, &[&show.as_str()]).await?.map_or(0, |row| row.get(0)))
+}
+
 /// Shows that changed while Redis was away.
 pub async fn unmirrored(client: &Connection, limit: i64) -> Result<Vec<ShowId>> {
     let list = "SELECT show_id FROM reservations.epochs WHERE epoch > mirrored LIMIT $1";

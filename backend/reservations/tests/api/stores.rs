@@ -139,6 +139,23 @@ async fn a_redis_that_is_back_with_an_old_picture_does_not_turn_versions_back() 
     assert!(back >= without, "{back} after {without}");
 }
 
+/// Whoever fills an emptied Redis so slowly that another epoch was begun and shown meanwhile leaves versions nobody follows.
+#[tokio::test]
+async fn an_epoch_that_is_loaded_too_late_is_left() {
+    let world = World::start(1).await;
+    let visitor = world.visitor();
+    hold(&visitor, &["A1"]).await;
+    let version = async || visitor.get(&seats(SHOW)).await.body["version"].as_u64().unwrap();
+    version().await;
+    let (mut redis, key) = mirror(&world).await;
+    let old: Vec<(String, String)> =
+        redis::cmd("HGETALL").arg(&key).query_async(&mut redis.clone()).await.unwrap();
+    let () = redis::pipe().del(&key).query_async(&mut redis).await.unwrap();
+    let shown = version().await;
+    let () = redis::pipe().del(&key).hset_multiple(&key, &old).query_async(&mut redis).await.unwrap();
+    until("a version above what was shown", async || (version().await > shown).then_some(())).await;
+}
+
 /// Migrations only add; what runs already must go on over a column that it does not know.
 #[tokio::test]
 async fn a_column_that_is_added_under_a_running_instance_breaks_nothing() {
