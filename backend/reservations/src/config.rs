@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use domain::deadline::Terms;
 use domain::limits::Limits;
+use http::uri::Authority;
 use serde::Deserialize;
 use service::config::Validate;
+use service::drain::FINISH_SECONDS_MAX;
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
 
 use crate::batch::BatchConfig;
+use crate::live::socket::LAST_CLOSE_SECONDS_MAX;
 
 /// The longest life of a hold with all that may be added: limits per hour count what was placed within one.
 const LIFE_SECONDS_MAX: u64 = 3_600;
@@ -19,6 +22,10 @@ const LIFE_SECONDS_MAX: u64 = 3_600;
 const WRITING_MAX: Duration = Duration::from_secs(4);
 /// The longest the payment provider may be waited for.
 const PAYMENT_TIMEOUT_MS_MAX: u64 = 30_000;
+/// Origins that may be allowed.
+const ORIGINS_MAX: usize = 64;
+/// What is left of the drain after this is for the last ones to hear why.
+const DRAIN_SPREAD_MS_MAX: u64 = (FINISH_SECONDS_MAX - LAST_CLOSE_SECONDS_MAX) * 1_000;
 
 /// `configs/reservations.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +75,9 @@ pub struct Config {
     /// How much is written together.
     #[serde(default)]
     pub batch: BatchConfig,
+    /// The live sockets.
+    #[serde(default)]
+    pub live: LiveConfig,
     /// The listener's limits.
     #[serde(default)]
     pub http: HttpConfig,
@@ -77,6 +87,47 @@ pub struct Config {
     /// The gates and channels.
     #[serde(default)]
     pub redis: RedisConfig,
+}
+
+/// The live sockets.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveConfig {
+    /// Origins whose pages may open a socket, besides those of the host that was asked.
+    pub allowed_origins: Vec<String>,
+    /// Over how long the sockets are closed when the server goes, at most.
+    pub drain_spread_ms: u64,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self { allowed_origins: Vec::new(), drain_spread_ms: 5_000 }
+    }
+}
+
+impl Validate for LiveConfig {
+    fn validate(&self) -> Result<(), String> {
+        if self.allowed_origins.len() > ORIGINS_MAX {
+            return Err(format!("`live.allowed_origins` may have {ORIGINS_MAX} at most"));
+        }
+        if let Some(wrong) = self.allowed_origins.iter().find(|origin| !origin_like(origin)) {
+            return Err(format!(
+                "`live.allowed_origins` has `{wrong}`, which is no origin: write it like `https://tickets.example`"
+            ));
+        }
+        if self.drain_spread_ms > DRAIN_SPREAD_MS_MAX {
+            return Err(format!(
+                "`live.drain_spread_ms` must be {DRAIN_SPREAD_MS_MAX} at most: the process is gone soon after"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A scheme and a host, and nothing after them.
+fn origin_like(origin: &str) -> bool {
+    let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    host.is_some_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok())
 }
 
 mod defaults {
@@ -206,6 +257,7 @@ impl Validate for Config {
         self.postgres.validate()?;
         self.redis.validate()?;
         self.batch.validate()?;
+        self.live.validate()?;
         self.validate_holds()?;
         self.validate_limits()?;
         if !(1..=3_600).contains(&self.escrow_seconds) {
@@ -247,6 +299,9 @@ mod tests {
             ("[batch]\nwriters = 0", "batch.writers"),
             ("escrow_seconds = 0", "escrow_seconds"),
             ("sweep_interval_ms = 800", "sweep_interval_ms"),
+            ("[live]\ndrain_spread_ms = 9000", "live.drain_spread_ms"),
+            ("[live]\nallowed_origins = [\"tickets.example\"]", "live.allowed_origins"),
+            ("[live]\nallowed_origins = [\"https://tickets.example/\"]", "live.allowed_origins"),
             ("[postgres]\nconnections_max = 0", "postgres.connections_max"),
             ("[redis]\ntimeout_ms = 0", "redis.timeout_ms"),
             ("[http]\nrequest_timeout_ms = 0", "http.request_timeout_ms"),

@@ -108,6 +108,9 @@ pub enum Error {
     /// The escrow is over, or the seats are not in it.
     #[error("the escrow is over")]
     EscrowGone,
+    /// A page of somebody else's.
+    #[error("pages of this origin may not open a live socket here")]
+    OriginNotAllowed,
     /// No more live sockets on this server.
     #[error("too many live sockets on this server")]
     TooManySockets,
@@ -180,6 +183,7 @@ impl From<Error> for Problem {
             Error::BookingCancelled => says(StatusCode::GONE, "booking_cancelled"),
             Error::CursorInvalid => says(StatusCode::BAD_REQUEST, "invalid_cursor"),
             Error::EscrowGone => says(StatusCode::GONE, "escrow_gone"),
+            Error::OriginNotAllowed => says(StatusCode::FORBIDDEN, "origin_not_allowed"),
             Error::TooManySockets => says(StatusCode::SERVICE_UNAVAILABLE, "too_many_sockets").retry_after(5),
             Error::Store(error) => store_problem(&error),
         }

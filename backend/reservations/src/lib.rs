@@ -136,9 +136,16 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
         app.metrics.outbox.clone(),
         drain.clone(),
     ));
-    drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, drain.clone()));
-    drain.spawn(feed::hear(redis.clone(), hub.clone(), app.metrics.behind.clone(), drain.clone()));
-    drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), drain.clone()));
+    // What is live stays so until the last socket is closed.
+    let live = Drain::default();
+    drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, live.clone()));
+    drain.spawn(feed::hear(redis.clone(), hub.clone(), app.metrics.behind.clone(), live.clone()));
+    drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), live.clone()));
+    let leaving = (hub.clone(), drain.clone());
+    drain.spawn(async move {
+        leaving.0.deserted(&leaving.1).await;
+        live.stop();
+    });
     let sweeping = (Arc::clone(app), drain.clone());
     drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });
     let forgetting = (Arc::clone(app), drain.clone());

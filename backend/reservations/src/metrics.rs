@@ -31,6 +31,8 @@ pub struct Metrics {
     pub behind: Behind,
     /// Live sockets open.
     pub sockets: IntGauge,
+    /// Live sockets whose clients were too slow for what they watched.
+    pub sockets_cut: IntCounter,
     /// Shows with a watcher here.
     pub shows_watched: IntGauge,
 }
@@ -69,6 +71,10 @@ impl Metrics {
             outbox: Waiting::new(registry, PROGRAM),
             behind: Behind::new(registry, PROGRAM),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
+            sockets_cut: counter(
+                "marquee_reservations_sockets_cut_total",
+                "Live sockets closed because their clients read too slowly.",
+            ),
             shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
         }
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 use domain::id::ShowId;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
 use serde::Deserialize;
 use service::json::Query;
 use service::problem::{Problem, ProblemBody};
@@ -15,7 +17,7 @@ use service::session::Session;
 
 use crate::context::{Context, whose};
 use crate::error::Error;
-use crate::live::socket;
+use crate::live::{socket, upgrade};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 pub(crate) struct LiveQuery {
@@ -30,6 +32,7 @@ pub(crate) struct LiveQuery {
     responses(
         (status = 101, description = "A WebSocket; its frames are described in DESIGN, section 5."),
         (status = 400, body = ProblemBody, description = "`websocket_expected`"),
+        (status = 403, body = ProblemBody, description = "`origin_not_allowed`"),
         (status = 404, body = ProblemBody, description = "`show_not_found`"),
         (status = 503, body = ProblemBody, description = "`too_many_sockets`"),
     )
@@ -38,27 +41,31 @@ pub(crate) async fn live(
     State(state): State<Context>,
     session: Session,
     Query(query): Query<LiveQuery>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    headers: HeaderMap,
+    connection: Option<Extension<OnUpgrade>>,
+    wish: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(|rejection| {
-        Problem::new(StatusCode::BAD_REQUEST, "websocket_expected", rejection.body_text())
-    })?;
+    let not_one = |why: String| Problem::new(StatusCode::BAD_REQUEST, "websocket_expected", why);
+    drop(wish.map_err(|rejection| not_one(rejection.body_text()))?);
+    let (Some(Extension(connection)), Some(key)) = (connection, headers.get(header::SEC_WEBSOCKET_KEY))
+    else {
+        return Err(not_one("this connection cannot become a WebSocket".to_owned()));
+    };
+    if !upgrade::welcome(&headers, &state.app.config.live.allowed_origins) {
+        return Err(Error::OriginNotAllowed.into());
+    }
     let place = Arc::clone(&state.app.sockets).try_acquire_owned().map_err(|_| Error::TooManySockets)?;
     if let Some(show) = &query.show {
         state.app.show(show).await?;
     }
     let session = whose(&session)?;
-    let upgrade = upgrade.max_message_size(socket::FRAME_BYTES_MAX).max_frame_size(socket::FRAME_BYTES_MAX);
-    // Most sockets are idle most of the time: what they have in memory is what ten thousand of them cost.
-    let upgrade = upgrade.read_buffer_size(socket::FRAME_BYTES_MAX).write_buffer_size(0);
-    Ok(upgrade.on_upgrade(move |socket| {
-        let drain = state.drain.clone();
-        let (ended, end) = tokio::sync::oneshot::channel::<()>();
-        // The drain waits for open sockets to be closed properly.
-        state.drain.spawn(async move { drop(end.await) });
-        async move {
-            socket::serve(socket, state.hub, session, query.show, drain).await;
-            drop((ended, place));
+    let answer = upgrade::agreed(key).ok_or_else(Problem::internal)?;
+    // The drain waits for open sockets to be closed properly.
+    state.drain.clone().spawn(async move {
+        if let Some(bare) = upgrade::bare(connection).await {
+            socket::serve(bare, state.hub, session, query.show, state.drain).await;
         }
-    }))
+        drop(place);
+    });
+    Ok(answer)
 }

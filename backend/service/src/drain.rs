@@ -9,7 +9,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 /// How long background work and open requests may take to finish once the listener is closed.
-const FINISH_SECONDS_MAX: u64 = 10;
+pub const FINISH_SECONDS_MAX: u64 = 10;
 
 /// Shared by everything that must stop together.
 #[derive(Debug, Clone, Default)]

@@ -15,6 +15,7 @@ use service::redis::Redis;
 use service::stream::{self, Behind, Following};
 use tokio::time::MissedTickBehavior;
 
+use super::encoded;
 use super::hub::Hub;
 use super::show::ToShow;
 use super::wanted::Wanted;
@@ -126,7 +127,7 @@ impl Feed<'_> {
         match serde_json::from_str::<Published>(&text) {
             Ok(Published::Reload { show_id }) => self.hub.tell(&show_id, ToShow::Reload),
             Ok(Published::Seats { show_id, version, changes }) => {
-                self.hub.tell(&show_id, ToShow::Step { version, changes, text: text.into() });
+                self.hub.tell(&show_id, ToShow::Step { version, changes, frame: encoded(text) });
             }
             Err(error) => tracing::warn!(%error, text, "the gate published what cannot be read"),
         }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use domain::event::{Event, Fact};
 use domain::id::{SessionId, ShowId};
 use domain::live::ServerFrame;
+use service::drain::Drain;
 use tokio::sync::mpsc;
 
 use super::show::{MESSAGES_MAX, ShowTask, ToShow};
 use super::wanted::Wanted;
-use super::{Outlet, text};
+use super::{Outlet, frame};
 use crate::app::App;
 use crate::error::Error;
 
@@ -49,6 +50,28 @@ impl Hub {
             }
         }
         self.app.metrics.sockets.dec();
+    }
+
+    /// Notes that a client was too slow.
+    pub(super) fn note_cut(&self) {
+        self.app.metrics.sockets_cut.inc();
+    }
+
+    /// How many sockets are open.
+    pub(super) fn sockets(&self) -> u32 {
+        u32::try_from(self.app.metrics.sockets.get()).unwrap_or_default()
+    }
+
+    /// Over how long sockets are closed when the server goes, at most.
+    pub(super) fn drain_spread(&self) -> Duration {
+        Duration::from_millis(self.app.config.live.drain_spread_ms)
+    }
+
+    /// Done when the server goes and the last socket is closed.
+    pub async fn deserted(&self, drain: &Drain) {
+        drain.stopped().await;
+        let places = u32::try_from(self.app.config.sockets_max).unwrap_or(u32::MAX);
+        drop(self.app.sockets.acquire_many(places).await);
     }
 
     /// Whether there is such a show.
@@ -103,11 +126,11 @@ impl Hub {
 
     /// Tells the sessions concerned what happened.
     pub fn notify(&self, event: Event) {
-        for (session, frame) in notices(event) {
+        for (session, notice) in notices(event) {
             if let Some(outlets) = self.sessions().get(&session) {
-                let frame = text(&frame);
+                let frame = frame(&notice);
                 for outlet in outlets {
-                    outlet.send(frame.clone());
+                    outlet.send(&frame);
                 }
             }
         }

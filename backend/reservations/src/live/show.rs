@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
 use domain::id::ShowId;
 use domain::live::{Seats, ServerFrame};
 use domain::status::SeatStatus;
@@ -18,6 +18,8 @@ use crate::mirror::{self, Picture};
 
 /// Messages that wait for one show; what does not fit is found missing by its version.
 pub const MESSAGES_MAX: usize = 1_024;
+/// Sockets written to before other tasks of the thread get a turn: less than a millisecond's worth.
+const TOLD_AT_ONCE: usize = 128;
 /// Between two looks at Postgres while Redis is away, and two attempts to get a first picture.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,8 +36,8 @@ pub enum ToShow {
         version: u64,
         /// What changes.
         changes: Seats,
-        /// The frame as published.
-        text: Utf8Bytes,
+        /// What was published, as it is written to sockets.
+        frame: Bytes,
     },
     /// The picture began anew.
     Reload,
@@ -50,13 +52,15 @@ pub struct ShowTask {
     messages: mpsc::Receiver<ToShow>,
     watchers: HashMap<u64, Outlet>,
     picture: Option<Picture>,
+    /// The picture as it is written to sockets, once somebody needed it.
+    snapshot: Option<Bytes>,
     checked: u64,
 }
 
 impl ShowTask {
     /// Not yet running.
     pub fn new(app: Arc<App>, show: ShowId, messages: mpsc::Receiver<ToShow>) -> Self {
-        Self { app, show, messages, watchers: HashMap::new(), picture: None, checked: 0 }
+        Self { app, show, messages, watchers: HashMap::new(), picture: None, snapshot: None, checked: 0 }
     }
 
     /// Runs until `may_end` agrees that nobody is left.
@@ -83,7 +87,7 @@ impl ShowTask {
         match message {
             ToShow::Watch(outlet) => self.watch(outlet).await,
             ToShow::Unwatch(id) => drop(self.watchers.remove(&id)),
-            ToShow::Step { version, changes, text } => self.step(version, changes, text).await,
+            ToShow::Step { version, changes, frame } => self.step(version, changes, frame).await,
             ToShow::Reload => self.refresh().await,
             ToShow::Check(version) => self.check(version).await,
         }
@@ -94,19 +98,20 @@ impl ShowTask {
             self.refresh().await;
         }
         // Without a picture the snapshot comes with the first look that succeeds.
-        if let Some(picture) = &self.picture {
-            outlet.send(snapshot(&self.show, picture));
+        if let Some(snapshot) = self.snapshot() {
+            outlet.send(&snapshot);
         }
         self.watchers.insert(outlet.id, outlet);
     }
 
-    async fn step(&mut self, version: u64, changes: Seats, text: Utf8Bytes) {
+    async fn step(&mut self, version: u64, changes: Seats, frame: Bytes) {
         match &mut self.picture {
             Some(picture) if version <= picture.version => {}
             Some(picture) if version == picture.version + 1 => {
                 picture.version = version;
                 apply(&mut picture.seats, changes);
-                self.tell(&text);
+                self.snapshot = None;
+                self.tell(&frame).await;
             }
             _ => self.refresh().await,
         }
@@ -125,9 +130,11 @@ impl ShowTask {
     async fn refresh(&mut self) {
         match self.newer().await {
             Ok(Some(picture)) => {
-                let frame = snapshot(&self.show, &picture);
                 self.picture = Some(picture);
-                self.tell(&frame);
+                self.snapshot = None;
+                if let Some(snapshot) = self.snapshot() {
+                    self.tell(&snapshot).await;
+                }
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(show = %self.show, %error, "no picture of a watched show"),
@@ -149,9 +156,22 @@ impl ShowTask {
         Ok((picture.version > old.version).then_some(picture))
     }
 
-    fn tell(&self, frame: &Utf8Bytes) {
-        for outlet in self.watchers.values() {
-            outlet.send(frame.clone());
+    /// The picture's frame, encoded once for all who come while it stays as it is.
+    fn snapshot(&mut self) -> Option<Bytes> {
+        let (Some(picture), None) = (&self.picture, &self.snapshot) else { return self.snapshot.clone() };
+        let Picture { version, seats } = picture.clone();
+        let snapshot = ServerFrame::Snapshot { show_id: self.show.clone(), version, seats };
+        self.snapshot = Some(super::frame(&snapshot));
+        self.snapshot.clone()
+    }
+
+    /// Writes to everybody, and lets others have the thread now and then.
+    async fn tell(&self, frame: &Bytes) {
+        for (told, outlet) in self.watchers.values().enumerate() {
+            if told % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            outlet.send(frame);
         }
     }
 }
@@ -164,9 +184,4 @@ fn apply(seats: &mut Seats, changes: Seats) {
             seats.insert(seat, status);
         }
     }
-}
-
-fn snapshot(show: &ShowId, picture: &Picture) -> Utf8Bytes {
-    let Picture { version, seats } = picture.clone();
-    super::text(&ServerFrame::Snapshot { show_id: show.clone(), version, seats })
 }

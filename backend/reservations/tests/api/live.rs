@@ -1,5 +1,7 @@
 //! The live socket: snapshot first, then every step, on every instance, through every loss.
 
+use std::collections::BTreeMap;
+
 use domain::live::ServerFrame;
 use domain::status::SeatStatus;
 use futures_util::{SinkExt, StreamExt};
@@ -7,11 +9,11 @@ use serde_json::json;
 use service::stream;
 use testkit::client::Client;
 use testkit::wait::until;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::world::{SHOW, World, hold, payment};
 
@@ -32,9 +34,13 @@ async fn watch(world: &World, at: usize) -> Socket {
 
 /// The next frame of ours.
 async fn next(socket: &mut Socket) -> ServerFrame {
+    serde_json::from_str(&text(socket).await).unwrap()
+}
+
+async fn text(socket: &mut Socket) -> Utf8Bytes {
     loop {
         match socket.next().await.expect("the socket is open").unwrap() {
-            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Text(text) => return text,
             Message::Ping(_) | Message::Pong(_) => {}
             other => panic!("{other:?}"),
         }
@@ -181,6 +187,150 @@ async fn a_server_that_goes_away_says_so() {
         }
     };
     assert_eq!(close.code, CloseCode::Restart);
+}
+
+#[tokio::test]
+async fn all_are_told_when_the_server_goes_and_can_come_back_elsewhere() {
+    let world = World::with(2, |config| config.live.drain_spread_ms = 7_000).await;
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        let mut socket = watch(&world, 0).await;
+        snapshot(&mut socket).await;
+        sockets.push(socket);
+    }
+    world.instance(0).drain.stop();
+    for mut socket in sockets {
+        let close = loop {
+            if let Message::Close(frame) = socket.next().await.expect("a close frame comes").unwrap() {
+                break frame.unwrap();
+            }
+        };
+        assert_eq!(close.code, CloseCode::Restart);
+    }
+    let mut elsewhere = watch(&world, 1).await;
+    snapshot(&mut elsewhere).await;
+}
+
+/// What the gate would publish, with so much in it that a client who does not read is soon full.
+async fn publish_steps(world: &World, versions: std::ops::Range<u64>) {
+    let config = world.stores.redis();
+    let client = redis::Client::open(config.url).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let channel = format!("{}:live:{SHOW}", config.prefix);
+    let many: BTreeMap<_, _> = (0..4_000).map(|seat| (format!("Z{seat}"), "held")).collect();
+    for version in versions {
+        let step = json!({ "type": "seats", "show_id": SHOW, "version": version, "changes": many });
+        let () =
+            redis::cmd("PUBLISH").arg(&channel).arg(step.to_string()).query_async(&mut redis).await.unwrap();
+    }
+}
+
+fn is_step(text: &str, version: u64) -> bool {
+    // Keys are in the order of the alphabet.
+    text.starts_with(r#"{"changes""#) && text.ends_with(&format!(r#""version":{version}}}"#))
+}
+
+/// A watcher who reads nothing after its snapshot, and whose own buffers are small.
+async fn lazy(world: &World) -> (WebSocketStream<TcpStream>, u64) {
+    let address = world.instance(0).address;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let url = format!("ws://{address}/api/live?show={SHOW}");
+    let (mut socket, _) = client_async(url, stream).await.unwrap();
+    let version = loop {
+        let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };
+        match serde_json::from_str(&text).unwrap() {
+            ServerFrame::Snapshot { version, .. } => break version,
+            other => panic!("{other:?}"),
+        }
+    };
+    (socket, version)
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_cut_with_a_reason_and_comes_back_to_a_snapshot_while_others_miss_nothing() {
+    let world = World::start(1).await;
+    let mut brisk = watch(&world, 0).await;
+    snapshot(&mut brisk).await;
+    let (mut lazy, version) = lazy(&world).await;
+    let steps = version + 1..version + 450;
+    let expected = steps.clone();
+    let reading = tokio::spawn(async move {
+        for version in expected {
+            assert!(is_step(&text(&mut brisk).await, version), "{version}");
+        }
+        brisk
+    });
+    publish_steps(&world, steps.clone()).await;
+    until("the slow one to be cut", async || {
+        let metrics = world.visitor().get("/metrics").await.body.to_string();
+        metrics.contains("marquee_reservations_sockets_cut_total 1").then_some(())
+    })
+    .await;
+    // What was on its way comes first, each frame whole.
+    let mut texts = Vec::new();
+    let close = loop {
+        match lazy.next().await.expect("a close frame comes").unwrap() {
+            Message::Text(text) => texts.push(text),
+            Message::Close(close) => break close.unwrap(),
+            _ => {}
+        }
+    };
+    assert_eq!((close.code, close.reason.as_str()), (CloseCode::Again, "too slow"));
+    for (text, version) in texts.iter().zip(steps.clone()) {
+        assert!(is_step(text, version), "{version}");
+    }
+    assert!(texts.len() < 449, "not all of it");
+    let still_there = reading.await.unwrap();
+    let mut back = watch(&world, 0).await;
+    assert_eq!(snapshot(&mut back).await.0, steps.end - 1);
+    drop(still_there);
+}
+
+#[tokio::test]
+async fn pages_of_others_are_refused_a_socket() {
+    let partner = "https://partner.example";
+    let world = World::with(1, |config| config.live.allowed_origins = vec![partner.to_owned()]).await;
+    let address = world.instance(0).address;
+    let attempt = async |origin: &str| {
+        let mut request = format!("ws://{address}/api/live").into_client_request().unwrap();
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        connect_async(request).await.map(|_| ())
+    };
+    for welcome in [&format!("http://{address}"), partner] {
+        attempt(welcome).await.unwrap();
+    }
+    for other in ["https://evil.example", "null"] {
+        match attempt(other).await.unwrap_err() {
+            tungstenite::Error::Http(answer) => {
+                assert_eq!(answer.status(), 403, "{other}");
+                let body: serde_json::Value =
+                    serde_json::from_slice(answer.body().as_ref().unwrap()).unwrap();
+                assert_eq!(body["code"], "origin_not_allowed");
+            }
+            error => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_much_is_closed_with_its_reason() {
+    let world = World::start(1).await;
+    let closed = async |socket: &mut Socket| loop {
+        if let Message::Close(frame) = socket.next().await.expect("a close frame comes").unwrap() {
+            break frame.unwrap().code;
+        }
+    };
+    let mut large = connect(&world, 0, "", None).await;
+    large.send(Message::text("x".repeat(5_000))).await.unwrap();
+    assert_eq!(closed(&mut large).await, CloseCode::Size);
+    let mut eager = connect(&world, 0, "", None).await;
+    for _ in 0..200 {
+        // It may be closed before the last.
+        drop(eager.send(Message::text(r#"{"type":"of_a_newer_protocol"}"#)).await);
+    }
+    assert_eq!(closed(&mut eager).await, CloseCode::Policy);
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ impl World {
             listen: ([127, 0, 0, 1], 0).into(),
             sweep_interval_ms: 50,
             sockets_max: 100,
+            live: reservations::config::LiveConfig::default(),
             http: service::http::HttpConfig { drain_seconds: 0, ..service::http::HttpConfig::default() },
             postgres: self.stores.postgres(),
             redis: self.stores.redis(),
