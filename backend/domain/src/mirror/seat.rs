@@ -115,7 +115,7 @@ impl MirrorSeat {
     }
 
     /// Whether the gate lets somebody else claim it.
-    pub(super) fn free_for_claim(&self, now_ms: u64, queue_open: bool) -> bool {
+    pub fn free_for_claim(&self, now_ms: u64, queue_open: bool) -> bool {
         match self.kind {
             Kind::Free => true,
             Kind::Booked => false,
