@@ -19,6 +19,7 @@ use crate::gate::claim::{Asked, Candidates, Claimed};
 use crate::gate::sight::Sight;
 use crate::mirror;
 use crate::placing::Wish;
+use crate::store::holds;
 use crate::store::shows::Show;
 
 pub use refusing::unavailable;
@@ -35,9 +36,19 @@ const SPREAD: usize = 8;
 pub struct Chosen {
     /// Sorted.
     pub seats: Vec<SeatId>,
-    /// Whether the gate has just claimed them: to be undone, should Postgres not place the hold. Else the request is a
-    /// repetition, or there is no gate.
-    pub pending: bool,
+    /// What the gate said.
+    pub passed: Passed,
+}
+
+/// How seats came past the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// The gate has just claimed them: to be undone, should Postgres not place the hold.
+    Claimed,
+    /// The request is a repetition.
+    Before,
+    /// There is no gate.
+    Around,
 }
 
 /// Chooses and passes the gate. `look` is how often Postgres refused before what was chosen here.
@@ -57,8 +68,9 @@ async fn named(app: &App, wish: &Wish, show: &Show, id: &HoldId, seats: &[SeatId
         obey(app, show, &numbers).await?;
     }
     match pass(app, wish, show, id, &Candidates::named(seats)).await? {
-        Claimed::Pending(_) => Ok(Chosen { seats: seats.to_vec(), pending: true }),
-        Claimed::Mine | Claimed::Missing => Ok(Chosen { seats: seats.to_vec(), pending: false }),
+        Claimed::Pending(_) => Ok(Chosen { seats: seats.to_vec(), passed: Passed::Claimed }),
+        Claimed::Mine => Ok(Chosen { seats: seats.to_vec(), passed: Passed::Before }),
+        Claimed::Missing => Ok(Chosen { seats: seats.to_vec(), passed: Passed::Around }),
         Claimed::Taken { lost, sight } => Err(refusing::among(show, &sight, lost, &wish.selection)),
     }
 }
@@ -99,9 +111,14 @@ async fn found(
         let blocks = best::candidates(plan, &sight.taken, party, seating);
         let Some(ungated) = spread(plan, &sight, &blocks, id, look) else { break };
         match pass(app, wish, show, id, &Candidates::ranked(plan, &blocks, seating)).await? {
-            Claimed::Pending(seats) => return Ok(Chosen { seats: sorted(seats), pending: true }),
-            Claimed::Mine | Claimed::Missing => {
-                return Ok(Chosen { seats: sorted(plan.ids(ungated.seats())), pending: false });
+            Claimed::Pending(seats) => {
+                return Ok(Chosen { seats: sorted(seats), passed: Passed::Claimed });
+            }
+            Claimed::Mine => {
+                return Ok(Chosen { seats: sorted(plan.ids(ungated.seats())), passed: Passed::Before });
+            }
+            Claimed::Missing => {
+                return Ok(Chosen { seats: sorted(plan.ids(ungated.seats())), passed: Passed::Around });
             }
             Claimed::Taken { sight: seen, .. } => sight = seen,
         }
@@ -138,16 +155,21 @@ async fn pass(
         app.metrics.gate_claims.inc();
         match app.gate.claim(&show.id, show.plan(), &asked).await {
             Ok(Claimed::Missing) => mirror::fill(app, &show.id).await?,
-            Ok(claimed) => {
-                if let Claimed::Taken { sight, .. } = &claimed {
-                    app.note_sight(&show.id, sight);
-                }
-                return Ok(claimed);
+            Ok(Claimed::Taken { lost, sight }) => {
+                app.note_sight(&show.id, &sight);
+                // What Redis forgot Postgres knows: a repetition is no loser.
+                let repeated = wish.key.is_some() && sight.forgetful() && placed(app, id).await?;
+                return Ok(if repeated { Claimed::Mine } else { Claimed::Taken { lost, sight } });
             }
+            Ok(claimed) => return Ok(claimed),
             Err(_) => return Ok(Claimed::Missing),
         }
     }
     Ok(Claimed::Missing)
+}
+
+async fn placed(app: &App, id: &HoldId) -> Result<bool, Error> {
+    Ok(holds::find(&app.connection().await?, id).await?.is_some())
 }
 
 /// What is taken right now. A mirror that is behind what was shown while Redis was away is not believed.

@@ -168,7 +168,7 @@ async fn book(
         return Ok(booking);
     }
     let starts_at = app.starts_at(&hold.show).await?;
-    let authorisation = authorise(app, &hold, confirmation).await?;
+    let authorisation = authorise(app, &hold, confirmation, lease).await?;
     let paid = Paid {
         used: used.clone(),
         lease: lease.clone(),
@@ -187,7 +187,7 @@ async fn book(
         Err(error) if matches!(Verdict::of(error), Verdict::Open) => {}
         Err(_) => {
             app.metrics.confirms.with_label_values(&["late"]).inc();
-            void(app, &hold, confirmation).await?;
+            void(app, &hold, lease).await?;
         }
     }
     outcome
@@ -214,16 +214,21 @@ async fn booked_before(
     }
 }
 
-async fn authorise(app: &App, hold: &Hold, confirmation: &Confirmation) -> Result<Authorisation, Error> {
+async fn authorise(
+    app: &App,
+    hold: &Hold,
+    confirmation: &Confirmation,
+    lease: &Lease,
+) -> Result<Authorisation, Error> {
     let order =
-        Order { hold: &hold.id, key: &confirmation.key, price: &hold.price, token: &confirmation.token };
+        Order { hold: &hold.id, attempt: &lease.attempt, price: &hold.price, token: &confirmation.token };
     let answer = tokio::time::timeout(app.config.payment_timeout(), app.payment.authorise(&order)).await;
     let (label, error) = match answer.unwrap_or(Err(PaymentError::Unknown)) {
         Ok(authorisation) => return Ok(authorisation),
         Err(PaymentError::Declined) => ("declined", Error::PaymentDeclined),
         Err(PaymentError::UnknownToken) => ("declined", Error::PaymentTokenUnknown),
         Err(PaymentError::Unknown) => {
-            void(app, hold, confirmation).await?;
+            void(app, hold, lease).await?;
             ("payment_away", Error::PaymentUnavailable)
         }
     };
@@ -231,6 +236,6 @@ async fn authorise(app: &App, hold: &Hold, confirmation: &Confirmation) -> Resul
     Err(error)
 }
 
-async fn void(app: &App, hold: &Hold, confirmation: &Confirmation) -> Result<(), Error> {
-    settling::void(app, &hold.id, &confirmation.key).await.map_err(|_| Error::PaymentUnsettled)
+async fn void(app: &App, hold: &Hold, lease: &Lease) -> Result<(), Error> {
+    settling::void(app, &hold.id, lease).await.map_err(|_| Error::PaymentUnsettled)
 }

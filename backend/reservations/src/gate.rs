@@ -1,6 +1,7 @@
 //! The gate: Redis decides fast who may go on to Postgres, and carries the live picture.
 //!
-//! A show's mirror is one hash: `v` its version, `q` whether its waiting list is open, and `s:<seat>` for each seat that was
+//! A show's mirror is one hash: `v` its version, `q` whether its waiting list is open, `k` whether keys may have been used that the
+//! gate does not remember, and `s:<seat>` for each seat that was
 //! ever claimed, as `kind:token:deadline:owner`. Nothing here is believed when Postgres says otherwise.
 
 use std::time::Duration;
@@ -78,10 +79,13 @@ impl Gate {
         &self.keys
     }
 
-    /// Whether a keyed owner has claimed seats of this show before.
+    /// Whether a keyed owner may have claimed seats of this show before.
     pub async fn remembers(&self, show: &ShowId, owner: &str) -> Result<bool, Error> {
-        let score = redis::cmd("ZSCORE").arg(self.keys.remembered(show)).arg(owner).to_owned();
-        Ok(self.redis.run::<Option<f64>>(&score).await?.is_some())
+        let mut asked = redis::pipe();
+        asked.cmd("ZSCORE").arg(self.keys.remembered(show)).arg(owner);
+        asked.cmd("HGET").arg(self.keys.mirror(show)).arg("k");
+        let (score, forgetful): (Option<f64>, Option<u8>) = self.redis.run_all(&asked).await?;
+        Ok(score.is_some() || forgetful != Some(0))
     }
 
     /// Takes back a claim that Postgres did not confirm.
@@ -123,7 +127,7 @@ impl Gate {
     ) -> Result<bool, Error> {
         let mut call = self.scripts.load.key(self.keys.mirror(show));
         call.arg(version).arg(u8::from(queue_open)).arg(self.keys.live(show)).arg(show.as_str());
-        call.arg(MIRROR_TTL_SECONDS);
+        call.arg(MIRROR_TTL_SECONDS).arg(u8::from(!claims.is_empty()));
         for claim in claims {
             call.arg(claim.seat.as_str()).arg(MirrorSeat::of(&claim.fact()).to_string());
         }

@@ -40,7 +40,7 @@ pub async fn load(app: &App, show: &ShowId) -> Result<(), Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
     // The epoch's row is locked first: of two loaders, the later epoch has read the later claims.
-    let epoch = epochs::next(&transaction, show).await?;
+    let epoch = epochs::next_for_mirror(&transaction, show).await?;
     let queue_open = queues::open(&transaction, show).await?;
     let claims = claims::of_show(&transaction, show).await?;
     transaction.commit().await?;

@@ -9,10 +9,10 @@ use domain::money::Money;
 /// What is to be paid.
 #[derive(Debug, Clone)]
 pub struct Order<'a> {
-    /// What for; the provider takes a repeated order for the same hold and key as the same.
+    /// What for.
     pub hold: &'a HoldId,
-    /// The buyer's key.
-    pub key: &'a str,
+    /// What the provider knows it by: a repeated order is the same order.
+    pub attempt: &'a str,
     /// How much.
     pub price: &'a Money,
     /// What the buyer's browser got from the provider.
@@ -43,12 +43,12 @@ pub enum PaymentError {
 /// A payment provider. Every call may be repeated, and has one effect.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync {
-    /// Sets money aside. An order that was voided may be authorised anew.
+    /// Sets money aside; never for an attempt that was voided, however late it arrives.
     async fn authorise(&self, order: &Order<'_>) -> Result<Authorisation, PaymentError>;
     /// Takes what was set aside.
     async fn capture(&self, reference: &str) -> Result<(), PaymentError>;
-    /// Gives back what was set aside for a hold under a key, if anything was.
-    async fn void(&self, hold: &HoldId, key: &str) -> Result<(), PaymentError>;
+    /// Gives back what was set aside for an attempt, if anything was.
+    async fn void(&self, attempt: &str) -> Result<(), PaymentError>;
     /// Gives back what was taken.
     async fn refund(&self, reference: &str) -> Result<(), PaymentError>;
 }
@@ -80,7 +80,7 @@ impl PaymentProvider for TestProvider {
         Ok(())
     }
 
-    async fn void(&self, _hold: &HoldId, _key: &str) -> Result<(), PaymentError> {
+    async fn void(&self, _attempt: &str) -> Result<(), PaymentError> {
         Ok(())
     }
 

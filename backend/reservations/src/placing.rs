@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::batch::holds::{Decision, Wanted};
-use crate::choosing::{self, Chosen};
+use crate::choosing::{self, Chosen, Passed};
 use crate::error::Error;
 use crate::mirror;
 use crate::names;
@@ -122,9 +122,9 @@ async fn place_seats(
     id: &HoldId,
     chosen: &Chosen,
 ) -> Result<Hold, Error> {
-    let decision = app.queues.holds.write(wanted(wish, show, id, &chosen.seats)).await;
+    let decision = app.queues.holds.write(wanted(wish, show, id, chosen)).await;
     // Only what was claimed here just now: a repetition must not undo what the first request did.
-    if chosen.pending
+    if chosen.passed == Passed::Claimed
         && !matches!(&decision, Ok(Decision::Placed(_)))
         && let Err(error) = app.gate.undo(&wish.show, id.as_str(), &chosen.seats).await
     {
@@ -134,12 +134,13 @@ async fn place_seats(
 }
 
 /// A wish as it is written.
-fn wanted(wish: &Wish, show: &Arc<Show>, id: &HoldId, seats: &[SeatId]) -> Wanted {
+fn wanted(wish: &Wish, show: &Arc<Show>, id: &HoldId, chosen: &Chosen) -> Wanted {
     Wanted {
         id: id.clone(),
         session: wish.session.clone(),
         show: Arc::clone(show),
-        seats: seats.to_vec(),
+        seats: chosen.seats.clone(),
+        gated: chosen.passed != Passed::Around,
         keyed: wish.key.is_some(),
         fingerprint: wish.fingerprint(),
         until: wish.until,

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::payment::PaymentError;
 use crate::store::bookings::{self, Booking};
-use crate::store::idempotency;
+use crate::store::idempotency::{self, Lease};
 use crate::store::unsettled::{self, Due};
 
 /// Bookings whose money waits to be taken at once; more are found by the next round.
@@ -67,9 +67,9 @@ async fn capture(app: &App, booking: Booking) {
     }
 }
 
-/// Gives back what was set aside for a hold under a key.
-pub async fn void(app: &App, hold: &HoldId, key: &str) -> Result<(), PaymentError> {
-    let voided = in_time(app, app.payment.void(hold, key)).await;
+/// Gives back what was set aside for an attempt to pay for a hold.
+pub async fn void(app: &App, hold: &HoldId, lease: &Lease) -> Result<(), PaymentError> {
+    let voided = in_time(app, app.payment.void(&lease.attempt)).await;
     voided.inspect_err(|error| tracing::warn!(%hold, %error, "an authorisation is not voided yet"))
 }
 
@@ -129,7 +129,7 @@ async fn void_abandoned(app: &App) -> Result<(), Error> {
         let hold = attempt.used.hold.as_str();
         let booked = bookings::find_by_holds(&app.connection().await?, &[hold]).await?;
         let ours = booked.iter().any(|booking| booking.idempotency_key == attempt.used.key);
-        if ours || void(app, &attempt.used.hold, &attempt.used.key).await.is_ok() {
+        if ours || void(app, &attempt.used.hold, &attempt.lease).await.is_ok() {
             idempotency::forget(&app.connection().await?, &attempt.used, &attempt.lease).await?;
         }
     }

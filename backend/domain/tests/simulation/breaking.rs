@@ -70,7 +70,6 @@ impl World {
         match self.chance.below(5) {
             0 => {
                 self.redis.emptied();
-                self.witness.unknown_at_gate.extend(1..=self.last_key());
                 self.note(|| "redis is emptied".to_owned());
             }
             1 => {

@@ -30,6 +30,7 @@ pub(crate) fn first_version(epoch: u64) -> u64 {
 
 /// Fills the mirror from Postgres, in a new epoch.
 pub(crate) async fn load(process: &Process) -> Result<(), Lost> {
+    let unknown = process.shared.world.borrow().witness.unknown_now();
     let (epoch, queue_open, seats) = process
         .postgres("begin an epoch", |database| {
             if database.bug != Some(Bug::EpochsStandStill) || database.epoch == 0 {
@@ -39,7 +40,11 @@ pub(crate) async fn load(process: &Process) -> Result<(), Lost> {
         })
         .await?;
     let loaded = Mirror { version: first_version(epoch), queue_open, seats };
-    process.redis("load", |redis| redis.load(loaded)).await?;
+    if process.redis("load", |redis| redis.load(loaded)).await? {
+        let mut world = process.shared.world.borrow_mut();
+        let now_ms = world.now_ms;
+        world.witness.note_loaded(&unknown, now_ms);
+    }
     // What was committed between reading and loading found no mirror, or one that is gone.
     let facts: Facts =
         process.postgres("read claims", |database| database.facts()).await?.into_iter().collect();

@@ -62,24 +62,26 @@ type Answer = Rc<RefCell<Option<Result<Decision, Lost>>>>;
 /// Wishes that wait to be written together.
 #[derive(Default)]
 pub(crate) struct Batch {
-    waiting: Vec<(Wish, Answer)>,
+    /// Whether the gate knows of it stands beside each.
+    waiting: Vec<(Wish, bool, Answer)>,
     writing: bool,
 }
 
 pub(crate) async fn place(process: &Process, wish: &Wish) -> Placed {
     let id = wish.hold();
-    let claimed = pass_gate(process, wish).await;
-    if let Claimed::Taken(_) = claimed {
-        return Placed::Taken;
-    }
-    let decision = write(process, wish).await;
+    let claimed = match pass_gate(process, wish).await {
+        Ok(Claimed::Taken(_)) => return Placed::Taken,
+        Ok(claimed) => claimed,
+        Err(Lost) => return Placed::Unavailable,
+    };
+    let decision = write(process, wish, claimed != Claimed::Missing).await;
     if claimed == Claimed::Pending && !matches!(decision, Ok(Decision::New(..))) {
         let _lapses_by_itself = process.redis("undo", |redis| redis.undo(&id, &wish.seats)).await;
     }
     match decision {
         Ok(Decision::New(hold, facts)) => {
             if claimed == Claimed::Missing {
-                process.shared.world.borrow_mut().witness.unknown_at_gate.insert(wish.key);
+                process.shared.world.borrow_mut().witness.unknown_at_gate.insert(wish.key, None);
             }
             mirroring::follow(process, &facts).await;
             yes(id, hold)
@@ -102,23 +104,29 @@ fn yes(hold: OwnerId, placed: Hold) -> Placed {
 }
 
 /// `Missing` means: go on without the gate.
-async fn pass_gate(process: &Process, wish: &Wish) -> Claimed {
+async fn pass_gate(process: &Process, wish: &Wish) -> Result<Claimed, Lost> {
     let owner = wish.hold();
     for _ in 0..FILL_ATTEMPTS_MAX {
         match process.redis("claim", |redis| redis.claim(&owner, &wish.seats)).await {
-            Ok(Claimed::Missing) => mirroring::fill(process).await,
-            Ok(claimed) => return claimed,
+            Ok((Claimed::Missing, _)) => mirroring::fill(process).await,
+            // What Redis forgot Postgres knows: a repetition is no loser.
+            Ok((Claimed::Taken(lost), true)) => {
+                let placed =
+                    process.postgres("find the hold", |database| database.holds.contains_key(&owner)).await?;
+                return Ok(if placed { Claimed::Mine } else { Claimed::Taken(lost) });
+            }
+            Ok((claimed, _)) => return Ok(claimed),
             Err(Lost) => break,
         }
     }
-    Claimed::Missing
+    Ok(Claimed::Missing)
 }
 
 /// Whoever comes first writes for all who have come by then.
-async fn write(process: &Process, wish: &Wish) -> Result<Decision, Lost> {
+async fn write(process: &Process, wish: &Wish, gated: bool) -> Result<Decision, Lost> {
     let answer = Answer::default();
     let leads = process.memory(|service| {
-        service.batch.waiting.push((wish.clone(), Rc::clone(&answer)));
+        service.batch.waiting.push((wish.clone(), gated, Rc::clone(&answer)));
         !std::mem::replace(&mut service.batch.writing, true)
     });
     if leads {
@@ -137,19 +145,19 @@ async fn write(process: &Process, wish: &Wish) -> Result<Decision, Lost> {
     }
 }
 
-async fn write_batch(process: &Process, batch: Vec<(Wish, Answer)>) {
+async fn write_batch(process: &Process, batch: Vec<(Wish, bool, Answer)>) {
     let decided = process
         .postgres("place", |database| {
-            batch.iter().map(|(wish, _)| decide(database, wish)).collect::<Vec<_>>()
+            batch.iter().map(|(wish, gated, _)| decide(database, wish, *gated)).collect::<Vec<_>>()
         })
         .await;
-    for (at, (_, answer)) in batch.iter().enumerate() {
+    for (at, (.., answer)) in batch.iter().enumerate() {
         let decision = decided.as_ref().map(|decisions| decisions[at].clone()).map_err(|lost| *lost);
         *answer.borrow_mut() = Some(decision);
     }
 }
 
-fn decide(database: &mut Database, wish: &Wish) -> Decision {
+fn decide(database: &mut Database, wish: &Wish, gated: bool) -> Decision {
     let id = wish.hold();
     if let Some(hold) = database.holds.get(&id) {
         return Decision::Repeated(hold.clone());
@@ -178,6 +186,8 @@ fn decide(database: &mut Database, wish: &Wish) -> Decision {
     let hold =
         Hold { session: wish.session, entry: None, seats, token, status: HoldStatus::OnHold, deadline };
     database.holds.insert(id, hold.clone());
+    // What the gate does not know of has its mirror begun anew.
+    database.epoch += u64::from(!gated);
     Decision::New(hold, facts)
 }
 

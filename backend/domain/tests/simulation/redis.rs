@@ -43,6 +43,8 @@ pub(crate) struct Redis {
     pub(crate) gate: Gate,
     pub(crate) away: bool,
     pub(crate) offset_ms: i64,
+    /// Keys may have been used that the gate does not remember: the mirror was begun anew when seats had been claimed already.
+    forgetful: bool,
     pub(crate) published: VecDeque<Frame>,
     /// Events that the relay put here, and the number of the first one.
     pub(crate) stream: Vec<News>,
@@ -57,6 +59,7 @@ impl Redis {
             gate: Gate::default(),
             away: false,
             offset_ms: 0,
+            forgetful: false,
             published: VecDeque::new(),
             stream: Vec::new(),
             stream_from: 0,
@@ -76,11 +79,12 @@ impl Redis {
         self.stream.clear();
     }
 
-    pub(crate) fn claim(&mut self, owner: &OwnerId, seats: &[SeatId]) -> Claimed {
+    /// What the gate says, and whether it may have forgotten keys.
+    pub(crate) fn claim(&mut self, owner: &OwnerId, seats: &[SeatId]) -> (Claimed, bool) {
         let request = Request { owner, keyed: true, seats, deadline_ms: self.now_ms + PENDING_MS };
         let (claimed, step) = self.gate.claim(request, REMEMBERED_MAX, self.now_ms);
         self.publish(step);
-        claimed
+        (claimed, self.forgetful)
     }
 
     pub(crate) fn undo(&mut self, owner: &OwnerId, seats: &[SeatId]) {
@@ -101,8 +105,10 @@ impl Redis {
     }
 
     pub(crate) fn load(&mut self, loaded: Mirror) -> bool {
+        let claimed_before = !loaded.seats.is_empty();
         let taken = Mirror::load(&mut self.gate.mirror, loaded);
         if taken {
+            self.forgetful = claimed_before;
             self.published.push_back(Frame::Reload);
         }
         taken

@@ -1,6 +1,6 @@
 //! What was seen from outside: answers as they left, which nothing that happens later may take back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::id::{OwnerId, SeatId};
 use jiff::Timestamp;
@@ -21,9 +21,25 @@ pub(crate) struct Witness {
     holds: BTreeMap<u32, (i64, Vec<SeatId>)>,
     /// Seats that a reconciler found wrong twice.
     pub(crate) drift: usize,
-    /// Keys that the gate does not remember: their holds were placed without it, or before Redis was emptied. When such a key
-    /// comes again, the gate may take it for a new one, and a loser.
-    pub(crate) unknown_at_gate: BTreeSet<u32>,
+    /// Keys whose holds were placed without the gate, and when the mirror was begun anew for that. When such a key comes again
+    /// before, the gate may take it for a new one, and a loser.
+    pub(crate) unknown_at_gate: BTreeMap<u32, Option<i64>>,
+}
+
+impl Witness {
+    fn unknown(&self, key: u32, asked_ms: i64) -> bool {
+        self.unknown_at_gate.get(&key).is_some_and(|known| known.is_none_or(|known_ms| asked_ms <= known_ms))
+    }
+
+    /// Those of which nothing is known yet.
+    pub(crate) fn unknown_now(&self) -> Vec<u32> {
+        self.unknown_at_gate.iter().filter(|(_, known)| known.is_none()).map(|(key, _)| *key).collect()
+    }
+
+    /// A mirror was begun anew with what these had claimed.
+    pub(crate) fn note_loaded(&mut self, keys: &[u32], now_ms: i64) {
+        self.unknown_at_gate.extend(keys.iter().map(|key| (*key, Some(now_ms))));
+    }
 }
 
 impl World {
@@ -36,7 +52,7 @@ impl World {
             }
             // What was asked before the hold was promised may have been decided before, too.
             (Placed::Taken | Placed::Limit(_), Some((promised_ms, _)))
-                if asked_ms > *promised_ms && !self.witness.unknown_at_gate.contains(&key) =>
+                if asked_ms > *promised_ms && !self.witness.unknown(key, asked_ms) =>
             {
                 self.violate(format!("key {key} had its hold, and is told {answer:?} when it comes again"));
             }

@@ -126,10 +126,6 @@ impl World {
         self.keys
     }
 
-    pub(crate) fn last_key(&self) -> u32 {
-        self.keys
-    }
-
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             story.push(format!("{:>8} {}", self.now_ms, line()));

@@ -16,10 +16,11 @@ use super::{ATTEMPTS_MAX, Write, Written};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::claims::{self, Claim, Owned};
+use crate::store::epochs;
 use crate::store::holds::{self, Hold};
 use crate::store::shows::Show;
 use crate::store::{SCHEMA, queues};
-use crate::{placing, telling};
+use crate::telling;
 
 /// Placing holds.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Wanted {
     pub show: Arc<Show>,
     /// Which seats, sorted.
     pub seats: Vec<SeatId>,
+    /// Whether the gate knows of it.
+    pub gated: bool,
     /// Whether the id comes from an `Idempotency-Key`, so that the hold may be there already.
     pub keyed: bool,
     /// What the request asks for.
@@ -84,14 +87,14 @@ async fn attempt(app: &App, jobs: &[Wanted]) -> Result<Option<Written<Decision>>
     if placed.is_empty() {
         return Ok(Some(Written { answers, claims }));
     }
-    let shows: Vec<_> = placed.iter().map(|hold| hold.show.as_str()).collect();
+    let ungated: Vec<_> = ungated(app, jobs, &answers);
     let told: Vec<_> = placed.iter().map(telling::held).collect();
     // The seats first: an event's number is taken when they are ours.
     let taken = claims::take(&transaction, &claims).await?;
     tokio::try_join!(
         holds::insert(&transaction, &placed),
         outbox::put_all(&transaction, SCHEMA, &told),
-        placing::without_gate(app, &transaction, &shows),
+        epochs::next_of_all(&transaction, &ungated),
     )?;
     let late = std::iter::zip(jobs, &answers)
         .any(|(job, answer)| matches!(answer, Ok(Decision::Placed(_))) && Instant::now() >= job.until);
@@ -100,6 +103,14 @@ async fn attempt(app: &App, jobs: &[Wanted]) -> Result<Option<Written<Decision>>
     }
     transaction.commit().await.map_err(postgres::Error::from)?;
     Ok(Some(Written { answers, claims }))
+}
+
+/// Shows of holds that Redis does not know of, or will not carry: a new epoch has their mirrors begun anew.
+fn ungated<'a>(app: &App, jobs: &'a [Wanted], answers: &[Result<Decision, Error>]) -> Vec<&'a str> {
+    let available = app.gate.available();
+    let placed =
+        std::iter::zip(jobs, answers).filter(|(_, answer)| matches!(answer, Ok(Decision::Placed(_))));
+    placed.filter(|(job, _)| !(available && job.gated)).map(|(job, _)| job.show.id.as_str()).collect()
 }
 
 /// All that the decisions need to know, locked; and what was decided so far.

@@ -11,7 +11,7 @@
 --      already, or was here before · `claimed`, with the seats · `taken`, with the seats of the first candidate that are, the
 --      clock, the mirror's state and, unless the caller knows that one, the mirror
 local mirror, owner, channel, show = KEYS[1], ARGV[1], ARGV[3], ARGV[4]
-local head = redis.call('HMGET', mirror, 'v', 'q')
+local head = redis.call('HMGET', mirror, 'v', 'q', 'k')
 if not head[1] then return { 'missing', {}, 0, '', {} } end
 local mine = { 'mine', {}, 0, '', {} }
 local remembered_max = tonumber(ARGV[6])
@@ -83,7 +83,7 @@ if not chosen then
     if not token(seat) then lost[#lost + 1] = seat end
   end
   if own then return mine end
-  local state = head[1] .. ':' .. (head[2] or '0')
+  local state = head[1] .. ':' .. (head[2] or '0') .. ':' .. (head[3] or '1')
   return { 'taken', lost, now, state, state == ARGV[10] and {} or redis.call('HGETALL', mirror) }
 end
 

@@ -12,7 +12,7 @@ pub struct Sight {
     pub version: u64,
     /// What cannot be claimed.
     pub taken: Taken,
-    /// The version, and whether the queue is open, as `claim.lua` writes them. While a mirror is in this state no seat that
+    /// The version, whether the queue is open, and whether the gate may have forgotten keys, as `claim.lua` writes them. While a mirror is in this state no seat that
     /// was free is not; one whose claim lapsed since may be free before a sweeper says so.
     state: String,
 }
@@ -22,7 +22,7 @@ impl Sight {
     pub fn of_fields(plan: &Plan, now_ms: u64, fields: &[String]) -> Option<Self> {
         let value =
             |wanted: &str| fields.chunks_exact(2).find(|pair| pair[0] == wanted).map(|pair| pair[1].as_str());
-        let (version, queue) = (value("v")?, value("q").unwrap_or("0"));
+        let (version, queue, forgetful) = (value("v")?, value("q").unwrap_or("0"), value("k").unwrap_or("1"));
         let mut taken = Taken::none(plan.capacity());
         for pair in fields.chunks_exact(2) {
             if let Some(name) = pair[0].strip_prefix("s:")
@@ -32,13 +32,19 @@ impl Sight {
                 taken.take(seat);
             }
         }
-        Some(Self { version: version.parse().ok()?, taken, state: format!("{version}:{queue}") })
+        Some(Self { version: version.parse().ok()?, taken, state: format!("{version}:{queue}:{forgetful}") })
     }
 
     /// Of a picture, wherever it comes from. Its state is known to nobody.
     pub fn of_picture(plan: &Plan, picture: &Picture) -> Self {
         let taken = plan.taken(picture.seats.keys().map(domain::id::SeatId::as_str));
         Self { version: picture.version, taken, state: String::new() }
+    }
+
+    /// Whether keys may have been used before that the gate does not remember: the mirror was begun anew when seats had been
+    /// claimed already.
+    pub fn forgetful(&self) -> bool {
+        self.state.ends_with(":1")
     }
 
     /// How to say which state this is.
@@ -78,10 +84,11 @@ mod tests {
 
     fn free_seats(queue: &str) -> Vec<usize> {
         let fields = ["s:A1", "b:9:0:x", "s:A2", "h:9:1000:x", "s:A3", "h:9:1001:x", "s:A4", "p:9:1000:x"];
-        let more = ["s:A5", "e:9:1000:x", "s:A6", "f:9:0:", "s:ZZ", "b:9:0:x", "v", "7", "q", queue];
+        let more =
+            ["s:A5", "e:9:1000:x", "s:A6", "f:9:0:", "s:ZZ", "b:9:0:x", "v", "7", "k", "0", "q", queue];
         let fields: Vec<String> = fields.iter().chain(&more).map(ToString::to_string).collect();
         let sight = Sight::of_fields(&plan(), 1000, &fields).unwrap();
-        assert_eq!((sight.version, sight.state()), (7, format!("7:{queue}").as_str()));
+        assert_eq!((sight.version, sight.state()), (7, format!("7:{queue}:0").as_str()));
         (0..7).filter(|seat| sight.taken.free(*seat)).collect()
     }
 

@@ -14,6 +14,14 @@ pub fn first_version(epoch: i64) -> u64 {
     epoch.unsigned_abs() << EPOCH_BITS
 }
 
+/// Begins the next epoch of a show, which Redis is about to have. From here on it may count up in it, whether or not that is
+/// noted afterwards.
+pub async fn next_for_mirror(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
+    let next = "INSERT INTO reservations.epochs AS e (show_id, epoch, handed) VALUES ($1, 1, 1)
+                ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1, handed = e.epoch + 1 RETURNING epoch";
+    Ok(transaction.query_one(&transaction.prepare_cached(next).await?, &[&show.as_str()]).await?.get(0))
+}
+
 /// Begins the next epoch of a show.
 pub async fn next(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
     let next = "INSERT INTO reservations.epochs AS e (show_id, epoch) VALUES ($1, 1)
@@ -23,6 +31,9 @@ pub async fn next(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
 
 /// Begins the next epoch of several shows; in one order, so that nobody waits in a circle.
 pub async fn next_of_all(transaction: &Transaction<'_>, shows: &[&str]) -> Result<()> {
+    if shows.is_empty() {
+        return Ok(());
+    }
     let next = "INSERT INTO reservations.epochs AS e (show_id, epoch)
                 SELECT DISTINCT show_id, 1 FROM unnest($1::text[]) AS show_id ORDER BY show_id
                 ON CONFLICT (show_id) DO UPDATE SET epoch = e.epoch + 1";
@@ -30,9 +41,9 @@ pub async fn next_of_all(transaction: &Transaction<'_>, shows: &[&str]) -> Resul
     Ok(())
 }
 
-/// Begins the next epoch of a show if Redis has the present one.
+/// Begins the next epoch of a show if Redis has, or may have, the present one.
 pub async fn leave_mirrored(client: &Connection, show: &ShowId) -> Result<()> {
-    let leave = "UPDATE reservations.epochs SET epoch = epoch + 1 WHERE show_id = $1 AND epoch <= mirrored";
+    let leave = "UPDATE reservations.epochs SET epoch = epoch + 1 WHERE show_id = $1 AND epoch <= greatest(mirrored, handed)";
     client.execute(&client.prepare_cached(leave).await?, &[&show.as_str()]).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A row without an answer is an attempt under way, which may have set money aside; its lease says until when it is thought alive.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Transaction};
@@ -47,7 +47,11 @@ pub enum Known {
 
 /// The right to answer a key, until it runs out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease(String);
+pub struct Lease {
+    id: String,
+    /// What the payment provider knows the attempt by: the same for all who take the key over, and new when it was given back.
+    pub attempt: String,
+}
 
 struct Columns<'a> {
     sessions: Vec<&'a str>,
@@ -73,18 +77,18 @@ pub async fn begin(transaction: &Transaction<'_>, used: &[&Used], lease: Duratio
         std::iter::zip(used, &first).filter(|(_, first)| **first).map(|(used, _)| *used).collect();
     let leases: Vec<String> = firsts.iter().map(|_| crate::names::fresh("lease")).collect();
     let taken = take(transaction, &firsts, &leases, lease).await?;
-    let others: Vec<&Used> = firsts.iter().filter(|used| !taken.contains(&key_of(used))).copied().collect();
+    let others: Vec<&Used> =
+        firsts.iter().filter(|used| !taken.contains_key(&key_of(used))).copied().collect();
     let mut found = find(transaction, &others).await?.into_iter();
     let mut leases = leases.into_iter();
     let known = std::iter::zip(used, first).map(|(used, first)| {
         if !first {
             return Known::UnderWay;
         }
-        let lease = Lease(leases.next().unwrap_or_default());
-        if taken.contains(&key_of(used)) {
-            Known::Fresh(lease)
-        } else {
-            found.next().unwrap_or(Known::UnderWay)
+        let id = leases.next().unwrap_or_default();
+        match taken.get(&key_of(used)) {
+            Some(attempt) => Known::Fresh(Lease { id, attempt: attempt.clone() }),
+            None => found.next().unwrap_or(Known::UnderWay),
         }
     });
     Ok(known.collect())
@@ -94,23 +98,24 @@ fn key_of(used: &Used) -> (String, String) {
     (used.session.as_str().to_owned(), used.key.clone())
 }
 
-/// Which of the keys are now ours.
+/// Which of the keys are now ours, and by what the attempt at each is known.
 async fn take(
     transaction: &Transaction<'_>,
     used: &[&Used],
     leases: &[String],
     lease: Duration,
-) -> Result<HashSet<(String, String)>> {
+) -> Result<HashMap<(String, String), String>> {
     let take = transaction
         .prepare_cached(
-            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, hold_id, lease, lease_until)
-             SELECT session_id, key, fingerprint, hold_id, lease, clock_timestamp() + $6 * interval '1 second'
+            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, hold_id, lease, attempt, lease_until)
+             SELECT session_id, key, fingerprint, hold_id, lease, lease, clock_timestamp() + $6 * interval '1 second'
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
                 AS u (session_id, key, fingerprint, hold_id, lease)
              ORDER BY session_id, key
-             ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease
+             ON CONFLICT (session_id, key) DO UPDATE
+                SET lease_until = excluded.lease_until, lease = excluded.lease, attempt = coalesce(i.attempt, excluded.attempt)
                 WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
-             RETURNING session_id, key",
+             RETURNING session_id, key, attempt",
         )
         .await?;
     let Columns { sessions, keys } = Columns::of(used);
@@ -119,7 +124,7 @@ async fn take(
     let parameters: [&(dyn ToSql + Sync); 6] =
         [&sessions, &keys, &fingerprints, &holds, &leases, &lease.as_secs_f64()];
     let rows = transaction.query(&take, &parameters).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }
 
 /// What others did with these keys, in their order.
@@ -159,7 +164,7 @@ pub async fn lock(transaction: &Transaction<'_>, attempts: &[(&Used, &Lease)]) -
     let lock = transaction.prepare_cached(lock).await?;
     let used: Vec<&Used> = attempts.iter().map(|(used, _)| *used).collect();
     let Columns { sessions, keys } = Columns::of(&used);
-    let leases: Vec<_> = attempts.iter().map(|(_, lease)| lease.0.as_str()).collect();
+    let leases: Vec<_> = attempts.iter().map(|(_, lease)| lease.id.as_str()).collect();
     let rows = transaction.query(&lock, &[&sessions, &keys, &leases]).await?;
     let ours: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
     Ok((1..).take(attempts.len()).map(|at| ours.contains(&at)).collect())
@@ -195,7 +200,7 @@ pub async fn forget(client: &Connection, used: &Used, lease: &Lease) -> Result<(
     let forget = "DELETE FROM reservations.idempotency
                   WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
     let forget = client.prepare_cached(forget).await?;
-    client.execute(&forget, &[&used.session.as_str(), &used.key, &lease.0]).await?;
+    client.execute(&forget, &[&used.session.as_str(), &used.key, &lease.id]).await?;
     Ok(())
 }
 
@@ -204,7 +209,7 @@ pub async fn leave(client: &Connection, used: &Used, lease: &Lease) -> Result<()
     let end = "UPDATE reservations.idempotency SET lease_until = clock_timestamp()
                WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
     let end = client.prepare_cached(end).await?;
-    client.execute(&end, &[&used.session.as_str(), &used.key, &lease.0]).await?;
+    client.execute(&end, &[&used.session.as_str(), &used.key, &lease.id]).await?;
     Ok(())
 }
 
@@ -231,7 +236,7 @@ pub async fn adopt_abandoned(
                          AND lease_until < clock_timestamp() - $1 * interval '1 second'
                        ORDER BY lease_until LIMIT $4 FOR UPDATE SKIP LOCKED) AS a
                  WHERE i.session_id = a.session_id AND i.key = a.key
-                 RETURNING i.session_id, i.key, i.fingerprint, i.hold_id";
+                 RETURNING i.session_id, i.key, i.fingerprint, i.hold_id, coalesce(i.attempt, '') AS attempt";
     let mine = crate::names::fresh("lease");
     let adopt = client.prepare_cached(adopt).await?;
     let rows = client.query(&adopt, &[&age.as_secs_f64(), &lease.as_secs_f64(), &mine, &limit]).await?;
@@ -242,7 +247,7 @@ pub async fn adopt_abandoned(
             fingerprint: row.get("fingerprint"),
             hold: id!(HoldId, row, "hold_id"),
         },
-        lease: Lease(mine.clone()),
+        lease: Lease { id: mine.clone(), attempt: row.get("attempt") },
     };
     Ok(rows.iter().map(of).collect())
 }

@@ -1,11 +1,10 @@
 //! Money follows what was decided: taken for what is booked, given back for what is not, whatever fails in between.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::id::HoldId;
 use reservations::config::Config;
 use reservations::payment::{Authorisation, Order, PaymentError, PaymentProvider, TestProvider};
 use serde_json::json;
@@ -25,6 +24,9 @@ struct Ledger {
     given_back: Mutex<HashSet<String>>,
     captures_fail: AtomicBool,
     voids_fail: AtomicBool,
+    /// The reference of each attempt.
+    attempts: Mutex<HashMap<String, String>>,
+    voided: Mutex<HashSet<String>>,
 }
 
 impl Bank {
@@ -49,7 +51,10 @@ fn reference(hold: &str) -> String {
 impl PaymentProvider for Bank {
     async fn authorise(&self, order: &Order<'_>) -> Result<Authorisation, PaymentError> {
         let authorisation = TestProvider.authorise(order).await?;
-        self.0.set_aside.lock().unwrap().insert(authorisation.reference.clone());
+        assert!(!self.0.voided.lock().unwrap().contains(order.attempt), "a voided attempt is over");
+        let reference = &authorisation.reference;
+        self.0.attempts.lock().unwrap().insert(order.attempt.to_owned(), reference.clone());
+        self.0.set_aside.lock().unwrap().insert(reference.clone());
         if order.token == "slow_1" {
             return Err(PaymentError::Unknown);
         }
@@ -65,11 +70,16 @@ impl PaymentProvider for Bank {
         Ok(())
     }
 
-    async fn void(&self, hold: &HoldId, _key: &str) -> Result<(), PaymentError> {
+    async fn void(&self, attempt: &str) -> Result<(), PaymentError> {
         if self.0.voids_fail.load(Ordering::Relaxed) {
             return Err(PaymentError::Unknown);
         }
-        self.refund(&reference(hold.as_str())).await
+        self.0.voided.lock().unwrap().insert(attempt.to_owned());
+        let reference = self.0.attempts.lock().unwrap().get(attempt).cloned();
+        match reference {
+            Some(reference) => self.refund(&reference).await,
+            None => Ok(()),
+        }
     }
 
     async fn refund(&self, reference: &str) -> Result<(), PaymentError> {

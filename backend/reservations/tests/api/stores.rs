@@ -180,3 +180,22 @@ async fn a_column_that_is_added_under_a_running_instance_breaks_nothing() {
         assert_eq!(sell(seat).await, 204, "{seat}");
     }
 }
+
+/// What Redis forgot of keys Postgres knows: whoever repeats one is no loser, though somebody else has the seats by now.
+#[tokio::test]
+async fn a_key_that_an_emptied_redis_forgot_keeps_its_answer() {
+    let world = World::start(1).await;
+    let (buyer, rival) = (world.visitor(), world.visitor());
+    let wish = json!({ "seats": ["A1"] });
+    let first = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    assert_eq!(buyer.delete(&format!("/api/holds/{}", first.text("id"))).await.status, 204);
+    hold(&rival, &["A1"]).await;
+    let (mut redis, key) = mirror(&world).await;
+    let remembered = key.replace(":show:", ":keyed:");
+    let forgotten: u32 = redis::cmd("DEL").arg(&key).arg(&remembered).query_async(&mut redis).await.unwrap();
+    assert_eq!(forgotten, 2);
+    let again = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
+    assert_eq!((again.status, again.body), (first.status, first.body));
+    let other = buyer.post_keyed(&holds(SHOW), "other", &wish).await;
+    assert_eq!(other.code(), "seats_unavailable");
+}
