@@ -126,7 +126,7 @@ impl Verdict {
 
 /// Whether a request is the first with its key.
 enum First {
-    Ours(Lease, Option<Hold>),
+    Ours(Lease, Option<Box<Hold>>),
     Repeated(Kept),
 }
 
@@ -159,7 +159,7 @@ async fn book(
     confirmation: &Confirmation,
     used: &Used,
     lease: &Lease,
-    hold: Option<Hold>,
+    hold: Option<Box<Hold>>,
 ) -> Result<Booking, Error> {
     let hold = hold.filter(|hold| hold.session == confirmation.session).ok_or(Error::HoldNotFound)?;
     if let Some(booking) = booked_before(app, &hold, confirmation).await? {

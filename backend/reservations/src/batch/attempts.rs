@@ -24,7 +24,7 @@ pub struct Attempts;
 #[derive(Debug)]
 pub enum Begun {
     /// It is; and the hold, if there is one.
-    First(Lease, Option<Hold>),
+    First(Lease, Option<Box<Hold>>),
     /// What is known of the key.
     Known(Known),
 }
@@ -48,7 +48,7 @@ impl Write for Attempts {
         let claims = grace(app, &transaction, &mut found).await?;
         transaction.commit().await.map_err(postgres::Error::from)?;
         let answer = |(used, known): (&Used, Known)| match known {
-            Known::Fresh(lease) => Ok(Begun::First(lease, found.get(&used.hold).cloned())),
+            Known::Fresh(lease) => Ok(Begun::First(lease, found.get(&used.hold).cloned().map(Box::new))),
             known => Ok(Begun::Known(known)),
         };
         Ok(Written { answers: std::iter::zip(jobs, known).map(answer).collect(), claims })

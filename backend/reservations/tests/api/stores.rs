@@ -4,7 +4,7 @@ use reservations::store::claims::{Claim, ClaimStatus};
 use serde_json::json;
 use testkit::wait::until;
 
-use crate::world::{SHOW, World, hold, payment, seats};
+use crate::world::{SHOW, World, hold, holds, payment, seats};
 
 /// A connection to the test's Redis, and the mirror's key.
 async fn mirror(world: &World) -> (redis::aio::MultiplexedConnection, String) {
