@@ -27,6 +27,8 @@ fn hold(id: &str, name: &str, status: HoldStatus) -> Hold {
         status,
         created_at_ns: 0,
         expires_at_ns: NOW + 1,
+        extended: false,
+        graced: false,
     }
 }
 
