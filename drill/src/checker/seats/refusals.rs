@@ -142,7 +142,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// Holds that nobody knows of, until they lapse; and what they were sold as, until that is taken back.
+    /// Holds that nobody knows of, until they lapse; or until their bookings are taken back.
     fn add_life(&mut self, history: &History, life: &Life<'a>) {
         for seat in life.seats {
             let since = self.had.entry((life.show, seat)).or_insert(Nanos::MAX);
@@ -151,20 +151,11 @@ impl<'a> Collected<'a> {
         if life.source != Source::Books {
             return;
         }
-        let lapses = life.deadline.saturating_add(CLOCKS);
-        let Some(booking) = life.booking else {
-            return self.add(life.show, life.seats, (life.placed.from, lapses));
+        let until = match life.booking {
+            Some(booking) => booking.cancelled_at_ns.map_or(Nanos::MAX, |at| history.at_wall(at)),
+            None => life.deadline,
         };
-        let until =
-            booking.cancelled_at_ns.map_or(Nanos::MAX, |at| history.at_wall(at).saturating_add(CLOCKS));
-        match life.claimed_anew(history) {
-            // In between they were anybody's.
-            Some(anew) => {
-                self.add(life.show, life.seats, (life.placed.from, lapses));
-                self.add(life.show, life.seats, (anew.from, until));
-            }
-            None => self.add(life.show, life.seats, (life.placed.from, until)),
-        }
+        self.add(life.show, life.seats, (life.placed.from, until.saturating_add(CLOCKS)));
     }
 
     /// Somebody in line, and what came free while they were, until it is given to the line or goes on sale.
