@@ -7,9 +7,10 @@ pub const HOLD: &str = include_str!("claim/hold.sql");
 pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 
 /// What every transaction sends alike, as variables of pgbench.
-pub const CONSTANTS: [(&str, &str); 13] = [
+pub const CONSTANTS: [(&str, &str); 14] = [
     ("n", "0"),
     ("one", "1"),
+    ("due", "capture"),
     ("answered", "201"),
     ("price", "1250"),
     ("currency", "USD"),
@@ -57,7 +58,7 @@ pub(super) mod tests {
 
     /// What reservations asks, with its constants in their places.
     fn asked() -> String {
-        let files = ["bookings", "claims", "holds", "idempotency", "queues"]
+        let files = ["bookings", "claims", "holds", "idempotency", "queues", "unsettled"]
             .map(|table| source(&format!("reservations/src/store/{table}.rs")));
         let captures = source("reservations/src/batch/captures.rs");
         let asked =
@@ -106,7 +107,7 @@ pub(super) mod tests {
     fn every_statement_is_one_that_reservations_asks() {
         let asked = asked();
         let statements = [statements(HOLD), statements(CONFIRM)].concat();
-        assert_eq!(statements.len(), 9 + 15);
+        assert_eq!(statements.len(), 9 + 17);
         for statement in statements {
             assert!(asked.contains(&format!("{statement}\"")), "reservations does not ask: {statement}");
         }

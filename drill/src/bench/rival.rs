@@ -1,8 +1,10 @@
 //! One of many who want a seat of the same show: they try, take what is suggested instead, look again, and go when they have a
-//! seat or there is none left. Every second one who gets a seat pays for it.
+//! seat or there is none left. Every second one who gets a seat pays for it. Who is told to come back asks the same again, under
+//! the same key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -12,6 +14,8 @@ use serde::Deserialize;
 use super::buying::{PAYMENT, made};
 use super::load::{Answer, Line, Talk, request};
 
+/// Before somebody who was told to come back does so.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Nobody needs as many.
 const REQUESTS_MAX: usize = 1_000;
 
@@ -25,6 +29,11 @@ pub struct Rival {
     chance: Xoshiro256PlusPlus,
     next: Next,
     asked: usize,
+    /// What was asked for, the same twice counted once: keys are made of it.
+    wishes: usize,
+    /// How often they were told to come back, and whether they were just now.
+    turned_away: u64,
+    pausing: bool,
     won: Option<Won>,
 }
 
@@ -86,8 +95,16 @@ impl Rival {
             chance,
             next: Next::Hold(first),
             asked: 0,
+            wishes: 0,
+            turned_away: 0,
+            pausing: false,
             won: None,
         }
+    }
+
+    /// How often they were told to come back.
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 
     /// What they got, if anything.
@@ -96,7 +113,7 @@ impl Rival {
     }
 
     fn request(&self) -> Option<Vec<u8>> {
-        let key = format!("{}-{}", self.key, self.asked);
+        let key = format!("{}-{}", self.key, self.wishes);
         match &self.next {
             Next::Hold(body) => {
                 Some(request::post(&format!("/api/shows/{}/holds", self.show), &self.cookies, &key, body))
@@ -111,6 +128,11 @@ impl Rival {
     }
 
     fn answered(&mut self, answer: Answer<'_>) -> Result<Next> {
+        if answer.status == 503 {
+            (self.turned_away, self.pausing) = (self.turned_away + 1, true);
+            return Ok(self.next.clone());
+        }
+        self.wishes += 1;
         match (&self.next, answer.status) {
             (Next::Hold(_), 201) => self.got(answer),
             (Next::Hold(_), 409) => self.lost(answer),
@@ -159,6 +181,9 @@ fn named(seat: &str) -> String {
 impl Talk for Rival {
     async fn ask(&mut self, line: &mut Line) -> Result<bool> {
         let Some(request) = self.request() else { return Ok(false) };
+        if std::mem::take(&mut self.pausing) {
+            tokio::time::sleep(PAUSE).await;
+        }
         self.asked += 1;
         ensure!(self.asked <= REQUESTS_MAX, "{REQUESTS_MAX} requests, and neither a seat nor sold out");
         self.next = self.answered(line.exchange(&request).await?)?;
@@ -205,6 +230,17 @@ mod tests {
         assert_eq!(told(&mut keeps, 201, held), Next::Go);
         let won = keeps.won().unwrap();
         assert_eq!((won.seat.as_str(), won.path.as_str()), ("A1", "/api/holds/hold_1"));
+    }
+
+    #[test]
+    fn who_is_told_to_come_back_asks_the_same_under_the_same_key() {
+        let mut rival = rival(0);
+        let first = rival.request();
+        told(&mut rival, 503, "");
+        assert_eq!((rival.request(), rival.turned_away()), (first.clone(), 1));
+        told(&mut rival, 409, r#"{"code":"seats_unavailable","alternatives":[]}"#);
+        rival.next = Next::Hold(r#"{"best":1}"#.to_owned());
+        assert_ne!(rival.request(), first, "another wish has another key");
     }
 
     #[test]

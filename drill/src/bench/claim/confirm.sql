@@ -46,6 +46,8 @@ INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)
     SELECT booking_id, show_id, seat_id, true
     FROM unnest(ARRAY[:hold]::text[], ARRAY[:show]::text[], ARRAY[:seat]::text[]) AS b (booking_id, show_id, seat_id)
     ORDER BY show_id, seat_id;
+INSERT INTO reservations.unsettled (booking_id, due) SELECT booking, :due FROM unnest(ARRAY[:hold]::text[]) AS booking
+    ON CONFLICT DO NOTHING;
 INSERT INTO reservations.outbox (event)
     SELECT event FROM unnest(ARRAY[:told_booked]::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place;
 UPDATE reservations.idempotency AS i SET status = a.status, body = a.body
@@ -55,5 +57,8 @@ UPDATE reservations.idempotency AS i SET status = a.status, body = a.body
 COMMIT;
 BEGIN;
 SET LOCAL synchronous_commit = off;
+\startpipeline
 UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = ANY(ARRAY[:hold]) AND captured_at IS NULL;
+DELETE FROM reservations.unsettled WHERE booking_id = ANY(ARRAY[:hold]) AND due = :due;
+\endpipeline
 COMMIT;

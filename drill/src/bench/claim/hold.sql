@@ -31,7 +31,6 @@ SELECT c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at
 SELECT show_id FROM reservations.queues WHERE show_id = ANY(ARRAY[:show]) AND open;
 \endpipeline
 SELECT nextval('reservations.fence'), clock_timestamp() FROM generate_series(1, :one::int) \gset
-\startpipeline
 INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, expires_at)
     SELECT show_id, seat_id, 'held', owner, token, expires_at
     FROM unnest(ARRAY[:show]::text[], ARRAY[:seat]::text[], ARRAY[:hold]::text[], ARRAY[:nextval]::bigint[], ARRAY[:expires_at]::timestamptz[])
@@ -44,6 +43,7 @@ INSERT INTO reservations.claims AS c (show_id, seat_id, status, owner, token, ex
            OR (c.status = 'escrow' AND c.expires_at <= clock_timestamp())
            OR (c.status = 'held' AND c.expires_at <= clock_timestamp() AND NOT EXISTS
                (SELECT FROM reservations.queues AS q WHERE q.show_id = excluded.show_id AND q.open)));
+\startpipeline
 INSERT INTO reservations.holds (id, show_id, session_id, entry_id, seats, token, status, price_minor, currency,
         fingerprint, created_at, expires_at)
     SELECT id, show_id, session_id, entry_id, string_to_array(seats, ','), token, 'on_hold', price_minor, currency,
