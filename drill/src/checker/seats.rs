@@ -21,7 +21,7 @@ use super::lives::{Life, Place};
 use super::story::{self, Line};
 use super::verdict::{Judgement, Story};
 use crate::history::{Call, Nanos};
-use model::{Refusal, SeatHistory, SeatHold};
+use model::{Refusal, Sale, SeatHistory, SeatHold};
 
 /// Judges it.
 pub(super) fn judge(evidence: &Evidence) -> Judgement {
@@ -78,7 +78,7 @@ fn seat_hold(evidence: &Evidence, at: usize, life: &Life) -> SeatHold {
         life: at,
         // What it was placed with is not written anywhere when its seats were claimed anew.
         token: life.row.filter(|_| claimed_anew.is_none()).map(|row| row.token),
-        anew: claimed_anew.map(|_| life.row.map(|row| row.token)),
+        sale: claimed_anew.map_or(Sale::InTime, |_| Sale::Late(life.row.map(|row| row.token))),
         deadline: life.deadline,
         placed: (life.placed.from, life.placed.until.unwrap_or(Nanos::MAX)),
         booked: life.confirms.iter().filter_map(sold).collect(),

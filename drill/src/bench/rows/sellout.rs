@@ -103,7 +103,10 @@ impl Sellout {
         let taken: i64 = self.postgres.query_one(TAKEN, &[&&*self.show]).await?.get(0);
         let (seats, won) = (self.seats.len(), self.won.len());
         ensure!(told.len() == won, "{won} buyers were told of {} seats", told.len());
-        ensure!(taken == won as i64, "{won} buyers have a seat, and {taken} seats are sold or held");
+        ensure!(
+            usize::try_from(taken)? == won,
+            "{won} buyers have a seat, and {taken} seats are sold or held"
+        );
         ensure!(won == seats, "{won} of {seats} seats are sold or held, and nobody wants the others");
         Ok(())
     }

@@ -22,8 +22,7 @@ pub(super) struct SeatHold {
     /// Which, among all lives.
     pub(super) life: usize,
     pub(super) token: Option<i64>,
-    /// Whether it was sold when it had lapsed, and the token of that, where it is known.
-    pub(super) anew: Option<Option<i64>>,
+    pub(super) sale: Sale,
     /// From then on it may be free.
     pub(super) deadline: Nanos,
     pub(super) placed: (Nanos, Nanos),
@@ -33,6 +32,15 @@ pub(super) struct SeatHold {
     pub(super) may_book: Nanos,
     pub(super) may_release: Nanos,
     pub(super) may_cancel: Nanos,
+}
+
+/// How a hold is sold, if it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sale {
+    /// In time, under the token it has.
+    InTime,
+    /// When it had lapsed, under a new token, where that is known.
+    Late(Option<i64>),
 }
 
 /// Somebody was told that it is not free, which is true at some moment of this interval.
@@ -47,7 +55,7 @@ pub(super) struct Refusal {
 impl SeatHistory {
     /// Whether all of it can have happened to one seat.
     pub(super) fn search(&self) -> Outcome {
-        let late = (0..self.holds.len()).filter(|at| self.holds[*at].anew.is_some()).collect();
+        let late = (0..self.holds.len()).filter(|at| self.holds[*at].sale != Sale::InTime).collect();
         linear::search(&Seat { holds: &self.holds, late }, State::default(), &self.ops())
     }
 
@@ -105,12 +113,12 @@ struct Seat<'a> {
 
 impl Seat<'_> {
     /// Sold: what is held, under the token it has; what had lapsed, under a new one, if nobody else has it.
-    fn booked(&self, state: &State, hold: usize) -> Option<State> {
-        let owner = Owner::Booked(hold);
-        match (state.owner, self.holds[hold].anew) {
-            (Owner::Held(held), None) if held == hold => Some(State { owner, ..*state }),
-            (Owner::Held(held), Some(token)) if held == hold => anew(state, owner, token),
-            (Owner::Nobody, Some(token)) => anew(state, owner, token),
+    fn booked(&self, state: &State, at: usize) -> Option<State> {
+        let owner = Owner::Booked(at);
+        match (self.holds[at].sale, state.owner) {
+            (Sale::InTime, Owner::Held(held)) if held == at => Some(State { owner, ..*state }),
+            (Sale::Late(token), Owner::Held(held)) if held == at => anew(state, owner, token),
+            (Sale::Late(token), Owner::Nobody) => anew(state, owner, token),
             _ => None,
         }
     }
