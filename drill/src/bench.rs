@@ -21,6 +21,7 @@ pub mod origin;
 pub mod peers;
 pub mod program;
 pub mod relay;
+pub mod rival;
 pub mod rows;
 pub mod sales;
 pub mod scratch;
@@ -41,7 +42,7 @@ use self::table::{How, Table, Trouble};
 
 /// The order of measuring, not of the table: memory is looked at while the fleet is young.
 const ORDER: [Row; Row::ALL.len()] =
-    [Row::Proxied, Row::Cached, Row::Watching, Row::Losing, Row::Holds, Row::Popular];
+    [Row::Proxied, Row::Cached, Row::Watching, Row::Sellout, Row::Losing, Row::Holds, Row::Popular];
 
 /// The small parts that the bench plays itself, each in a process of its own.
 #[derive(Debug, clap::Subcommand)]

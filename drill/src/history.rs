@@ -157,6 +157,11 @@ pub enum Call {
         /// The payment token.
         token: String,
     },
+    /// More time for a hold.
+    Extend {
+        /// Which.
+        hold: HoldId,
+    },
     /// A hold given back.
     Release {
         /// Which.
@@ -205,6 +210,8 @@ pub enum Step {
     Live,
     /// `POST /api/shows/{id}/holds`.
     Hold,
+    /// `POST /api/holds/{id}/extend`.
+    Extend,
     /// `GET /api/holds/{id}`.
     GetHold,
     /// `DELETE /api/holds/{id}`.
@@ -231,6 +238,7 @@ impl Call {
         match self {
             Self::Read { step } => *step,
             Self::Hold { .. } => Step::Hold,
+            Self::Extend { .. } => Step::Extend,
             Self::Confirm { .. } => Step::Confirm,
             Self::Release { .. } => Step::Release,
             Self::Cancel { .. } => Step::Cancel,

@@ -22,7 +22,8 @@ service_ports_free() {
 }
 
 # Deadlines that a test can wait for, and a browser can keep.
-rehearsal_settings=(MARQUEE_RESERVATIONS__HOLD_SECONDS=15 MARQUEE_WAITLIST__OFFER_SECONDS=15)
+rehearsal_settings=(MARQUEE_RESERVATIONS__HOLD_SECONDS=15 MARQUEE_RESERVATIONS__EXTENSION_SECONDS=5
+  MARQUEE_RESERVATIONS__PAYMENT_GRACE_SECONDS=2 MARQUEE_WAITLIST__OFFER_SECONDS=15)
 
 # start_rehearsal: the phase; fails when the fleet does not come up. What it printed is in logs/run.log.
 start_rehearsal() {

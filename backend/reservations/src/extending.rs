@@ -35,7 +35,8 @@ pub async fn extend(app: &App, session: &SessionId, id: &HoldId) -> Result<Hold,
     Ok(hold)
 }
 
-/// Writes the deadlines of locked holds as they are to be, for their seats too. Returns the claims that changed.
+/// Writes the deadlines of locked holds as they are to be, for their seats too. Returns the claims that changed. Where the seats
+/// lapsed just now, nothing changes, neither of them nor of their hold.
 pub async fn move_deadlines(
     app: &App,
     transaction: &Transaction<'_>,
@@ -43,12 +44,18 @@ pub async fn move_deadlines(
 ) -> Result<Vec<Claim>, postgres::Error> {
     let owned: Vec<_> = locked.iter().map(Hold::owned).collect();
     claims::lock(transaction, &owned).await?;
-    let ids: Vec<_> = locked.iter().map(|hold| hold.id.as_str()).collect();
     let shows: Vec<_> = locked.iter().map(|hold| hold.show.as_str()).collect();
-    let deadlines: Vec<_> = locked.iter().map(|hold| hold.deadline).collect();
-    let until: Vec<_> = deadlines.iter().map(|deadline| deadline.expires_at).collect();
-    holds::move_deadlines(transaction, &ids, &deadlines).await?;
+    let until: Vec<_> = locked.iter().map(|hold| hold.deadline.expires_at).collect();
     let claims = claims::extend(transaction, &owned, &until).await?;
+    let moved: Vec<_> = locked.iter().filter(|hold| moved(hold, &claims)).collect();
+    let ids: Vec<_> = moved.iter().map(|hold| hold.id.as_str()).collect();
+    let deadlines: Vec<_> = moved.iter().map(|hold| hold.deadline).collect();
+    holds::move_deadlines(transaction, &ids, &deadlines).await?;
     placing::without_gate(app, transaction, &shows).await?;
     Ok(claims)
+}
+
+/// Whether the seats of a hold are among the claims that changed: all of them are, or none.
+pub fn moved(hold: &Hold, claims: &[Claim]) -> bool {
+    claims.iter().any(|claim| claim.owner.as_deref() == Some(hold.id.as_str()))
 }

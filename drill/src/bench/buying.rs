@@ -1,6 +1,8 @@
 //! The contender that sells: buyers hold one free seat after another through the balancer, and confirm if they are told to.
-//! Behind each round they give everything back, so that no round starves the next.
+//! Behind each round they give everything back, so that no round starves the next. Each round has visitors of its own: limits on
+//! what one of them may hold within a minute are those that are shipped.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,14 +16,14 @@ use super::measure::{Contender, Plan, Work};
 use super::seats::{Seat, Seats};
 use super::visitors;
 
-/// Holds of one visitor in one round. The shipped limit is ten at once.
+/// Holds of one visitor, of one seat each. The shipped limits are ten holds at once with twenty seats, and thirty holds a minute.
 const HOLDS_PER_VISITOR: usize = 8;
-/// Visitors for the warm-up, which shows how many a round wants.
-const FIRST_VISITORS: usize = 400;
+/// Visitors of a connection for the warm-up, which shows how many a round wants.
+const FIRST_VISITORS: usize = 13;
 /// More visitors than the fastest round so far would have wanted.
 const VISITORS_RESERVE: f64 = 1.5;
 /// What confirms a hold, with the test provider's token.
-const PAYMENT: &str = r#"{"email":"buyer@marquee.example","payment":{"token":"ok"}}"#;
+pub const PAYMENT: &str = r#"{"email":"buyer@marquee.example","payment":{"token":"ok"}}"#;
 
 /// Buyers on so many connections.
 pub struct Buying {
@@ -30,6 +32,8 @@ pub struct Buying {
     connections: usize,
     length: Duration,
     confirming: bool,
+    /// Holds a second, evenly; as many as can be had when there is none.
+    pace: Option<f64>,
     seats: Seats,
     visitors: Vec<String>,
     rate_max: f64,
@@ -63,6 +67,7 @@ impl Buying {
             connections,
             length: plan.length,
             confirming,
+            pace: None,
             seats: seats.clone(),
             visitors: Vec::new(),
             rate_max: 0.0,
@@ -70,6 +75,16 @@ impl Buying {
             turns: 0,
             starved: 0,
         }
+    }
+
+    /// Buyers who come at a constant rate, whatever becomes of those before, instead of one after another.
+    #[must_use]
+    pub fn paced(self, rate: f64) -> Self {
+        Self { pace: Some(rate), rate_max: rate, ..self }
+    }
+
+    fn end(&self, length: Duration) -> End {
+        self.pace.map_or(End::After(length), |rate| End::Paced { length, rate })
     }
 
     fn lanes(&self) -> Vec<Buyer> {
@@ -97,31 +112,28 @@ impl Contender for Buying {
 
     async fn prepare(&mut self) -> Result<()> {
         let round = self.rate_max * self.length.as_secs_f64() * VISITORS_RESERVE;
-        let wanted = FIRST_VISITORS.max((round / HOLDS_PER_VISITOR as f64).ceil() as usize);
-        let missing = wanted.saturating_sub(self.visitors.len());
-        if missing > 0 {
-            self.visitors.extend(visitors::arrive(self.marquee.balancer, missing, self.connections).await?);
-        }
+        let least = FIRST_VISITORS * self.connections;
+        let wanted = least.max((round / HOLDS_PER_VISITOR as f64).ceil() as usize);
+        self.visitors = visitors::arrive(self.marquee.balancer, wanted, self.connections).await?;
         Ok(())
     }
 
     async fn work(&mut self, length: Duration) -> Result<Work> {
-        let loaded = load::run(self.marquee.balancer, self.lanes(), End::After(length)).await?;
+        let loaded = load::run(self.marquee.balancer, self.lanes(), self.end(length)).await?;
         let work = Work::of(&loaded);
         self.bought = loaded.talks.into_iter().flat_map(|lane: Buyer| lane.bought).collect();
         self.rate_max = self.rate_max.max(work.done as f64 / work.elapsed.as_secs_f64());
         // The warm-up may run out of visitors: it is there to find out how many there must be.
-        self.starved += usize::from(self.turns > 0 && work.elapsed < length);
+        let due = self.pace.map_or(0, |rate| (length.as_secs_f64() * rate) as u64);
+        let early = self.pace.is_none() && work.elapsed < length;
+        self.starved += usize::from(self.turns > 0 && (early || work.done < due));
         self.turns += 1;
         Ok(work)
     }
 
     async fn tidy(&mut self) -> Result<()> {
-        let mut lanes: Vec<_> = (0..self.connections).map(|_| GivingBack(Vec::new())).collect();
-        for (at, bought) in self.bought.iter().enumerate() {
-            lanes[at % self.connections].0.push(request::delete(&bought.path, &bought.cookies));
-        }
-        load::run(self.marquee.balancer, lanes, End::Exhausted).await?;
+        let paths = self.bought.iter().map(|bought| (bought.path.clone(), bought.cookies.clone())).collect();
+        give_back(self.marquee.balancer, paths, self.connections).await?;
         for bought in self.bought.drain(..) {
             self.seats.give_back(bought.seat);
         }
@@ -133,7 +145,13 @@ impl Contender for Buying {
             0 => String::new(),
             rounds => format!("; {rounds} rounds ended early, out of free seats or visitors"),
         };
-        Ok(format!("everything on, {HOLDS_PER_VISITOR} holds a session at most{starved}"))
+        let how = match self.pace {
+            Some(rate) => {
+                format!("open loop, {rate:.0} a second evenly, waits counted from when each was due")
+            }
+            None => "everything on".to_owned(),
+        };
+        Ok(format!("{how}, {HOLDS_PER_VISITOR} holds a session at most{starved}"))
     }
 }
 
@@ -186,6 +204,15 @@ pub fn made(answer: Answer<'_>) -> Result<String> {
     ensure!(answer.status == 201, "expected 201, got {answer}");
     let made: Made<'_> = serde_json::from_slice(answer.body).with_context(|| format!("no id in {answer}"))?;
     Ok(made.id.to_owned())
+}
+
+/// Ends what was bought: paths to be deleted, each with its owner's cookies.
+pub async fn give_back(address: SocketAddr, bought: Vec<(String, String)>, connections: usize) -> Result<()> {
+    let mut lanes: Vec<_> = (0..connections).map(|_| GivingBack(Vec::new())).collect();
+    for (at, (path, cookies)) in bought.iter().enumerate() {
+        lanes[at % connections].0.push(request::delete(path, cookies));
+    }
+    load::run(address, lanes, End::Exhausted).await.map(drop)
 }
 
 /// Requests that end what was bought.

@@ -1,5 +1,5 @@
-//! A claim's statements for pgbench, to run them without the rest of the house. A test compares each with the source of
-//! reservations, so that they cannot become others.
+//! A claim's statements for pgbench, to run them without the rest of the house: those that reservations asks for many buyers
+//! together, with one buyer in each. A test compares each with the source of reservations, so that they cannot become others.
 
 /// pgbench's script of a hold.
 pub const HOLD: &str = include_str!("claim/hold.sql");
@@ -9,8 +9,8 @@ pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 /// What every transaction sends alike, as variables of pgbench.
 pub const CONSTANTS: [(&str, &str); 14] = [
     ("n", "0"),
-    ("on_hold", "on_hold"),
-    ("booked", "booked"),
+    ("one", "1"),
+    ("due", "capture"),
     ("answered", "201"),
     ("price", "1250"),
     ("currency", "USD"),
@@ -58,9 +58,11 @@ pub(super) mod tests {
 
     /// What reservations asks, with its constants in their places.
     fn asked() -> String {
-        let files = ["bookings", "claims", "holds", "idempotency"]
+        let files = ["bookings", "claims", "holds", "idempotency", "queues", "unsettled"]
             .map(|table| source(&format!("reservations/src/store/{table}.rs")));
-        let asked = files.map(|file| with_columns(&file)).concat() + &source("service/src/outbox.rs");
+        let captures = source("reservations/src/batch/captures.rs");
+        let asked =
+            files.map(|file| with_columns(&file)).concat() + &source("service/src/outbox.rs") + &captures;
         anonymous(&asked.replace("{schema}", "reservations"))
     }
 
@@ -70,14 +72,14 @@ pub(super) mod tests {
         columns.map_or_else(|| file.to_owned(), |(columns, _)| file.replace("{COLUMNS}", columns))
     }
 
-    /// With every parameter a question mark: `$1` in Rust, `:name` in pgbench, which has no arrays and no NULL.
+    /// With every parameter a question mark: `$1` in Rust, `:name` in pgbench, which has no arrays (`ARRAY[:name]`) and no NULL.
     fn anonymous(text: &str) -> String {
         let mut parts = text.split("::");
         let mut all = parts.next().map(nameless).unwrap_or_default();
         for part in parts {
             all = all + "::" + &nameless(part);
         }
-        all.replace("ARRAY[?]", "?").replace("(?, ?, ?, NULL, ?", "(?, ?, ?, ?, ?")
+        all.replace("ARRAY[?]", "?").replace("ARRAY[NULL]", "?")
     }
 
     fn nameless(text: &str) -> String {
@@ -105,7 +107,7 @@ pub(super) mod tests {
     fn every_statement_is_one_that_reservations_asks() {
         let asked = asked();
         let statements = [statements(HOLD), statements(CONFIRM)].concat();
-        assert_eq!(statements.len(), 7 + 11);
+        assert_eq!(statements.len(), 9 + 17);
         for statement in statements {
             assert!(asked.contains(&format!("{statement}\"")), "reservations does not ask: {statement}");
         }

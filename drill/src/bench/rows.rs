@@ -5,6 +5,7 @@ mod holds;
 mod losing;
 mod popular;
 mod proxied;
+mod sellout;
 mod watching;
 
 use anyhow::Result;
@@ -19,6 +20,7 @@ pub async fn measure(row: Row, settings: &Settings) -> Result<Vec<Block>> {
         Row::Cached => cached::measure(settings).await,
         Row::Holds => holds::measure(settings).await,
         Row::Losing => losing::measure(settings).await,
+        Row::Sellout => sellout::measure(settings).await,
         Row::Watching => watching::measure(settings).await,
         Row::Popular => popular::measure(settings).await,
     }

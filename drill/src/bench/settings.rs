@@ -12,10 +12,13 @@ pub enum Row {
     Proxied,
     /// A cached hit: balancer, nginx, Varnish.
     Cached,
-    /// A durable hold, and a hold that is confirmed: the whole house, the same SQL by pgbench, the same Lua by redis-benchmark.
+    /// A durable hold, at the peak and at 80% of it, and a hold that is confirmed: the whole house, the same SQL by pgbench, the
+    /// same Lua by redis-benchmark.
     Holds,
     /// A hold of a seat that is taken: the whole house, the same Lua by redis-benchmark.
     Losing,
+    /// A show that is sold out at once: more buyers than seats, each until they have one or it is sold out.
+    Sellout,
     /// A seat's change to many watching sockets: through the balancer, straight from the service; memory of an idle socket.
     Watching,
     /// The popular list: through the balancer, straight from the catalog, the SQL it replaces over millions of bookings.
@@ -24,8 +27,15 @@ pub enum Row {
 
 impl Row {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Proxied, Self::Cached, Self::Holds, Self::Losing, Self::Watching, Self::Popular];
+    pub const ALL: [Self; 7] = [
+        Self::Proxied,
+        Self::Cached,
+        Self::Holds,
+        Self::Losing,
+        Self::Sellout,
+        Self::Watching,
+        Self::Popular,
+    ];
 
     /// As it is called on the command line.
     pub fn name(self) -> String {
@@ -49,8 +59,14 @@ pub struct Settings {
     /// Of every closed loop.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub connections: u32,
+    /// Of the closed loops of the row `holds`, the house's and pgbench's: what many ask for is written together.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=160))]
+    pub buyers: u32,
+    /// Buyers of the row `sellout`, each on a connection of their own.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=8_000))]
+    pub contenders: u32,
     /// Watching sockets, once for each number.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [2_000, 5_000])]
     pub sockets: Vec<u32>,
     /// Bookings that the popular list is counted from.
     #[arg(long, default_value_t = 5_000_000)]
@@ -116,6 +132,7 @@ mod tests {
     #[test]
     fn settings_have_limits() {
         assert!(parse(&["--seconds", "0"]).is_err() && parse(&["--rounds", "0"]).is_err());
+        assert!(parse(&["--buyers", "161"]).is_err() && parse(&["--contenders", "0"]).is_err());
         assert_eq!(parse(&["--sockets", "10,20"]).unwrap().sockets, [10, 20]);
         assert_eq!(parse(&["--seconds", "0.5"]).unwrap().plan().length, Duration::from_millis(500));
     }

@@ -40,12 +40,15 @@ pub struct How {
     pub seconds: f64,
     /// Of every closed loop over HTTP, of `pgbench` and of `redis-benchmark`.
     pub connections: u32,
+    /// Of those of the row `holds`.
+    pub buyers: u32,
 }
 
 impl How {
     /// As the settings say.
     pub fn of(settings: &Settings) -> Self {
-        Self { rounds: settings.rounds, seconds: settings.seconds, connections: settings.connections }
+        let Settings { rounds, seconds, connections, buyers, .. } = *settings;
+        Self { rounds, seconds, connections, buyers }
     }
 }
 
@@ -63,9 +66,9 @@ impl fmt::Display for Table {
         writeln!(formatter, "{}\n", self.machine)?;
         writeln!(
             formatter,
-            "Medians of {} rounds of {} s in turns, {} connections in closed loops; CPU is the kernel's account of the \
+            "Medians of {} rounds of {} s in turns, {} connections in closed loops, {} where seats are sold; CPU is the kernel's account of the \
              contender's own processes, for each one done. A ratio is the median of the rounds' own ratios.\n",
-            self.how.rounds, self.how.seconds, self.how.connections
+            self.how.rounds, self.how.seconds, self.how.connections, self.how.buyers
         )?;
         writeln!(
             formatter,

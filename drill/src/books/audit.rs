@@ -49,8 +49,8 @@ struct Auditor<'a> {
     /// By the hold they came from.
     bookings: HashMap<&'a str, &'a Booking>,
     escrows: HashMap<&'a str, &'a Escrow>,
-    /// When bookings were taken back, by the holds they came from.
-    cancelled_at: HashMap<&'a str, Nanos>,
+    /// The bookings that holds became, whether they stand or not.
+    sales: HashMap<&'a str, &'a Booking>,
     audit: Audit,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Auditor<'a> {
             holds: books.holds.iter().map(|hold| (hold.hold.as_str(), hold)).collect(),
             bookings: books.bookings.iter().filter(live).map(|each| (each.hold.as_str(), each)).collect(),
             escrows: books.escrows.iter().map(|escrow| (escrow.escrow.as_str(), escrow)).collect(),
-            cancelled_at: books.bookings.iter().filter_map(cancelled_at).collect(),
+            sales: books.bookings.iter().map(|each| (each.hold.as_str(), each)).collect(),
             audit: Audit::default(),
         }
     }
@@ -117,37 +117,62 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// Of the holds of a seat, in order of their tokens, each was written when the one before was over: all of it by the
+    /// Of those who had a seat, each got it when the one before was over, and under a greater token: all of it by the
     /// database's clock, so by no grace at all. When one was given back is not written anywhere.
     fn successions(&mut self) {
-        let mut seats: HashMap<Place<'a>, Vec<&'a Hold>> = HashMap::new();
+        let mut seats: HashMap<Place<'a>, Vec<Tenancy<'a>>> = HashMap::new();
         for hold in &self.books.holds {
+            let tenancies = self.tenancies(hold);
             for seat in &hold.seats {
-                seats.entry((&hold.show, seat)).or_default().push(hold);
+                seats.entry((&hold.show, seat)).or_default().extend(&tenancies);
             }
         }
-        for ((show, seat), holds) in &mut seats {
-            holds.sort_by_key(|hold| hold.token);
-            self.audit.checked += holds.len() as u64;
-            for pair in holds.windows(2) {
+        for ((show, seat), tenancies) in &mut seats {
+            tenancies.sort_by_key(|tenancy| tenancy.from_ns);
+            self.audit.checked += tenancies.len() as u64;
+            for pair in tenancies.windows(2) {
                 let (first, second) = (pair[0], pair[1]);
-                if second.created_at_ns < self.over_at(first) {
+                if second.from_ns < first.over_at_ns {
                     let text = format!(
-                        "{seat} of {show} was {}'s, and {} was written at {}, before that was over",
-                        first.hold, second.hold, second.created_at_ns
+                        "{seat} of {show} was {}'s, and {} got it at {}, before that was over",
+                        first.hold.hold, second.hold.hold, second.from_ns
                     );
                     self.complain(ONE_HOLD, show, text);
                 }
             }
+            self.tokens_grow(show, seat, tenancies);
         }
     }
 
-    /// The first moment at which a hold can have been over.
-    fn over_at(&self, hold: &Hold) -> Nanos {
+    fn tokens_grow(&mut self, show: &ShowId, seat: &SeatId, tenancies: &[Tenancy<'_>]) {
+        let mut last = i64::MIN;
+        for Tenancy { hold, token, .. } in tenancies {
+            let Some(token) = *token else { continue };
+            if token <= last {
+                let text =
+                    format!("{seat} of {show} went to {} under token {token}, after {last}", hold.hold);
+                self.complain(ONE_HOLD, show, text);
+            }
+            last = last.max(token);
+        }
+    }
+
+    /// When a hold's seats were its own: once, or twice when it lapsed and was sold all the same. Its first token is not
+    /// written anywhere then.
+    fn tenancies(&self, hold: &'a Hold) -> Vec<Tenancy<'a>> {
+        let (from_ns, lapses_at_ns) = (hold.created_at_ns, hold.expires_at_ns);
+        let once = |over_at_ns| vec![Tenancy { hold, from_ns, over_at_ns, token: Some(hold.token) }];
         match hold.status {
-            HoldStatus::OnHold | HoldStatus::Expired => hold.expires_at_ns,
-            HoldStatus::Released => 0,
-            HoldStatus::Booked => self.cancelled_at.get(hold.hold.as_str()).copied().unwrap_or(Nanos::MAX),
+            HoldStatus::OnHold | HoldStatus::Expired => once(lapses_at_ns),
+            HoldStatus::Released => once(0),
+            HoldStatus::Booked => {
+                let sale = self.sales.get(hold.hold.as_str());
+                let over_at_ns = sale.and_then(|sale| sale.cancelled_at_ns).unwrap_or(Nanos::MAX);
+                let Some(sale) = sale.filter(|sale| sale.late(hold)) else { return once(over_at_ns) };
+                let first = Tenancy { hold, from_ns, over_at_ns: lapses_at_ns, token: None };
+                let again = Tenancy { hold, from_ns: sale.booked_at_ns, over_at_ns, token: Some(hold.token) };
+                vec![first, again]
+            }
         }
     }
 
@@ -237,8 +262,15 @@ impl<'a> Auditor<'a> {
     }
 }
 
-fn cancelled_at(booking: &Booking) -> Option<(&str, Nanos)> {
-    Some((booking.hold.as_str(), booking.cancelled_at_ns?))
+/// Seats of a hold, for a time.
+#[derive(Debug, Clone, Copy)]
+struct Tenancy<'a> {
+    hold: &'a Hold,
+    from_ns: Nanos,
+    /// The first moment at which it can have been over.
+    over_at_ns: Nanos,
+    /// The token, where it is known.
+    token: Option<i64>,
 }
 
 fn has(seats: &[SeatId], claim: &Claim) -> bool {
@@ -269,7 +301,8 @@ fn said(claim: &Claim) -> String {
         ClaimStatus::Booked => "booked",
     };
     let owner = claim.owner.as_deref().unwrap_or("nobody");
-    format!("{status} by {owner} under token {}", claim.token)
+    let until = claim.expires_at_ns.map(|at_ns| format!(" until {at_ns}")).unwrap_or_default();
+    format!("{status} by {owner} under token {}{until}", claim.token)
 }
 
 #[cfg(test)]

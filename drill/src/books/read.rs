@@ -70,8 +70,8 @@ const OF_SHOWS_ON_SALE: &str =
 
 const CLAIMS: &str =
     "SELECT show_id, seat_id, status, owner, token, expires_at FROM reservations.claims WHERE true";
-const HOLDS: &str = "SELECT id, show_id, session_id, entry_id, seats, token, status, created_at, expires_at
-    FROM reservations.holds WHERE true";
+const HOLDS: &str = "SELECT id, show_id, session_id, entry_id, seats, token, status, created_at, expires_at,
+    extended, graced FROM reservations.holds WHERE true";
 const BOOKINGS: &str =
     "SELECT id, hold_id, show_id, session_id, seats, status, idempotency_key, booked_at, cancelled_at
     FROM reservations.bookings WHERE true";
@@ -162,6 +162,8 @@ fn hold(row: &Row) -> Result<Hold> {
         status: word::<HoldStatus>(row, 6)?,
         created_at_ns: nanos(row.get(7))?,
         expires_at_ns: nanos(row.get(8))?,
+        extended: row.get(9),
+        graced: row.get(10),
     })
 }
 

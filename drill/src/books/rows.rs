@@ -66,10 +66,23 @@ pub struct Hold {
     pub token: i64,
     /// How it stands, as written.
     pub status: HoldStatus,
-    /// When it was written.
+    /// When it was placed.
     pub created_at_ns: Nanos,
-    /// Its deadline.
+    /// Its deadline, as it was moved last.
     pub expires_at_ns: Nanos,
+    /// Whether its buyer moved the deadline.
+    #[serde(default)]
+    pub extended: bool,
+    /// Whether it was moved for a payment that began shortly before.
+    #[serde(default)]
+    pub graced: bool,
+}
+
+impl Hold {
+    /// Whether its deadline is not the one that it was placed with.
+    pub fn moved(&self) -> bool {
+        self.extended || self.graced
+    }
 }
 
 /// A sale.
@@ -93,6 +106,14 @@ pub struct Booking {
     pub booked_at_ns: Nanos,
     /// When it was taken back.
     pub cancelled_at_ns: Option<Nanos>,
+}
+
+impl Booking {
+    /// Whether its hold had lapsed when it was sold: it was paid too late, and nobody had its seats. Both times are the
+    /// database's, and the deadline itself is the first moment at which a hold is over.
+    pub fn late(&self, hold: &Hold) -> bool {
+        self.booked_at_ns >= hold.expires_at_ns
+    }
 }
 
 /// A seat of a sale.

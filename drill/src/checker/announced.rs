@@ -1,4 +1,7 @@
 //! Invariant 5: expiry is never early, is announced within a second to whoever was listening, and is announced once.
+//!
+//! Never before the deadline as the books have it: one that was moved, for a payment or by an extension whose answer was lost, is
+//! later than the one its buyer was told of. A hold that lapsed and was sold all the same was rightly announced to have lapsed.
 
 mod sockets;
 
@@ -75,7 +78,8 @@ impl<'a> Announced<'a> {
     /// A socket of its buyer's that was open all the time, and did not show in time that it is over.
     fn missed(&self, evidence: &Evidence, life: &Life) -> Option<String> {
         let due = life.deadline.saturating_add(DUE);
-        let lapsed = life.row.is_some_and(|row| row.status == HoldStatus::Expired);
+        let lapsed =
+            life.row.is_some_and(|row| row.status == HoldStatus::Expired) || sold_after(evidence, life, due);
         let told_before = life.placed.until.is_some_and(|until| until < life.deadline);
         if !lapsed
             || !told_before
@@ -125,7 +129,7 @@ fn untrue<'e, 'a>(evidence: &'e Evidence<'a>, news: &News) -> Option<(&'e Life<'
         "was announced to be over before its deadline"
     } else if life.buyer.is_some_and(|buyer| buyer != news.buyer) {
         "was announced to somebody else"
-    } else if matches!(over, Some(HoldStatus::Booked | HoldStatus::Released)) {
+    } else if over == Some(HoldStatus::Released) || (over == Some(HoldStatus::Booked) && !life.late()) {
         "was announced to have lapsed, and had not"
     } else if news.before.is_some() && !evidence.excuses.pardon(NewsTwice, life.deadline, news.at) {
         "was announced to be over more than once to one socket"
@@ -133,6 +137,11 @@ fn untrue<'e, 'a>(evidence: &'e Evidence<'a>, news: &News) -> Option<(&'e Life<'
         return None;
     };
     Some((life, wrong))
+}
+
+/// Whether it was sold so late that it must have been announced to have lapsed before.
+fn sold_after(evidence: &Evidence, life: &Life, due: Nanos) -> bool {
+    life.late() && life.booking.is_some_and(|booking| evidence.history.at_wall(booking.booked_at_ns) > due)
 }
 
 /// Long past its deadline, the books still have it on hold.

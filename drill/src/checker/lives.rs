@@ -44,12 +44,17 @@ pub(crate) struct Life<'a> {
     /// The place in line it was offered to.
     pub(crate) entry: Option<&'a EntryId>,
     pub(crate) placed: Span,
-    /// On the run's clock.
+    /// The latest deadline that its buyer was told of: it is honoured until then.
+    pub(crate) told: Nanos,
+    /// Its deadline as the books have it, where they are known: it lapses then, and not before. An extension whose answer was
+    /// lost moves it, and a payment that begins shortly before it; so it may be later than what was told, never earlier.
     pub(crate) deadline: Nanos,
     /// The requests that asked for it, all under one key.
     pub(crate) asked: Option<Group<'a>>,
     /// Its confirmations, each with the attempts under its key.
     pub(crate) confirms: Vec<Group<'a>>,
+    /// What may have moved its deadline, besides payments.
+    pub(crate) extensions: Vec<Attempt<'a>>,
     /// What may have ended it before its deadline: releases, and leaving the line it was offered in.
     pub(crate) releases: Vec<Attempt<'a>>,
     /// What may have ended its booking.
@@ -89,9 +94,9 @@ impl Life<'_> {
     /// All that was asked about it, and its deadline.
     pub(crate) fn lines(&self, history: &History) -> Vec<Line> {
         let asked = self.asked.iter().chain(&self.confirms).flat_map(Group::iter);
-        let attempts = asked.chain(&self.releases).chain(&self.cancels);
+        let attempts = asked.chain(&self.extensions).chain(&self.releases).chain(&self.cancels);
         let told = attempts.map(|attempt| story::request(history, attempt));
-        told.chain(self.came_to_be()).chain([self.lapses()]).collect()
+        told.chain(self.came_to_be()).chain(self.lapses()).chain(self.sold_late(history)).collect()
     }
 
     /// How it came to be, when no request of this run tells.
@@ -108,9 +113,20 @@ impl Life<'_> {
         Some(Line::new(self.placed.until.unwrap_or(self.placed.from), text))
     }
 
-    /// When it lapses.
-    fn lapses(&self) -> Line {
-        Line::new(self.deadline, format!("deadline    of {}", self.hold))
+    /// When it lapses, as was told, and as the books have it where that is another time.
+    fn lapses(&self) -> Vec<Line> {
+        let (told, moved) =
+            (format!("deadline    of {}", self.hold), format!("deadline    of {}, moved", self.hold));
+        match self.deadline {
+            at if self.told == 0 || at == self.told => vec![Line::new(at, told)],
+            at => vec![Line::new(self.told, told), Line::new(at, moved)],
+        }
+    }
+
+    fn sold_late(&self, history: &History) -> Option<Line> {
+        let booking = self.booking.filter(|_| self.late())?;
+        let at = history.at_wall(booking.booked_at_ns);
+        Some(Line::new(at, format!("the books   sell {} although it had lapsed", self.hold)))
     }
 
     /// When it was sold, if a buyer was told so.
@@ -118,6 +134,28 @@ impl Life<'_> {
         let done =
             |group: &Group| group.done().map(|done| Span { from: group.invoked(), until: Some(done.ended) });
         self.confirms.iter().filter_map(done).min_by_key(|span| span.until)
+    }
+
+    /// Whether it was sold, or may have been, when it had lapsed: its money came late, and its seats were claimed anew. The
+    /// books know; without them it was so unless the sale was told before the deadline.
+    pub(crate) fn late(&self) -> bool {
+        match (self.row, self.booking, self.sold()) {
+            (Some(row), Some(booking), _) => booking.late(row),
+            (_, _, Some(sold)) => sold.until.is_none_or(|until| until > self.deadline),
+            _ => false,
+        }
+    }
+
+    /// When its seats were claimed anew, if they were.
+    pub(crate) fn claimed_anew(&self, history: &History) -> Option<Span> {
+        if !self.late() {
+            return None;
+        }
+        let lapsed = self.deadline.saturating_sub(CLOCKS);
+        let written =
+            self.booking.map(|booking| history.at_wall(booking.booked_at_ns).saturating_sub(CLOCKS));
+        let (from, until) = self.sold().map_or((0, None), |sold| (sold.from, sold.until));
+        Some(Span { from: from.max(written.unwrap_or(lapsed)), until })
     }
 }
 
@@ -129,6 +167,7 @@ impl<'a> Lives<'a> {
         lives.add_books(history, books);
         lives.add_endings(attempts, books);
         lives.tell_apart(history);
+        lives.all.iter_mut().for_each(|life| life.set_deadlines(history));
         lives.all.sort_by_key(|life| life.placed.from);
         lives.by_hold = lives.all.iter().enumerate().map(|(at, life)| (life.hold, at)).collect();
         lives
@@ -181,7 +220,7 @@ impl<'a> Lives<'a> {
             self.add(Life {
                 buyer: Some(buyer),
                 placed,
-                deadline: history.at_wall(expires_at_ns),
+                told: history.at_wall(expires_at_ns),
                 asked: Some(group.clone()),
                 ..Life::new(hold, show, seats, Source::Asked)
             });
@@ -196,7 +235,7 @@ impl<'a> Lives<'a> {
                 buyer: Some(*buyer),
                 entry: Some(entry),
                 placed: Span { from: 0, until: Some(record.at) },
-                deadline: history.at_wall(*expires_at_ns),
+                told: history.at_wall(*expires_at_ns),
                 ..Life::new(hold, show, seats, Source::Offered)
             });
         }
@@ -215,7 +254,6 @@ impl<'a> Lives<'a> {
             self.add(Life {
                 entry: row.entry.as_ref(),
                 placed: Span { from, until: None },
-                deadline: history.at_wall(row.expires_at_ns),
                 row: Some(row),
                 ..Life::new(&row.hold, &row.show, &row.seats, Source::Books)
             });
@@ -238,6 +276,11 @@ impl<'a> Lives<'a> {
         let sales = sales(attempts, books);
         for attempt in attempts.iter() {
             match attempt.call {
+                Call::Extend { hold } => {
+                    if let Some(life) = self.get_mut(hold) {
+                        life.extensions.push(*attempt);
+                    }
+                }
                 Call::Release { hold } => {
                     if let Some(life) = self.get_mut(hold) {
                         life.releases.push(*attempt);
@@ -271,7 +314,8 @@ impl<'a> Lives<'a> {
     /// Who a session is; and holds of the books that a buyer knew of without a socket: they confirmed them, or gave them back.
     fn tell_apart(&mut self, history: &History) {
         for life in &mut self.all {
-            let used = life.confirms.iter().flat_map(Group::iter).chain(&life.releases);
+            let used =
+                life.confirms.iter().flat_map(Group::iter).chain(&life.extensions).chain(&life.releases);
             let first = used.min_by_key(|attempt| attempt.invoked);
             if let (Source::Books, Some(first)) = (life.source, first)
                 && life.row.is_some_and(|row| history.at_wall(row.created_at_ns) > 0)
@@ -295,14 +339,32 @@ impl<'a> Life<'a> {
             buyer: None,
             entry: None,
             placed: Span { from: 0, until: None },
+            told: 0,
             deadline: Nanos::MAX,
             asked: None,
             confirms: Vec::new(),
+            extensions: Vec::new(),
             releases: Vec::new(),
             cancels: Vec::new(),
             row: None,
             booking: None,
         }
+    }
+}
+
+impl Life<'_> {
+    /// From what its buyer was told of the hold itself, of its extension, and what the books say.
+    fn set_deadlines(&mut self, history: &History) {
+        let extended = self.extensions.iter().filter_map(|attempt| held(attempt.effect()?));
+        let extended =
+            extended.filter(|(hold, ..)| *hold == self.hold).map(|(_, _, at_ns)| history.at_wall(at_ns));
+        self.told = self.told.max(extended.max().unwrap_or(0));
+        let written = self.row.map(|row| history.at_wall(row.expires_at_ns));
+        // An offer that no socket showed was told with the deadline it was made with, which the books have until it moves.
+        if self.told == 0 && self.known() && !self.row.is_some_and(books::Hold::moved) {
+            self.told = written.unwrap_or(0);
+        }
+        self.deadline = self.told.max(written.unwrap_or(0));
     }
 }
 

@@ -21,7 +21,7 @@ use super::lives::{Life, Place};
 use super::story::{self, Line};
 use super::verdict::{Judgement, Story};
 use crate::history::{Call, Nanos};
-use model::{Refusal, SeatHistory, SeatHold};
+use model::{Refusal, Sale, SeatHistory, SeatHold};
 
 /// Judges it.
 pub(super) fn judge(evidence: &Evidence) -> Judgement {
@@ -63,7 +63,12 @@ fn histories<'a>(evidence: &Evidence<'a>) -> HashMap<Place<'a>, SeatHistory> {
 
 /// What was done with a hold, and what may have been.
 fn seat_hold(evidence: &Evidence, at: usize, life: &Life) -> SeatHold {
-    let sold = |group: &Group| group.done().map(|done| (group.invoked(), done.ended));
+    let claimed_anew = life.claimed_anew(evidence.history);
+    // It cannot have been sold late before it had lapsed.
+    let earliest_sale = claimed_anew.map_or(0, |span| span.from);
+    let sold = |group: &Group| {
+        group.done().map(|done| (group.invoked().max(earliest_sale).min(done.ended), done.ended))
+    };
     let unanswered = life.confirms.iter().filter(|group| group.done().is_none() && group.unknown());
     let gives_back = |attempt: &&Attempt| attempt.unknown() || (leaves(attempt) && attempt.perhaps());
     let in_books = |at_ns: Option<u64>| {
@@ -71,13 +76,15 @@ fn seat_hold(evidence: &Evidence, at: usize, life: &Life) -> SeatHold {
     };
     SeatHold {
         life: at,
-        token: life.row.map(|row| row.token),
+        // What it was placed with is not written anywhere when its seats were claimed anew.
+        token: life.row.filter(|_| claimed_anew.is_none()).map(|row| row.token),
+        sale: claimed_anew.map_or(Sale::InTime, |_| Sale::Late(life.row.map(|row| row.token))),
         deadline: life.deadline,
         placed: (life.placed.from, life.placed.until.unwrap_or(Nanos::MAX)),
         booked: life.confirms.iter().filter_map(sold).collect(),
         released: done(life.releases.iter().filter(|attempt| !leaves(attempt))),
         cancelled: done(life.cancels.iter()),
-        may_book: earliest(unanswered.map(Group::invoked))
+        may_book: earliest(unanswered.map(|group| group.invoked().max(earliest_sale)))
             .min(in_books(life.booking.map(|booking| booking.booked_at_ns))),
         may_release: earliest(life.releases.iter().filter(gives_back).map(|attempt| attempt.invoked)),
         may_cancel: earliest(life.cancels.iter().filter(|each| each.unknown()).map(|each| each.invoked))

@@ -53,6 +53,7 @@ fn asked(call: &Call) -> String {
         }
         Call::Hold { show, seats, key, .. } => format!("holds {} of {show}, key {key}", names(seats)),
         Call::Confirm { hold, key, token } => format!("confirms {hold} with {token:?}, key {key}"),
+        Call::Extend { hold } => format!("extends {hold}"),
         Call::Release { hold } => format!("releases {hold}"),
         Call::Cancel { booking } => format!("cancels {booking}"),
         Call::Join { show, party, seats, key } => {

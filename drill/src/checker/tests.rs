@@ -1,5 +1,6 @@
 pub(crate) mod told;
 
+mod deadlines;
 mod judgements;
 mod machine;
 mod scale;

@@ -15,9 +15,12 @@ use crate::fleet::run::{Run, free_ports};
 const LINKS_OFFSET: u16 = 500;
 const LINKS_MAX: u16 = 64;
 
-/// Deadlines that a rehearsal can wait for; the environment may say otherwise.
-const SETTINGS: [(&str, &str); 3] = [
+/// Deadlines that a rehearsal can wait for; so little time to pay that some have enough of it and some have not. The environment
+/// may say otherwise.
+const SETTINGS: [(&str, &str); 5] = [
     ("MARQUEE_RESERVATIONS__HOLD_SECONDS", "10"),
+    ("MARQUEE_RESERVATIONS__EXTENSION_SECONDS", "2"),
+    ("MARQUEE_RESERVATIONS__PAYMENT_GRACE_SECONDS", "1"),
     ("MARQUEE_RESERVATIONS__ESCROW_SECONDS", "10"),
     ("MARQUEE_WAITLIST__OFFER_SECONDS", "6"),
 ];

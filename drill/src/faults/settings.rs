@@ -59,6 +59,8 @@ impl Settings {
             skew: 0.8,
             abandon: 0.15,
             release: 0.15,
+            extend: 0.3,
+            slow: 0.25,
             cancel: 0.3,
             patience: Duration::from_secs(10),
             quiet: true,

@@ -12,6 +12,10 @@ use super::plan::Plan;
 
 /// No thought takes longer than this many times the mean.
 const THINK_MAX: f64 = 5.0;
+/// How long a slow bank takes: less than the product waits for it.
+const SLOW_MS: std::ops::Range<u64> = 300..4_000;
+/// Who pays at the last moment does so less than this before the deadline.
+const BEFORE_MS_MAX: u64 = 2_000;
 /// Mixed with the seed, so that the first buyer's choices are not the arrivals' draws.
 const STREAM: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -50,6 +54,15 @@ pub(super) enum Waiting {
     Leave,
 }
 
+/// A bank that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slow {
+    /// How long.
+    pub(super) takes: Duration,
+    /// How long before the hold's deadline they pay, when that is near.
+    pub(super) before: Duration,
+}
+
 /// One buyer's choices.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one yes or no of one person")]
@@ -72,6 +85,10 @@ pub(super) struct Choices {
     pub(super) replay_confirm: bool,
     /// Whether they send something else under a used key.
     pub(super) reuse: bool,
+    /// Whether they ask for more time.
+    pub(super) extend: bool,
+    /// Whether their bank takes its time.
+    pub(super) slow: Option<Slow>,
     /// Whether they take their booking back.
     pub(super) cancel: bool,
     /// What they do when it is sold out, if they stay at all.
@@ -119,6 +136,9 @@ impl<'plan> Draw<'plan> {
             waiting: chance.random_bool(plan.join).then_some(waiting(plan, chance.random())),
             picky: chance.random_bool(plan.picky),
             seed: chance.random(),
+            // Drawn last: what came before them is what it was before there were these.
+            extend: chance.random_bool(plan.extend),
+            slow: chance.random_bool(plan.slow).then(|| slow(&mut chance)),
         }
     }
 }
@@ -137,6 +157,14 @@ fn end(plan: &Plan, mut point: f64) -> End {
         point -= share;
     }
     End::Pay
+}
+
+/// Some have enough of the hold left, some begin in time and are paid too late, and some are given time.
+fn slow(chance: &mut Xoshiro256PlusPlus) -> Slow {
+    Slow {
+        takes: Duration::from_millis(chance.random_range(SLOW_MS)),
+        before: Duration::from_millis(chance.random_range(0..BEFORE_MS_MAX)),
+    }
 }
 
 fn waiting(plan: &Plan, point: f64) -> Waiting {
@@ -200,6 +228,8 @@ mod tests {
         assert!(near(share(&crowd, |choices| choices.end == End::Release), 0.1));
         assert!(near(share(&crowd, |choices| choices.end == End::Pay), 0.58));
         assert!(near(share(&crowd, |choices| choices.party == 2), 0.45));
+        assert!(near(share(&crowd, |choices| choices.extend), plan.extend));
+        assert!(near(share(&crowd, |choices| choices.slow.is_some()), plan.slow));
         assert!(near(share(&crowd, |choices| choices.waiting.is_some()), plan.join));
         assert!(near(
             share(&crowd, |choices| choices.waiting == Some(Waiting::Lapse)),

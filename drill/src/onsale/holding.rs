@@ -21,6 +21,9 @@ const PICKS_MAX: usize = 6;
 pub(super) struct Held {
     pub(super) id: HoldId,
     pub(super) expires_at: Timestamp,
+    /// Whether it can have more time.
+    #[serde(default)]
+    pub(super) extendable: bool,
 }
 
 /// What a map shows.
@@ -53,6 +56,20 @@ pub(super) async fn take_seats(visit: &mut Visit, watcher: &Watcher) -> Result<O
         }
     }
     Err(Gone::Refused)
+}
+
+/// The hold with more time, for those who ask for it.
+pub(super) async fn extend(visit: &mut Visit, held: Held) -> Result<Held, Gone> {
+    if !visit.choices.extend || !held.extendable {
+        return Ok(held);
+    }
+    let request = Request::extend(&held.id);
+    let reply = visit.ask(&request).await?;
+    // It is done once, however often it is asked for.
+    if visit.choices.replay_hold {
+        visit.ask(&request).await?;
+    }
+    if reply.status.is_success() { parse(&reply).ok_or(Gone::Unanswered) } else { Ok(held) }
 }
 
 /// What they ask for, from what they see; nothing when they see too few seats.

@@ -104,7 +104,7 @@ async fn offered(
 
 async fn take(visit: &mut Visit, offer: &OfferBody) -> Result<(), Gone> {
     visit.think().await;
-    let held = Held { id: offer.hold_id.clone(), expires_at: offer.expires_at };
+    let held = Held { id: offer.hold_id.clone(), expires_at: offer.expires_at, extendable: false };
     if paying::pay(visit, &held).await? {
         visit.sale.note_out_of_line(visit.number);
     }

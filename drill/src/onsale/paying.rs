@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde::Deserialize;
 
-use super::choices::End;
-use super::holding::Held;
+use super::choices::{End, Slow};
+use super::holding::{self, Held};
 use super::request::{Request, parse};
 use super::visit::{Gone, Visit};
 use super::watcher::Watcher;
@@ -17,6 +17,8 @@ use crate::history::Step;
 
 /// How long after a deadline its announcement is waited for: longer than it may take.
 pub(super) const ANNOUNCED_WITHIN: Duration = Duration::from_secs(3);
+/// Nobody waits longer than this for the last moment.
+const LAST_MOMENT_MAX: Duration = Duration::from_secs(20);
 /// Who looks at their bookings afterwards.
 const LOOK_AT_BOOKINGS: f64 = 0.3;
 
@@ -26,8 +28,9 @@ struct Booked {
 }
 
 /// What was chosen for this hold.
-pub(super) async fn decide(visit: &mut Visit, watcher: &mut Watcher, held: &Held) -> Result<(), Gone> {
+pub(super) async fn decide(visit: &mut Visit, watcher: &mut Watcher, held: Held) -> Result<(), Gone> {
     visit.think().await;
+    let held = &holding::extend(visit, held).await?;
     match visit.choices.end {
         End::Pay => pay(visit, held).await.map(drop),
         End::Declined => pay_in_vain(visit, held, "declined").await,
@@ -42,7 +45,8 @@ pub(super) async fn decide(visit: &mut Visit, watcher: &mut Watcher, held: &Held
 
 /// Pays; says whether the seats are booked.
 pub(super) async fn pay(visit: &mut Visit, held: &Held) -> Result<bool, Gone> {
-    let request = confirm(visit, held, "ok");
+    let card = card(visit, held).await;
+    let request = confirm(visit, held, &card);
     let reply = visit.ask(&request).await?;
     if !reply.status.is_success() {
         return Ok(false);
@@ -57,6 +61,16 @@ pub(super) async fn pay(visit: &mut Visit, held: &Held) -> Result<bool, Gone> {
         visit.ask(&Request::cancel(&booked.id)).await?;
     }
     Ok(true)
+}
+
+/// Their card, once it is time to pay: a good one, or one of a bank that takes its time.
+async fn card(visit: &Visit, held: &Held) -> String {
+    let Some(Slow { takes, before }) = visit.choices.slow else { return "ok".to_owned() };
+    let left = until(held.expires_at).saturating_sub(before);
+    if left <= LAST_MOMENT_MAX {
+        tokio::time::sleep(left).await;
+    }
+    format!("slow_{}", takes.as_millis())
 }
 
 fn confirm(visit: &mut Visit, held: &Held, token: &str) -> Request {

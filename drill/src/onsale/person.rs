@@ -15,7 +15,7 @@ pub(super) async fn come(mut visit: Visit) -> Result<(), Gone> {
     browse(&mut visit).await?;
     let mut watcher = Watcher::start(&visit.sale, visit.number, &visit.buyer, &visit.show().id);
     match holding::take_seats(&mut visit, &watcher).await? {
-        Some(held) => paying::decide(&mut visit, &mut watcher, &held).await,
+        Some(held) => paying::decide(&mut visit, &mut watcher, held).await,
         None => line::wait(&mut visit, &mut watcher).await,
     }
 }

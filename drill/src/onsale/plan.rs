@@ -75,6 +75,12 @@ pub struct Plan {
     /// Whose payment gets no answer from its provider
     #[arg(long, default_value_t = 0.02)]
     pub payment_timeout: f64,
+    /// Who asks for more time, where a hold can have it
+    #[arg(long, default_value_t = 0.2)]
+    pub extend: f64,
+    /// Whose bank takes its time, and who pays at the last moment when that is near
+    #[arg(long, default_value_t = 0.1)]
+    pub slow: f64,
     /// Who takes the booking back
     #[arg(long, default_value_t = 0.05)]
     pub cancel: f64,
@@ -172,7 +178,7 @@ impl Plan {
         Ok(())
     }
 
-    fn shares(&self) -> [(&'static str, f64); 13] {
+    fn shares(&self) -> [(&'static str, f64); 15] {
         [
             ("bots", self.bots),
             ("best", self.best),
@@ -180,6 +186,8 @@ impl Plan {
             ("release", self.release),
             ("declined", self.declined),
             ("payment-timeout", self.payment_timeout),
+            ("extend", self.extend),
+            ("slow", self.slow),
             ("cancel", self.cancel),
             ("replay", self.replay),
             ("reuse", self.reuse),

@@ -56,6 +56,12 @@ impl Request {
         Self { turns, ..Self::post(format!("/api/shows/{show}/holds"), key, body, call) }
     }
 
+    /// More time for a hold. It has no key: whoever repeats it is told that it was done.
+    pub(super) fn extend(hold: &HoldId) -> Self {
+        let (path, call) = (format!("/api/holds/{hold}/extend"), Call::Extend { hold: hold.clone() });
+        Self { method: Method::POST, path, key: None, body: None, call, turns: None }
+    }
+
     /// A confirmation.
     pub(super) fn confirm(show: &ShowId, hold: &HoldId, token: &str, key: String) -> Self {
         let body = json!({ "email": EMAIL, "payment": { "token": token } });
@@ -105,7 +111,7 @@ impl Request {
     /// What a good answer to this came to; nothing when it does not say what it must.
     pub(super) fn effect(&self, reply: &Reply) -> Option<Effect> {
         match &self.call {
-            Call::Hold { .. } => parse::<HoldBody>(reply).map(HoldBody::effect),
+            Call::Hold { .. } | Call::Extend { .. } => parse::<HoldBody>(reply).map(HoldBody::effect),
             Call::Confirm { .. } => parse::<BookingBody>(reply).map(|body| body.effect(reply.text.clone())),
             Call::Join { .. } | Call::Read { step: Step::Entry } => {
                 parse::<EntryBody>(reply).map(EntryBody::effect)
@@ -225,6 +231,8 @@ mod tests {
         assert_eq!(best.call, Call::Hold { show: show(), seats: vec![], party: 3, key: key() });
         assert_eq!(named.again().body, named.body);
         assert_eq!((named.again().key, named.again().turns), (Some(key()), None));
+        let more = Request::extend(&HoldId::parse("hold").unwrap());
+        assert_eq!((more.path.as_str(), more.key, more.body), ("/api/holds/hold/extend", None, None));
         for request in [named, best] {
             assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
         }
@@ -247,7 +255,8 @@ mod tests {
             seats: vec![seat("A1")],
             expires_at_ns: 1_500_000_000,
         };
-        assert_eq!(effect(&wanted, &body), Some(held));
+        assert_eq!(effect(&wanted, &body), Some(held.clone()));
+        assert_eq!(effect(&Request::extend(&HoldId::parse("hold").unwrap()), &body), Some(held));
         assert_eq!(effect(&wanted, &json!({ "id": "hold" })), None, "a hold without seats is none");
         let read = Request::read(Step::Page, "/".to_owned());
         assert_eq!(effect(&read, &json!("a page")), Some(Effect::Nothing));

@@ -105,6 +105,7 @@ impl Step {
             Self::Seats => "seats",
             Self::Live => "live",
             Self::Hold => "hold",
+            Self::Extend => "extend",
             Self::GetHold => "get hold",
             Self::Release => "release",
             Self::Confirm => "confirm",

@@ -25,6 +25,8 @@ fn settings(row: Row) -> Settings {
         rounds: 1,
         seconds: 0.3,
         connections: 4,
+        buyers: 8,
+        contenders: 200,
         sockets: vec![40],
         bookings: 2_000,
         data: None,

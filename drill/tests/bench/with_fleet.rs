@@ -10,12 +10,16 @@ async fn holds_and_confirmations_are_measured_beside_their_two_judges() {
     let table = measured(Row::Holds).await;
     let house = ["Marquee", "pgbench"];
     let found = names(&table);
-    assert!(found.iter().all(|block| house.iter().all(|name| block.contains(name))), "{table}");
-    assert_eq!((found.len(), found.concat().contains(&"redis-benchmark")), (2, true));
+    assert!([0, 2].iter().all(|block| house.iter().all(|name| found[*block].contains(name))), "{table}");
+    assert_eq!((found.len(), found[0].contains(&"redis-benchmark")), (3, true));
+    // In the one between them buyers come evenly, and how long they wait is what it is about.
+    let paced = &table.blocks[1].entries[0];
+    assert!(found[1] == ["Marquee"] && paced.note.starts_with("open loop, "), "{table}");
+    assert!(paced.figures.as_ref().is_some_and(|figures| figures.p99_ms.is_some()), "{table}");
     // Each of them sold something, so Postgres had to work for it.
     let parts =
         |block: usize| table.blocks[block].entries[0].figures.as_ref().unwrap().cpu_us_by_part.clone();
-    assert!((0..2).all(|block| parts(block)["postgres"] > 0.0), "{table}");
+    assert!((0..3).all(|block| parts(block)["postgres"] > 0.0), "{table}");
 }
 
 #[tokio::test]
@@ -23,6 +27,16 @@ async fn losing_holds_are_measured_beside_the_script_that_refuses_them() {
     let _turn = FLEET.lock().await;
     let table = measured(Row::Losing).await;
     assert_eq!(names(&table).concat(), ["Marquee", "redis-benchmark"]);
+}
+
+#[tokio::test]
+async fn a_show_is_sold_out_to_a_crowd_each_seat_once() {
+    let _turn = FLEET.lock().await;
+    let table = measured(Row::Sellout).await;
+    assert_eq!(names(&table).concat(), ["Marquee"]);
+    let (block, entry) = (&table.blocks[0], &table.blocks[0].entries[0]);
+    assert!(block.title.ends_with("seats sold out to 200 buyers at once"), "{table}");
+    assert!(entry.note.contains("every seat was sold or held exactly once; the longest wait"), "{table}");
 }
 
 #[tokio::test]

@@ -67,6 +67,12 @@ impl Actor {
         if let Effect::Hold { hold, .. } = effect { Some(hold) } else { None }
     }
 
+    /// Asks for more time for a hold.
+    pub(crate) async fn extend(&self, hold: &HoldId) {
+        let path = format!("/api/holds/{hold}/extend");
+        self.ask(Call::Extend { hold: hold.clone() }, Method::POST, &path, None, hold_effect).await;
+    }
+
     /// Confirms a hold under a key.
     pub(crate) async fn confirm(&self, hold: &HoldId, key: &str, token: &str) -> Option<BookingId> {
         let call = Call::Confirm { hold: hold.clone(), key: key.to_owned(), token: token.to_owned() };

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use crate::drives;
 use crate::sabotage::Sabotage::{self, Rewrite, RollBack};
+use crate::sabotage::Statement;
 use crate::stage::Scene;
 
 /// A play, ready to be given.
@@ -24,22 +25,33 @@ pub(crate) struct Bug {
 }
 
 /// All plays, for a fleet without a bug.
-pub(crate) const PLAYS: [Play; 5] = [
+pub(crate) const PLAYS: [Play; 6] = [
     |scene| Box::pin(drives::contend(scene)),
     |scene| Box::pin(drives::sell(scene)),
     |scene| Box::pin(drives::lapse(scene)),
     |scene| Box::pin(drives::stand_in_line(scene)),
     |scene| Box::pin(drives::repeat(scene)),
+    |scene| Box::pin(drives::outstay(scene)),
 ];
 
 /// All bugs.
-pub(crate) const BUGS: [Bug; 6] = [
+pub(crate) const BUGS: [Bug; 7] = [
     Bug {
         name: "a claim without its token",
-        sabotage: Rewrite {
-            within: "INSERT INTO reservations.claims",
-            changes: &[("WHERE c.token < excluded.token", "WHERE true OR c.token < excluded.token")],
-        },
+        // Whose a seat is, is decided from what the locked rows say, and once more by the conditional write.
+        sabotage: Rewrite(&[
+            Statement {
+                within: "FROM reservations.claims AS c JOIN (SELECT DISTINCT show_id, seat_id",
+                changes: &[(
+                    "c.status,",
+                    "CASE c.status WHEN 'held' THEN 'free' ELSE c.status END AS status,",
+                )],
+            },
+            Statement {
+                within: "INSERT INTO reservations.claims",
+                changes: &[("WHERE c.token < excluded.token", "WHERE true OR c.token < excluded.token")],
+            },
+        ]),
         play: |scene| Box::pin(drives::contend(scene)),
         ungated: true,
         breaks: 3,
@@ -47,7 +59,10 @@ pub(crate) const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "a sweeper without its lock",
-        sabotage: Rewrite { within: "FROM reservations.holds", changes: &[("FOR UPDATE SKIP LOCKED", "")] },
+        sabotage: Rewrite(&[Statement {
+            within: "FROM reservations.holds",
+            changes: &[("FOR UPDATE SKIP LOCKED", "")],
+        }]),
         play: |scene| Box::pin(drives::lapse(scene)),
         ungated: false,
         breaks: 5,
@@ -63,14 +78,14 @@ pub(crate) const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "an offer out of order",
-        sabotage: Rewrite {
+        sabotage: Rewrite(&[Statement {
             within: "FROM waitlist.entries e",
             changes: &[
                 ("SELECT e.seq, e.id", "SELECT -e.seq, e.id"),
                 ("e.seq > $3", "-e.seq > $3"),
                 ("ORDER BY e.seq LIMIT", "ORDER BY -e.seq LIMIT"),
             ],
-        },
+        }]),
         play: |scene| Box::pin(drives::stand_in_line(scene)),
         ungated: false,
         breaks: 6,
@@ -78,10 +93,10 @@ pub(crate) const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "a lost outbox row",
-        sabotage: Rewrite {
+        sabotage: Rewrite(&[Statement {
             within: "INSERT INTO reservations.outbox",
             changes: &[("ORDER BY place", "WHERE hashtext(event::text) % 3 <> 0 ORDER BY place")],
-        },
+        }]),
         play: |scene| Box::pin(drives::lapse(scene)),
         ungated: false,
         breaks: 5,
@@ -89,16 +104,31 @@ pub(crate) const BUGS: [Bug; 6] = [
     },
     Bug {
         name: "an idempotency key ignored",
-        sabotage: Rewrite {
+        // Whoever comes with it is the first, whatever was answered before.
+        sabotage: Rewrite(&[Statement {
             within: "INSERT INTO reservations.idempotency",
-            changes: &[(
-                "WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()",
-                "",
-            )],
-        },
+            changes: &[
+                ("DO UPDATE SET", "DO UPDATE SET status = NULL, body = NULL, hold_id = excluded.hold_id,"),
+                (
+                    "WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()",
+                    "",
+                ),
+            ],
+        }]),
         play: |scene| Box::pin(drives::repeat(scene)),
         ungated: false,
         breaks: 9,
         story: "one key was answered with two bodies",
+    },
+    Bug {
+        name: "an extension that the claims forget",
+        sabotage: Rewrite(&[Statement {
+            within: "UPDATE reservations.claims AS c SET expires_at = h.expires_at",
+            changes: &[("SET expires_at = h.expires_at", "SET expires_at = c.expires_at")],
+        }]),
+        play: |scene| Box::pin(drives::outstay(scene)),
+        ungated: false,
+        breaks: 4,
+        story: "got it",
     },
 ];

@@ -3,12 +3,14 @@
 mod contending;
 mod lapsing;
 mod lining;
+mod outstaying;
 mod repeating;
 mod selling;
 
 pub(crate) use contending::contend;
 pub(crate) use lapsing::lapse;
 pub(crate) use lining::stand_in_line;
+pub(crate) use outstaying::outstay;
 pub(crate) use repeating::repeat;
 pub(crate) use selling::sell;
 

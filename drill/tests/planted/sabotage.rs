@@ -8,14 +8,30 @@ use drill::faults::link::Rewriter;
 
 use crate::wire::{Listener, Wire};
 
+/// Statements that one order changes.
+const STATEMENTS_MAX: usize = 4;
+
 /// What is done to statements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sabotage {
-    /// Statements that contain `within` are changed, each of these to what stands beside it.
-    Rewrite { within: &'static str, changes: &'static [(&'static str, &'static str)] },
+    /// Each of these statements is changed, wherever it is said.
+    Rewrite(&'static [Statement]),
     /// Of transactions that run a statement with `after` in it, every so-and-so-many-th is rolled back when it is to be
     /// committed.
     RollBack { after: &'static str, every: u64 },
+}
+
+/// Statements that contain `within`, and what of them is changed to what stands beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statement {
+    pub(crate) within: &'static str,
+    pub(crate) changes: &'static [(&'static str, &'static str)],
+}
+
+impl Statement {
+    fn fits(&self, sql: &str) -> bool {
+        sql.contains(self.within) && self.changes.iter().all(|(from, _)| sql.contains(from))
+    }
 }
 
 /// One saboteur, on all connections. Clones are the same.
@@ -25,8 +41,8 @@ pub(crate) struct Saboteur(Arc<Orders>);
 #[derive(Debug, Default)]
 struct Orders {
     present: Mutex<Option<Sabotage>>,
-    /// How often there was something to do, and it was done.
-    done: AtomicU64,
+    /// How often there was something to do, and it was done: by statement, where there are several.
+    done: [AtomicU64; STATEMENTS_MAX],
     /// Transactions that might have been rolled back.
     chances: AtomicU64,
 }
@@ -35,12 +51,18 @@ impl Saboteur {
     /// From now on it does this, and has not yet done anything.
     pub(crate) fn order(&self, sabotage: Option<Sabotage>) {
         *self.0.present.lock().unwrap_or_else(PoisonError::into_inner) = sabotage;
-        self.0.done.store(0, Ordering::Relaxed);
+        self.0.done.iter().for_each(|done| done.store(0, Ordering::Relaxed));
     }
 
-    /// How often it did what it was told.
+    /// How often it did what it was told: that part of it which it did least often.
     pub(crate) fn done(&self) -> u64 {
-        self.0.done.load(Ordering::Relaxed)
+        let present = *self.0.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = match present {
+            None => 0,
+            Some(Sabotage::Rewrite(statements)) => statements.len(),
+            Some(Sabotage::RollBack { .. }) => 1,
+        };
+        self.0.done[..parts].iter().map(|done| done.load(Ordering::Relaxed)).min().unwrap_or(0)
     }
 
     /// Its ear on a new connection.
@@ -64,17 +86,16 @@ impl Ear {
         *self.orders.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_done(&self) {
-        self.orders.done.fetch_add(1, Ordering::Relaxed);
+    fn note_done(&self, part: usize) {
+        self.orders.done[part].fetch_add(1, Ordering::Relaxed);
     }
 
     fn rewritten(&self, sql: &str) -> Option<String> {
-        let Some(Sabotage::Rewrite { within, changes }) = self.present() else { return None };
-        if !sql.contains(within) || !changes.iter().all(|(from, _)| sql.contains(from)) {
-            return None;
-        }
-        self.note_done();
-        Some(changes.iter().fold(sql.to_owned(), |sql, (from, to)| sql.replace(from, to)))
+        let Some(Sabotage::Rewrite(statements)) = self.present() else { return None };
+        let part = statements.iter().position(|statement| statement.fits(sql))?;
+        self.note_done(part);
+        let changes = statements[part].changes.iter();
+        Some(changes.fold(sql.to_owned(), |sql, (from, to)| sql.replace(from, to)))
     }
 
     fn rolled_back(&mut self, sql: &str) -> Option<String> {
@@ -88,7 +109,7 @@ impl Ear {
         }
         let chances = self.orders.chances.fetch_add(1, Ordering::Relaxed);
         chances.is_multiple_of(every).then(|| {
-            self.note_done();
+            self.note_done(0);
             "ROLLBACK".to_owned()
         })
     }
@@ -123,12 +144,18 @@ mod tests {
         let saboteur = Saboteur::default();
         let mut ear = ear(&saboteur);
         assert_eq!(ear.statement(Some("s1"), "SELECT FROM seats WHERE token = 1"), None);
-        saboteur.order(Some(Sabotage::Rewrite { within: "seats", changes: &[("token = 1", "true")] }));
+        saboteur.order(Some(Sabotage::Rewrite(&[
+            Statement { within: "seats", changes: &[("token = 1", "true")] },
+            Statement { within: "UPDATE", changes: &[("WHERE", "WHERE true OR")] },
+        ])));
         assert_eq!(ear.statement(Some("s2"), "SELECT FROM shows WHERE token = 1"), None);
         assert_eq!(ear.statement(Some("s3"), "SELECT FROM seats WHERE true"), None);
         assert_eq!(saboteur.done(), 0);
         let rewritten = ear.statement(Some("s4"), "SELECT FROM seats WHERE token = 1");
-        assert_eq!((rewritten.as_deref(), saboteur.done()), (Some("SELECT FROM seats WHERE true"), 1));
+        assert_eq!((rewritten.as_deref(), saboteur.done()), (Some("SELECT FROM seats WHERE true"), 0));
+        let other = ear.statement(None, "UPDATE shows SET a = 1 WHERE b = 2");
+        assert_eq!(other.as_deref(), Some("UPDATE shows SET a = 1 WHERE true OR b = 2"));
+        assert_eq!(saboteur.done(), 1, "both parts of it");
     }
 
     #[test]

@@ -218,6 +218,8 @@ fn start(servers: &Servers, home: &Path, postgres: &Link, redis: &Link) -> Resul
         .env("DATABASE_URL", through(servers.database_url(), postgres)?.as_str())
         .env("REDIS_URL", through(servers.redis_url.clone(), redis)?.as_str())
         .env("MARQUEE_RESERVATIONS__HOLD_SECONDS", "2")
+        .env("MARQUEE_RESERVATIONS__EXTENSION_SECONDS", "2")
+        .env("MARQUEE_RESERVATIONS__PAYMENT_GRACE_SECONDS", "1")
         .env("MARQUEE_RESERVATIONS__ESCROW_SECONDS", "5")
         // As often as may be: two sweepers that do not keep out of each other's way meet soon.
         .env("MARQUEE_RESERVATIONS__SWEEP_INTERVAL_MS", "10")

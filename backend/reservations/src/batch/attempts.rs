@@ -78,6 +78,7 @@ async fn grace(
         _ => false,
     });
     let claims = extending::move_deadlines(app, transaction, &locked).await?;
+    locked.retain(|hold| extending::moved(hold, &claims));
     found.extend(locked.into_iter().map(|hold| (hold.id.clone(), hold)));
     Ok(claims)
 }

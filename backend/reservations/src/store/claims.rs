@@ -189,7 +189,8 @@ pub async fn book(transaction: &Transaction<'_>, held: &[Claim]) -> Result<u64> 
     Ok(transaction.execute(&book, &[&shows, &seats, &owners, &tokens]).await?)
 }
 
-/// Moves the deadline of what live holds have. Returns the claims as they are now.
+/// Moves the deadline of what live holds have, which are locked. One moment decides for all seats of a hold, so all of them move
+/// or none. Returns the claims as they are now.
 pub async fn extend(
     transaction: &Transaction<'_>,
     owned: &[Owned<'_>],
@@ -200,7 +201,7 @@ pub async fn extend(
             "UPDATE reservations.claims AS c SET expires_at = h.expires_at
              FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS h (show_id, seat_id, owner, expires_at)
              WHERE c.show_id = h.show_id AND c.seat_id = h.seat_id AND c.owner = h.owner
-               AND c.status = 'held' AND c.expires_at > clock_timestamp() AND c.expires_at < h.expires_at
+               AND c.status = 'held' AND c.expires_at > statement_timestamp() AND c.expires_at < h.expires_at
              RETURNING c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at",
         )
         .await?;

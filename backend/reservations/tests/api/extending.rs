@@ -5,7 +5,7 @@ use serde_json::json;
 use testkit::client::{Answer, Client};
 use testkit::wait::until;
 
-use crate::world::{SHOW, World, hold, holds};
+use crate::world::{SHOW, World, hold, holds, payment};
 
 fn deadline(answer: &Answer) -> Timestamp {
     answer.text("expires_at").parse().unwrap()
@@ -93,4 +93,36 @@ async fn a_repeated_key_is_answered_as_the_first_time_though_the_hold_was_extend
     assert_eq!(extend(&buyer, first.text("id")).await.status, 200);
     let again = buyer.post_keyed(&holds(SHOW), "k", &wish).await;
     assert_eq!((again.status, again.body), (first.status, first.body));
+}
+
+/// A hold and its seats have one deadline, however unluckily the moment falls.
+#[tokio::test]
+async fn a_hold_whose_seats_lapse_while_it_is_being_given_time_to_pay_is_given_none() {
+    let world = World::with(1, |config| {
+        (config.hold_seconds, config.payment_grace_seconds) = (1, 30);
+    })
+    .await;
+    let buyer = world.visitor();
+    let placed = buyer.post(&holds(SHOW), &json!({ "seats": ["A1", "A2"] })).await;
+    let id = placed.text("id").to_owned();
+    let mut keeper = world.database().await;
+    let keeping = keeper.transaction().await.unwrap();
+    keeping.query("SELECT FROM reservations.claims FOR UPDATE", &[]).await.unwrap();
+    let (path, body) = (format!("/api/holds/{id}/confirm"), payment("declined"));
+    let meanwhile = async {
+        let seen = async |what: &str, question: &str| {
+            until(what, async || world.database().await.query(question, &[]).await.unwrap().pop()).await;
+        };
+        let waits =
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        seen("the payment to wait for the seats", waits).await;
+        seen("the deadline to pass", "SELECT FROM reservations.holds WHERE expires_at <= clock_timestamp()")
+            .await;
+        keeping.commit().await.unwrap();
+    };
+    let (declined, ()) = tokio::join!(buyer.post_keyed(&path, "k", &body), meanwhile);
+    assert_eq!(declined.code(), "payment_declined");
+    let row = "SELECT expires_at, graced FROM reservations.holds WHERE id = $1";
+    let row = world.database().await.query_one(row, &[&id]).await.unwrap();
+    assert_eq!((row.get::<_, Timestamp>(0), row.get(1)), (deadline(&placed), false));
 }

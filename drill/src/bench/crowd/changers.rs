@@ -12,6 +12,8 @@ use super::super::visitors::cookies_of;
 use super::socket::Sockets;
 use super::{Place, Seen};
 
+/// Holds of one visitor: fewer than the thirty within a minute that the shipped limit allows.
+const HOLDS_PER_VISITOR: usize = 25;
 /// A page whose answer belongs to a session.
 const FIRST_PATH: &str = "/api/bookings";
 
@@ -23,6 +25,8 @@ struct Changer {
     seat: Seat,
     cookies: String,
     key: usize,
+    /// Of this visitor.
+    holds: usize,
     state: State,
 }
 
@@ -71,7 +75,8 @@ impl Changers {
         for seat in &place.seats {
             let mut line = Line::connect(place.buy_at).await?;
             let cookies = cookies_of(&mut line, FIRST_PATH).await?;
-            changers.push(Changer { line, seat: seat.clone(), cookies, key: 0, state: State::Nothing });
+            let seat = seat.clone();
+            changers.push(Changer { line, seat, cookies, key: 0, holds: 0, state: State::Nothing });
         }
         Ok(Self(changers))
     }
@@ -93,6 +98,9 @@ impl Changer {
     /// One change, seen by everybody when this returns. Its answer may still be on its way.
     async fn step(&mut self, sockets: &Sockets) -> Result<()> {
         self.settle().await?;
+        if matches!(self.state, State::Nothing) {
+            self.take_turns().await?;
+        }
         let (asked, next) = match &self.state {
             State::Held(path) => (request::delete(path, &self.cookies), State::Releasing),
             _ => (wish(&self.seat, &self.cookies, &format!("change-{}", self.key)), State::Asked),
@@ -102,6 +110,15 @@ impl Changer {
         self.line.send(&asked).await?;
         self.state = next;
         sockets.all_saw().await
+    }
+
+    /// Another visitor buys, when this one has bought enough.
+    async fn take_turns(&mut self) -> Result<()> {
+        self.holds += 1;
+        if self.holds > HOLDS_PER_VISITOR {
+            (self.cookies, self.holds) = (cookies_of(&mut self.line, FIRST_PATH).await?, 1);
+        }
+        Ok(())
     }
 
     /// Reads the last answer.

@@ -1,7 +1,7 @@
 //! `pgbench`: the statements of a claim without the rest of the house, on the same Postgres.
 //!
 //! It is started once and stands still (SIGSTOP) between its turns: what connecting and preparing costs is not the claim's,
-//! and the house does not connect anew for every round either. What it did is counted by the tokens it took, one a claim.
+//! and the house does not connect anew for every round either. What it did is counted by the tokens it took.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -40,6 +40,8 @@ pub struct Pgbench {
     pub parts: Vec<Part>,
     /// Which pgbench this is on that database: each has seats of its own.
     pub series: u32,
+    /// Fencing tokens that one transaction of the script takes.
+    pub tokens_each: u64,
     /// What a reader must know.
     pub note: String,
     /// Since its first turn.
@@ -130,7 +132,8 @@ impl Contender for Pgbench {
         running.signal(Signal::SIGSTOP)?;
         let elapsed = began.elapsed();
         running.check().await?;
-        Ok(Work { done: running.tokens().await? - before, elapsed, p50_ms: None, p99_ms: None })
+        let done = (running.tokens().await? - before) / self.tokens_each;
+        Ok(Work { done, elapsed, p50_ms: None, p99_ms: None })
     }
 
     async fn note(&mut self) -> Result<String> {

@@ -17,6 +17,10 @@ use crate::bench::scratch::Scratch;
 use crate::bench::seats::Seats;
 use crate::bench::settings::Settings;
 
+/// Of the peak, the rate at which waits are looked at: a house that is driven at its peak makes everybody wait.
+const BELOW_THE_PEAK: f64 = 0.8;
+/// Connections for each buyer of the closed loop, so that in an open one nobody waits for a connection.
+const CONNECTIONS_PER_BUYER: usize = 4;
 /// As the table calls the whole house.
 const HOUSE: &str = "Marquee";
 
@@ -32,10 +36,19 @@ pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
         scratch: &scratch,
     };
     let hold = desk.hold(directory.write("hold.sql", claim::HOLD)?).await;
+    let paced = match hold.as_ref().ok().and_then(peak) {
+        Some(peak) => Some(desk.paced(peak * BELOW_THE_PEAK).await),
+        None => None,
+    };
     let confirm =
         desk.confirm(directory.write("confirm.sql", &[claim::HOLD, claim::CONFIRM].concat())?).await;
     scratch.remove().await?;
-    Ok(vec![hold?, confirm])
+    Ok([Some(hold?), paced, Some(confirm)].into_iter().flatten().collect())
+}
+
+/// What the whole house did in a closed loop.
+fn peak(block: &Block) -> Option<f64> {
+    block.entries.iter().find(|entry| entry.name == HOUSE)?.figures.as_ref().map(|figures| figures.rate)
 }
 
 /// What both blocks need.
@@ -63,6 +76,15 @@ impl Desk<'_> {
         Ok(self.block("durable hold of one seat", "holds/s", absent, contenders).await)
     }
 
+    /// Buyers who come evenly, at a rate that the house can bear.
+    async fn paced(&self, rate: f64) -> Block {
+        let connections = self.settings.buyers as usize * CONNECTIONS_PER_BUYER;
+        let plan = self.settings.plan();
+        let house = Buying::new(HOUSE, &self.marquee, false, &self.seats, connections, plan).paced(rate);
+        let title = format!("durable hold of one seat, at {:.0}% of that rate", BELOW_THE_PEAK * 100.0);
+        self.block(&title, "holds/s", Vec::new(), vec![Box::new(house)]).await
+    }
+
     async fn confirm(&self, script: PathBuf) -> Block {
         let mut absent = Vec::new();
         let contenders = self.contenders(true, script, &mut absent);
@@ -75,7 +97,7 @@ impl Desk<'_> {
         script: PathBuf,
         absent: &mut Vec<Absent>,
     ) -> Vec<Box<dyn Contender>> {
-        let connections = self.settings.connections as usize;
+        let connections = self.settings.buyers as usize;
         let plan = self.settings.plan();
         let house = Buying::new(HOUSE, &self.marquee, confirming, &self.seats, connections, plan);
         let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(house)];
@@ -88,7 +110,13 @@ impl Desk<'_> {
                 parts: self.marquee.parts(&["postgres"]),
                 series: u32::from(confirming),
                 running: None,
-                note: format!("the same statements, prepared, on the same server ({}); what the idle fleet asks of it counts too", self.durability),
+                // A sale takes one for its hold, and one in case it must be claimed anew.
+                tokens_each: if confirming { 2 } else { 1 },
+                note: format!(
+                    "the same statements, one buyer a transaction, prepared, on the same server ({}); what the idle fleet asks of \
+                     it counts too",
+                    self.durability
+                ),
             })),
             Err(missing) => absent.push(missing),
         }

@@ -27,6 +27,8 @@ fn hold(id: &str, name: &str, status: HoldStatus) -> Hold {
         status,
         created_at_ns: 0,
         expires_at_ns: NOW + 1,
+        extended: false,
+        graced: false,
     }
 }
 
@@ -121,6 +123,30 @@ fn a_hold_is_written_when_the_one_before_is_over() {
         let found =
             audit(&books).complaints.iter().any(|complaint| complaint.text.contains("before that was over"));
         assert_eq!(found, !fine, "{status:?}, over at {cancelled_at_ns:?}, next at {created_at_ns}");
+    }
+}
+
+#[test]
+fn a_hold_that_was_sold_late_had_its_seats_twice_and_under_two_tokens() {
+    // When it was sold, its token then, and that of who had the seat from 1,100 to 1,200; and whether that is fine.
+    for (booked_at_ns, token, between, fine) in
+        [(1_200, 9, 8, true), (1_199, 9, 8, false), (1_200, 8, 9, false), (1_200, 8, 8, false)]
+    {
+        let late = Hold { token, expires_at_ns: 1_100, ..hold("h1", "A4", HoldStatus::Booked) };
+        let other = Hold {
+            token: between,
+            created_at_ns: 1_100,
+            expires_at_ns: 1_200,
+            ..hold("h9", "A4", HoldStatus::Expired)
+        };
+        let books = Books {
+            holds: vec![late, other],
+            bookings: vec![Booking { booked_at_ns, ..booking("b1", "h1", "A4") }],
+            ..good()
+        };
+        let wrong = |complaint: &Complaint| complaint.invariant == ONE_HOLD && complaint.text.contains("A4");
+        let found = audit(&books).complaints.iter().any(wrong);
+        assert_eq!(found, !fine, "sold at {booked_at_ns} under {token}, {between} in between");
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A hold's deadline is no operation of anybody's: from then on the seat may be free, at any time, without a word, and is free
 //! for whoever asks. What was asked for and never answered may happen at any time too, or never.
+//!
+//! A hold whose money came when it had lapsed is sold all the same, out of its own hands or nobody's, under a new token.
 
 use super::super::allowances::CLOCKS;
 use super::super::linear::{self, Machine, Outcome, Timed};
@@ -20,6 +22,8 @@ pub(super) struct SeatHold {
     /// Which, among all lives.
     pub(super) life: usize,
     pub(super) token: Option<i64>,
+    pub(super) sale: Sale,
+    /// From then on it may be free.
     pub(super) deadline: Nanos,
     pub(super) placed: (Nanos, Nanos),
     pub(super) booked: Vec<(Nanos, Nanos)>,
@@ -28,6 +32,15 @@ pub(super) struct SeatHold {
     pub(super) may_book: Nanos,
     pub(super) may_release: Nanos,
     pub(super) may_cancel: Nanos,
+}
+
+/// How a hold is sold, if it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sale {
+    /// In time, under the token it has.
+    InTime,
+    /// When it had lapsed, under a new token, where that is known.
+    Late(Option<i64>),
 }
 
 /// Somebody was told that it is not free, which is true at some moment of this interval.
@@ -42,7 +55,8 @@ pub(super) struct Refusal {
 impl SeatHistory {
     /// Whether all of it can have happened to one seat.
     pub(super) fn search(&self) -> Outcome {
-        linear::search(&Seat { holds: &self.holds }, State::default(), &self.ops())
+        let late = (0..self.holds.len()).filter(|at| self.holds[*at].sale != Sale::InTime).collect();
+        linear::search(&Seat { holds: &self.holds, late }, State::default(), &self.ops())
     }
 
     /// How many operations there are.
@@ -93,6 +107,34 @@ enum Owner {
 
 struct Seat<'a> {
     holds: &'a [SeatHold],
+    /// Those that were sold when they had lapsed.
+    late: Vec<usize>,
+}
+
+impl Seat<'_> {
+    /// Sold: what is held, under the token it has; what had lapsed, under a new one, if nobody else has it.
+    fn booked(&self, state: &State, at: usize) -> Option<State> {
+        let owner = Owner::Booked(at);
+        match (self.holds[at].sale, state.owner) {
+            (Sale::InTime, Owner::Held(held)) if held == at => Some(State { owner, ..*state }),
+            (Sale::Late(token), Owner::Held(held)) if held == at => anew(state, owner, token),
+            (Sale::Late(token), Owner::Nobody) => anew(state, owner, token),
+            _ => None,
+        }
+    }
+
+    /// The holds that may be sold without a word.
+    fn sellable(&self, state: &State) -> impl Iterator<Item = usize> {
+        let held = if let Owner::Held(at) = state.owner { Some(at) } else { None };
+        let lapsed = if state.owner == Owner::Nobody { self.late.as_slice() } else { &[] };
+        held.into_iter().chain(lapsed.iter().copied())
+    }
+}
+
+/// Claimed under a token that must be greater than the last.
+fn anew(state: &State, owner: Owner, token: Option<i64>) -> Option<State> {
+    let token = token.unwrap_or(state.token + 1);
+    (token > state.token).then_some(State { owner, token })
 }
 
 impl Machine for Seat<'_> {
@@ -102,23 +144,14 @@ impl Machine for Seat<'_> {
     fn after(&self, state: &State, op: &Op) -> Option<State> {
         let with = |owner| Some(State { owner, ..*state });
         match (*op, state.owner) {
-            (Op::Place(hold), Owner::Nobody) => {
-                let token = self.holds[hold].token.unwrap_or(state.token + 1);
-                (token > state.token).then_some(State { owner: Owner::Held(hold), token })
-            }
+            (Op::Place(hold), Owner::Nobody) => anew(state, Owner::Held(hold), self.holds[hold].token),
             (Op::Place(_), _) | (Op::Refuse(_), Owner::Nobody) => None,
             // Nobody need have seen that a hold has lapsed: but it is no reason any more.
             (Op::Refuse(from), Owner::Held(hold)) => {
                 (from <= self.holds[hold].deadline.saturating_add(CLOCKS)).then_some(*state)
             }
             (Op::Refuse(_), Owner::Booked(_)) => Some(*state),
-            (Op::Book(hold), owner) => {
-                if owner == Owner::Held(hold) {
-                    with(Owner::Booked(hold))
-                } else {
-                    None
-                }
-            }
+            (Op::Book(hold), _) => self.booked(state, hold),
             // What is over already stays as it is.
             (Op::Release(hold), Owner::Booked(owner)) if owner == hold => None,
             (Op::Release(hold), owner) => {
@@ -140,9 +173,6 @@ impl Machine for Seat<'_> {
                 if hold.deadline.saturating_sub(CLOCKS).min(hold.may_release) <= now {
                     owners.push(Owner::Nobody);
                 }
-                if hold.may_book <= now {
-                    owners.push(Owner::Booked(at));
-                }
             }
             Owner::Booked(at) => {
                 if self.holds[at].may_cancel <= now {
@@ -150,7 +180,10 @@ impl Machine for Seat<'_> {
                 }
             }
         }
-        owners.into_iter().map(|owner| State { owner, ..*state }).collect()
+        let freed = owners.into_iter().map(|owner| State { owner, ..*state });
+        let may_book = |at: &usize| self.holds[*at].may_book <= now;
+        let sold = self.sellable(state).filter(may_book).filter_map(|at| self.booked(state, at));
+        freed.chain(sold).collect()
     }
 
     fn reads(&self, op: &Op) -> bool {

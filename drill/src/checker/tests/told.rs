@@ -157,6 +157,52 @@ impl Told {
         self.request(buyer, on, Call::Confirm { hold: hold(of), key: key.into(), token: "ok".into() }, end);
     }
 
+    /// A confirmation that books what had lapsed, at `at_ms` by the database, under a new token. Its key is its name.
+    pub(crate) fn confirms_late(&mut self, buyer: u32, on: On, at_ms: u64, of: &str, name: &str) {
+        let names = self.seats_of(of);
+        self.asks_to_confirm(buyer, on, of, name, booked(&names, of, name));
+        self.write_late_booking(buyer, at_ms, of, name);
+    }
+
+    pub(crate) fn write_late_booking(&mut self, buyer: u32, at_ms: u64, of: &str, name: &str) {
+        self.tokens += 1;
+        self.hold_mut(of).token = self.tokens;
+        let seats = self.seats_of(of);
+        self.claim(seats, ClaimStatus::Held, Some(of), Some(wall(at_ms)));
+        self.write_booking(buyer, at_ms, of, name);
+    }
+
+    /// More time for a hold.
+    pub(crate) fn extends(&mut self, buyer: u32, on: On, of: &str, until_ms: u64) {
+        self.asks_to_extend(buyer, on, of, extended(of, until_ms));
+        self.write_extension(of, until_ms);
+    }
+
+    pub(crate) fn asks_to_extend(&mut self, buyer: u32, on: On, of: &str, end: impl FnOnce(u64) -> What) {
+        self.request(buyer, on, Call::Extend { hold: hold(of) }, end);
+    }
+
+    pub(crate) fn write_extension(&mut self, of: &str, until_ms: u64) {
+        self.hold_mut(of).extended = true;
+        self.write_deadline(of, until_ms);
+    }
+
+    /// Time to pay, of which nobody is told.
+    pub(crate) fn write_grace(&mut self, of: &str, until_ms: u64) {
+        self.hold_mut(of).graced = true;
+        self.write_deadline(of, until_ms);
+    }
+
+    fn write_deadline(&mut self, of: &str, until_ms: u64) {
+        self.hold_mut(of).expires_at_ns = wall(until_ms);
+        let ours = |claim: &&mut Claim| claim.owner.as_deref() == Some(of);
+        self.books
+            .claims
+            .iter_mut()
+            .filter(ours)
+            .for_each(|claim| claim.expires_at_ns = Some(wall(until_ms)));
+    }
+
     pub(crate) fn releases(&mut self, buyer: u32, on: On, of: &str) {
         self.request(buyer, on, Call::Release { hold: hold(of) }, done);
         self.ends(of, HoldStatus::Released);
@@ -246,6 +292,8 @@ impl Told {
             status: HoldStatus::OnHold,
             created_at_ns: wall(at_ms),
             expires_at_ns: wall(until_ms),
+            extended: false,
+            graced: false,
         });
         self.claim(
             names.iter().map(|name| seat(name)).collect(),
@@ -318,6 +366,11 @@ impl Told {
 pub(crate) fn held(names: &[&str], name: &str, until_ms: u64) -> impl FnOnce(u64) -> What + use<> {
     let effect = Effect::Hold { hold: hold(name), seats: seats(names), expires_at_ns: wall(until_ms) };
     move |op| What::Ok { op, status: 201, effect }
+}
+
+pub(crate) fn extended(name: &str, until_ms: u64) -> impl FnOnce(u64) -> What + use<> {
+    let effect = Effect::Hold { hold: hold(name), seats: Vec::new(), expires_at_ns: wall(until_ms) };
+    move |op| What::Ok { op, status: 200, effect }
 }
 
 pub(crate) fn booked(seats: &[SeatId], of: &str, name: &str) -> impl FnOnce(u64) -> What + use<> {
