@@ -112,8 +112,8 @@ async fn take(
              FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
                 AS u (session_id, key, fingerprint, hold_id, lease)
              ORDER BY session_id, key
-             ON CONFLICT (session_id, key) DO UPDATE
-                SET lease_until = excluded.lease_until, lease = excluded.lease, attempt = coalesce(i.attempt, excluded.attempt)
+             ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
+                attempt = coalesce(i.attempt, excluded.attempt)
                 WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
              RETURNING session_id, key, attempt",
         )
