@@ -72,7 +72,7 @@ pub async fn lock(transaction: &Transaction<'_>, escrow: &EscrowId) -> Result<Op
 /// Escrows past their bound, each to one sweeper.
 pub async fn lock_due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Escrow>> {
     let due = format!(
-        "SELECT {COLUMNS} FROM reservations.escrows WHERE open AND expires_at <= clock_timestamp()
+        "SELECT {COLUMNS} FROM reservations.escrows WHERE open AND expires_at <= statement_timestamp()
          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED"
     );
     let due = transaction.prepare_cached(&due).await?;

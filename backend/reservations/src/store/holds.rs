@@ -137,11 +137,12 @@ pub async fn lock_all(transaction: &Transaction<'_>, ids: &[&str]) -> Result<Vec
     Ok(transaction.query(&find, &[&ids]).await?.iter().map(Hold::of).collect())
 }
 
-/// Holds past their deadline that nobody has announced, oldest first, each to one sweeper.
+/// Holds past their deadline that nobody has announced, oldest first, each to one sweeper. An index serves what does not change
+/// while a statement runs: its own time, not the clock's.
 pub async fn lock_due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Hold>> {
     let due = format!(
         "SELECT {COLUMNS} FROM reservations.holds
-         WHERE status = 'on_hold' AND expires_at <= clock_timestamp()
+         WHERE status = 'on_hold' AND expires_at <= statement_timestamp()
          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED"
     );
     let due = transaction.prepare_cached(&due).await?;
@@ -205,7 +206,7 @@ pub async fn usage(transaction: &Transaction<'_>, sessions: &[&str]) -> Result<V
                 FROM (SELECT seats, status, entry_id, created_at, expires_at, ended_at,
                              status = 'on_hold' AND expires_at > clock_timestamp() AS live
                       FROM reservations.holds
-                      WHERE session_id = s.session_id AND created_at > clock_timestamp() - interval '1 hour') AS h) AS u
+                      WHERE session_id = s.session_id AND created_at > statement_timestamp() - interval '1 hour') AS h) AS u
              ORDER BY s.at",
         )
         .await?;

@@ -156,17 +156,16 @@ fn answered(row: &Row) -> Option<Known> {
 /// Keeps keys from being answered or taken over by others until the transaction ends; says whether each is still its
 /// lease's to answer. In one order, so that nobody waits in a circle.
 pub async fn lock(transaction: &Transaction<'_>, attempts: &[(&Used, &Lease)]) -> Result<Vec<bool>> {
-    let lock = "SELECT u.at FROM reservations.idempotency AS i
+    let lock = "SELECT u.at, i.lease = u.lease AND i.status IS NULL FROM reservations.idempotency AS i
                 JOIN unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (session_id, key, lease, at)
                     ON i.session_id = u.session_id AND i.key = u.key
-                WHERE i.lease = u.lease AND i.status IS NULL
                 ORDER BY i.session_id, i.key FOR UPDATE OF i";
     let lock = transaction.prepare_cached(lock).await?;
     let used: Vec<&Used> = attempts.iter().map(|(used, _)| *used).collect();
     let Columns { sessions, keys } = Columns::of(&used);
     let leases: Vec<_> = attempts.iter().map(|(_, lease)| lease.id.as_str()).collect();
     let rows = transaction.query(&lock, &[&sessions, &keys, &leases]).await?;
-    let ours: HashSet<i64> = rows.iter().map(|row| row.get(0)).collect();
+    let ours: HashSet<i64> = rows.iter().filter(|row| row.get(1)).map(|row| row.get(0)).collect();
     Ok((1..).take(attempts.len()).map(|at| ours.contains(&at)).collect())
 }
 
@@ -183,9 +182,9 @@ pub struct Answer<'a> {
 
 /// Keeps first answers.
 pub async fn finish(client: &impl GenericClient, answers: &[Answer<'_>]) -> Result<()> {
-    let finish = "UPDATE reservations.idempotency AS i SET status = a.status, body = a.body
+    let finish = "UPDATE reservations.idempotency AS i SET status = coalesce(i.status, a.status), body = coalesce(i.body, a.body)
                   FROM unnest($1::text[], $2::text[], $3::int[], $4::jsonb[]) AS a (session_id, key, status, body)
-                  WHERE i.session_id = a.session_id AND i.key = a.key AND i.status IS NULL";
+                  WHERE i.session_id = a.session_id AND i.key = a.key";
     let finish = client.prepare_cached(finish).await?;
     let used: Vec<&Used> = answers.iter().map(|answer| answer.used).collect();
     let Columns { sessions, keys } = Columns::of(&used);
@@ -233,7 +232,7 @@ pub async fn adopt_abandoned(
                  SET lease = $3, lease_until = clock_timestamp() + $2 * interval '1 second'
                  FROM (SELECT session_id, key FROM reservations.idempotency
                        WHERE status IS NULL AND hold_id IS NOT NULL
-                         AND lease_until < clock_timestamp() - $1 * interval '1 second'
+                         AND lease_until < statement_timestamp() - $1 * interval '1 second'
                        ORDER BY lease_until LIMIT $4 FOR UPDATE SKIP LOCKED) AS a
                  WHERE i.session_id = a.session_id AND i.key = a.key
                  RETURNING i.session_id, i.key, i.fingerprint, i.hold_id, coalesce(i.attempt, '') AS attempt";
@@ -256,7 +255,7 @@ pub async fn adopt_abandoned(
 pub async fn sweep(client: &Connection) -> Result<u64> {
     let sweep = "DELETE FROM reservations.idempotency WHERE (session_id, key) IN
                  (SELECT session_id, key FROM reservations.idempotency
-                  WHERE (status IS NOT NULL OR hold_id IS NULL) AND created_at < clock_timestamp() - $1 * interval '1 hour'
+                  WHERE (status IS NOT NULL OR hold_id IS NULL) AND created_at < statement_timestamp() - $1 * interval '1 hour'
                   ORDER BY created_at LIMIT $2)";
     let mut dropped = 0;
     loop {

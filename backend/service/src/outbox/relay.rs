@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MIN: Duration = Duration::from_millis(15);
 /// Rows relayed between two sweeps of the table. What is deleted stays at the beginning of its index, where every look begins,
 /// until it is swept; Postgres by itself comes once a minute.
-const SWEEP_ROWS: usize = 10_000;
+const SWEEP_ROWS: usize = 2_000;
 /// Between two measurements of what waits.
 const MEASURE_PAUSE: Duration = Duration::from_secs(5);
 

@@ -13,10 +13,9 @@ SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, cur
     extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
 COMMIT;
 BEGIN;
-SELECT u.at FROM reservations.idempotency AS i
+SELECT u.at, i.lease = u.lease AND i.status IS NULL FROM reservations.idempotency AS i
     JOIN unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:hold]::text[]) WITH ORDINALITY AS u (session_id, key, lease, at)
         ON i.session_id = u.session_id AND i.key = u.key
-    WHERE i.lease = u.lease AND i.status IS NULL
     ORDER BY i.session_id, i.key FOR UPDATE OF i;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
     extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]) ORDER BY id FOR UPDATE;
@@ -51,9 +50,9 @@ INSERT INTO reservations.unsettled (booking_id, due) SELECT booking, :due FROM u
     ON CONFLICT DO NOTHING;
 INSERT INTO reservations.outbox (event)
     SELECT event FROM unnest(ARRAY[:told_booked]::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place;
-UPDATE reservations.idempotency AS i SET status = a.status, body = a.body
+UPDATE reservations.idempotency AS i SET status = coalesce(i.status, a.status), body = coalesce(i.body, a.body)
     FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:answered]::int[], ARRAY[:answer]::jsonb[]) AS a (session_id, key, status, body)
-    WHERE i.session_id = a.session_id AND i.key = a.key AND i.status IS NULL;
+    WHERE i.session_id = a.session_id AND i.key = a.key;
 \endpipeline
 COMMIT;
 BEGIN;

@@ -20,7 +20,7 @@ SELECT u.* FROM unnest(ARRAY[:session]::text[]) WITH ORDINALITY AS s (session_id
     FROM (SELECT seats, status, entry_id, created_at, expires_at, ended_at,
                  status = 'on_hold' AND expires_at > clock_timestamp() AS live
           FROM reservations.holds
-          WHERE session_id = s.session_id AND created_at > clock_timestamp() - interval '1 hour') AS h) AS u
+          WHERE session_id = s.session_id AND created_at > statement_timestamp() - interval '1 hour') AS h) AS u
     ORDER BY s.at;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
     extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
