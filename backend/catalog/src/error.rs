@@ -37,7 +37,7 @@ impl From<Error> for Problem {
             Error::MovieNotFound => Self::not_found("movie_not_found", detail),
             Error::ShowNotFound => Self::not_found("show_not_found", detail),
             Error::Listing(invalid) => listing(&invalid, detail),
-            Error::Postgres(postgres::Error::Away(cause)) => {
+            Error::Postgres(postgres::Error::Away(cause) | postgres::Error::Again(cause)) => {
                 tracing::warn!(cause, "postgres is away");
                 Self::unavailable(detail)
             }

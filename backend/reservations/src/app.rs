@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::gate::sight::Sight;
 use crate::metrics::Metrics;
 use crate::mirror::in_use::InUse;
+use crate::mirror::loaders::Loaders;
 use crate::payment::PaymentProvider;
 use crate::settling::Captures;
 use crate::store::shows::{self, Show};
@@ -52,8 +53,8 @@ pub struct App {
     pub sockets: Arc<Semaphore>,
     /// Shows whose mirrors are checked.
     pub in_use: InUse,
-    /// Held by whoever fills a missing mirror, so that a crowd at an emptied Redis loads it once.
-    pub filling: tokio::sync::Mutex<()>,
+    /// Held by whoever begins a mirror anew, so that a crowd at an emptied Redis loads it once.
+    pub loaders: Loaders,
     /// What waits to be written.
     pub queues: Queues,
     /// Bookings whose money waits to be taken.
@@ -86,7 +87,7 @@ impl App {
             payment,
             metrics,
             in_use: InUse::default(),
-            filling: tokio::sync::Mutex::default(),
+            loaders: Loaders::default(),
             shows: Cache::new(SHOWS_MAX),
             full: Cache::new(SESSIONS_MAX),
             shown: Cache::new(SHOWS_MAX),
@@ -154,7 +155,7 @@ impl App {
         let found = async { shows::find(&self.connection().await?, id).await }.await;
         let show = match (found, known) {
             (Ok(found), _) => Arc::new(found.ok_or(Error::ShowNotFound)?),
-            (Err(postgres::Error::Away(_)), Some((_, show))) => return Ok(show),
+            (Err(postgres::Error::Away(_) | postgres::Error::Again(_)), Some((_, show))) => return Ok(show),
             (Err(error), _) => return Err(error.into()),
         };
         self.shows.insert(id.clone(), (Instant::now(), Arc::clone(&show)));

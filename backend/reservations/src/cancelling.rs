@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::store::SCHEMA;
 use crate::store::bookings::{self, Booking};
+use crate::store::claims;
 use crate::store::unsettled::{self, Due};
 use crate::{freeing, mirror, telling};
 
@@ -31,6 +32,7 @@ pub async fn cancel(app: &App, session: &SessionId, id: &BookingId) -> Result<Bo
         drop(client);
         return find(app, session, id).await;
     };
+    claims::lock(&transaction, &[booking.owned()]).await?;
     unsettled::insert(&transaction, &[id.as_str()], Due::Refund).await?;
     outbox::put(&transaction, SCHEMA, &telling::cancelled(&booking)).await?;
     let claims = freeing::free(app, &transaction, &[booking.owned()]).await?;

@@ -213,7 +213,7 @@ fn selection_code(why: &InvalidSelection) -> &'static str {
 
 fn store_problem(error: &postgres::Error) -> Problem {
     match error {
-        postgres::Error::Away(why) => {
+        postgres::Error::Away(why) | postgres::Error::Again(why) => {
             tracing::warn!(why, "postgres is away");
             Problem::unavailable("the database is away for a moment; try again")
         }

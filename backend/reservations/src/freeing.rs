@@ -3,6 +3,7 @@
 use deadpool_postgres::Transaction;
 use domain::id::{EscrowId, HoldId, SeatId};
 use domain::status::HoldStatus;
+use jiff::Timestamp;
 use service::{outbox, postgres};
 
 use crate::app::App;
@@ -13,13 +14,13 @@ use crate::store::holds::{self, Hold};
 use crate::store::{SCHEMA, queues};
 use crate::{mirror, names, placing, telling};
 
-/// Gives everything that is still its owners' to whoever is next. Returns the claims as they are now.
+/// Gives everything that is still its owners' to whoever is next. The caller has locked it, and told of it since. Returns the claims
+/// as they are now.
 pub async fn free(
     app: &App,
     transaction: &Transaction<'_>,
     owned: &[Owned<'_>],
 ) -> Result<Vec<Claim>, Error> {
-    claims::lock(transaction, owned).await?;
     let shows: Vec<_> = owned.iter().map(|owned| owned.show.as_str()).collect();
     let queues_open = queues::lock_open_among(transaction, &shows).await?;
     let (waited_for, others): (Vec<_>, Vec<_>) =
@@ -28,28 +29,47 @@ pub async fn free(
     if !others.is_empty() {
         claims.extend(claims::free(transaction, &others).await?);
     }
-    for owned in waited_for {
-        claims.extend(escrow(app, transaction, owned).await?);
+    if !waited_for.is_empty() {
+        claims.extend(escrow(app, transaction, &waited_for).await?);
     }
     placing::without_gate(app, transaction, &shows).await?;
     Ok(claims)
 }
 
-/// Keeps seats for the queue.
-async fn escrow(app: &App, transaction: &Transaction<'_>, owned: Owned<'_>) -> Result<Vec<Claim>, Error> {
-    let (token, now) = claims::token(transaction).await?;
-    let id = EscrowId::parse(names::fresh("escrow")).expect("a generated id has the form of one");
+/// Keeps seats for the queue, those of each owner in an escrow of their own.
+async fn escrow(
+    app: &App,
+    transaction: &Transaction<'_>,
+    waited_for: &[Owned<'_>],
+) -> Result<Vec<Claim>, Error> {
+    let (tokens, now) = claims::tokens(transaction, waited_for.len()).await?;
+    let ids: Vec<EscrowId> = waited_for.iter().map(|_| fresh()).collect();
     let expires_at = now + app.config.escrow();
-    let passing = Passing { to: id.as_str(), status: "escrow", token, expires_at };
-    let claims = claims::pass(transaction, owned, passing).await?;
-    if !claims.is_empty() {
-        let show = owned.show.clone();
-        let seats: Vec<SeatId> = claims.iter().map(|claim| claim.seat.clone()).collect();
-        let escrow = Escrow { id, show, seats, expires_at, live: true };
-        escrows::insert(transaction, &escrow).await?;
-        outbox::put(transaction, SCHEMA, &telling::escrowed(&escrow)).await?;
-    }
+    let each = waited_for.iter().zip(&ids).zip(tokens);
+    let passings: Vec<_> = each
+        .map(|((owned, id), token)| Passing { from: *owned, to: id.as_str(), token, expires_at })
+        .collect();
+    let claims = claims::pass(transaction, "escrow", &passings).await?;
+    let escrows = escrows_of(&claims, ids, expires_at);
+    let told: Vec<_> = escrows.iter().map(telling::escrowed).collect();
+    escrows::insert(transaction, &escrows).await?;
+    outbox::put_all(transaction, SCHEMA, &told).await?;
     Ok(claims)
+}
+
+fn fresh() -> EscrowId {
+    EscrowId::parse(names::fresh("escrow")).expect("a generated id has the form of one")
+}
+
+/// The escrows that got anything.
+fn escrows_of(claims: &[Claim], ids: Vec<EscrowId>, expires_at: Timestamp) -> Vec<Escrow> {
+    let escrow = |id: EscrowId| {
+        let own: Vec<_> = claims.iter().filter(|claim| claim.owner.as_deref() == Some(id.as_str())).collect();
+        let show = own.first()?.show.clone();
+        let seats: Vec<SeatId> = own.iter().map(|claim| claim.seat.clone()).collect();
+        Some(Escrow { id, show, seats, expires_at, live: true })
+    };
+    ids.into_iter().filter_map(escrow).collect()
 }
 
 /// Ends holds without a sale, in the caller's transaction.
@@ -63,6 +83,7 @@ pub async fn end(
     let owned: Vec<_> = ended.iter().map(Hold::owned).collect();
     let told: Vec<_> = ended.iter().map(|hold| telling::ended(hold, status)).collect();
     holds::end(transaction, &ids, status).await?;
+    claims::lock(transaction, &owned).await?;
     outbox::put_all(transaction, SCHEMA, &told).await?;
     free(app, transaction, &owned).await
 }

@@ -88,11 +88,17 @@ impl Gate {
         Ok(score.is_some() || forgetful != Some(0))
     }
 
-    /// Takes back a claim that Postgres did not confirm.
-    pub async fn undo(&self, show: &ShowId, owner: &str, seats: &[SeatId]) -> Result<(), Error> {
+    /// Takes back a claim that Postgres did not confirm. Its owner is forgotten too, when nothing came of it for certain.
+    pub async fn undo(
+        &self,
+        show: &ShowId,
+        owner: &str,
+        seats: &[SeatId],
+        forget: bool,
+    ) -> Result<(), Error> {
         let mut call = self.scripts.undo.key(self.keys.mirror(show));
         call.key(self.keys.remembered(show));
-        call.arg(owner).arg(self.keys.live(show)).arg(show.as_str());
+        call.arg(owner).arg(self.keys.live(show)).arg(show.as_str()).arg(u8::from(forget));
         for seat in seats {
             call.arg(seat.as_str());
         }

@@ -1,6 +1,7 @@
 //! Keeping Redis' picture of a show equal to Postgres': filling it, reading it, mending it.
 
 pub mod in_use;
+pub mod loaders;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -55,12 +56,14 @@ pub async fn load(app: &App, show: &ShowId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fills the mirror of a show where it is missing.
+/// Begins the mirror of a show anew where it is missing, or behind what was shown without it; of a crowd one does, and the others
+/// find it done.
 pub async fn fill(app: &App, show: &ShowId) -> Result<(), Error> {
-    let _filling = app.filling.lock().await;
+    let _turn = app.loaders.turn(show).await;
     match app.gate.read(show).await {
-        Ok(None) => load(app, show).await,
-        Ok(Some(_)) | Err(_) => Ok(()),
+        Ok(Some(read)) if app.shown_without_redis(show) <= read.mirror.version => Ok(()),
+        Ok(_) => load(app, show).await,
+        Err(_) => Ok(()),
     }
 }
 
@@ -70,9 +73,8 @@ pub async fn picture(app: &App, show: &ShowId) -> Result<Picture, Error> {
         Ok(Some(read)) if app.shown_without_redis(show) <= read.mirror.version => {
             return Ok(of_mirror(&read));
         }
-        // Redis is back with what it had: the epoch in which we showed the show without it is above that.
-        Ok(Some(_)) => load(app, show).await?,
-        Ok(None) => fill(app, show).await?,
+        // Also when Redis is back with what it had: the epoch in which we showed the show without it is above that.
+        Ok(_) => fill(app, show).await?,
         Err(_) => return of_postgres(app, show).await,
     }
     match app.gate.read(show).await {

@@ -76,10 +76,10 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
     let escrow = escrow.filter(|escrow| holds_all(escrow, &offer.seats)).ok_or(Error::EscrowGone)?;
     let (token, now) = claims::token(&transaction).await?;
     let expires_at = now + offer.lasts;
-    let passing = Passing { to: id.as_str(), status: "held", token, expires_at };
-    let owned = Owned { show: &escrow.show, owner: offer.escrow.as_str(), seats: &offer.seats };
-    claims::lock(&transaction, &[owned]).await?;
-    let claims = claims::pass(&transaction, owned, passing).await?;
+    let from = Owned { show: &escrow.show, owner: offer.escrow.as_str(), seats: &offer.seats };
+    claims::lock(&transaction, &[from]).await?;
+    let passing = Passing { from, to: id.as_str(), token, expires_at };
+    let claims = claims::pass(&transaction, "held", &[passing]).await?;
     if claims.len() < offer.seats.len() {
         return Err(Error::EscrowGone);
     }

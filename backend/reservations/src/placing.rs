@@ -126,11 +126,16 @@ async fn place_seats(
     // Only what was claimed here just now: a repetition must not undo what the first request did.
     if chosen.passed == Passed::Claimed
         && !matches!(&decision, Ok(Decision::Placed(_)))
-        && let Err(error) = app.gate.undo(&wish.show, id.as_str(), &chosen.seats).await
+        && let Err(error) = app.gate.undo(&wish.show, id.as_str(), &chosen.seats, refused(&decision)).await
     {
         tracing::debug!(%error, "the gate's claim lapses by itself");
     }
     answer(app, wish, show, &chosen.seats, decision).await
+}
+
+/// Whether nothing came of it for certain. A commit whose answer was lost may have placed the hold: its key is remembered.
+fn refused(decision: &Result<Decision, Error>) -> bool {
+    !matches!(decision, Err(Error::Store(_)))
 }
 
 /// A wish as it is written.
@@ -165,7 +170,8 @@ async fn answer(
             mirror::mend(app, &wish.show, &lost).await;
             Err(choosing::unavailable(app, show, lost, &wish.selection).await)
         }
-        Err(Error::Limit(limit)) => {
+        // Fewer seats may fit; the other limits stand in the way of any hold.
+        Err(Error::Limit(limit)) if !matches!(limit, LimitReached::SeatsAtOnce(_)) => {
             app.note_full(&wish.session, limit);
             Err(Error::Limit(limit))
         }
@@ -188,7 +194,8 @@ fn repeated(app: &App, hold: Hold, wish: &Wish) -> Result<Hold, Error> {
         return Err(Error::KeyReused);
     }
     let placed_at = hold.deadline.created_at;
-    let deadline = Deadline::new(placed_at, &app.config.terms());
+    let moved = hold.deadline.extended || hold.deadline.graced;
+    let deadline = if moved { Deadline::new(placed_at, &app.config.terms()) } else { hold.deadline };
     Ok(Hold { status: HoldStatus::OnHold, deadline, read_at: placed_at, ..hold })
 }
 

@@ -57,6 +57,9 @@ pub enum Error {
     /// It is away, full, or shutting down: nothing is wrong with the question.
     #[error("postgres is away: {0}")]
     Away(String),
+    /// It rolled a transaction back that stood in another's way: the same question, asked again, may be answered.
+    #[error("postgres rolled a transaction back: {0}")]
+    Again(String),
     /// It answered that the question is wrong.
     #[error("postgres refused a statement")]
     Refused(#[source] tokio_postgres::Error),
@@ -71,7 +74,11 @@ impl Error {
 
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
-        if away(&error) { Self::Away(chain(&error)) } else { Self::Refused(error) }
+        match error.code() {
+            Some(code) if code.code().starts_with("40") => Self::Again(chain(&error)),
+            _ if away(&error) => Self::Away(chain(&error)),
+            _ => Self::Refused(error),
+        }
     }
 }
 
@@ -87,8 +94,8 @@ impl From<PoolError> for Error {
 fn away(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else { return true };
     let class = code.code().get(..2).unwrap_or_default();
-    // 08 connection, 53 resources, 57 operator intervention (shutdown, start-up, cancelled), 25006 read-only, 40 rolled back.
-    matches!(class, "08" | "53" | "57" | "40") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    // 08 connection, 53 resources, 57 operator intervention (shutdown, start-up, cancelled), 25006 read-only.
+    matches!(class, "08" | "53" | "57") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
 /// An error and its causes in one line.

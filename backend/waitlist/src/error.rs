@@ -73,7 +73,7 @@ impl From<Error> for Problem {
                 tracing::warn!(error = %source, "a join waits for reservations");
                 Self::unavailable(detail).retry_after(UNSYNCED_RETRY_SECONDS)
             }
-            Error::Postgres(postgres::Error::Away(cause)) => {
+            Error::Postgres(postgres::Error::Away(cause) | postgres::Error::Again(cause)) => {
                 tracing::warn!(cause, "postgres is away");
                 Self::unavailable(detail)
             }

@@ -56,8 +56,11 @@ impl Write for Bookings {
 
     async fn write(app: &App, jobs: &[Paid]) -> Result<Written<Booking>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(written) = attempt(app, jobs).await? {
-                return Ok(written);
+            match attempt(app, jobs).await {
+                Ok(Some(written)) => return Ok(written),
+                // Where a seat has no row yet nothing can be locked: two batches may meet there, and Postgres ends one of them.
+                Ok(None) | Err(Error::Store(postgres::Error::Again(_))) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(postgres::Error::Away("the seats changed hands again and again".to_owned()).into())

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 use domain::deadline::Deadline;
@@ -21,6 +22,9 @@ use crate::store::holds::{self, Hold};
 use crate::store::shows::Show;
 use crate::store::{SCHEMA, queues};
 use crate::telling;
+
+/// Who has less left than this is not written for: it would be late, and so would those who are written together with it.
+const WRITING: Duration = Duration::from_millis(250);
 
 /// Placing holds.
 #[derive(Debug)]
@@ -69,8 +73,11 @@ impl Write for Holds {
 
     async fn write(app: &App, jobs: &[Wanted]) -> Result<Written<Decision>, Error> {
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(written) = attempt(app, jobs).await? {
-                return Ok(written);
+            match attempt(app, jobs).await {
+                Ok(Some(written)) => return Ok(written),
+                // Where a seat has no row yet nothing can be locked: two batches may meet there, and Postgres ends one of them.
+                Ok(None) | Err(Error::Store(postgres::Error::Again(_))) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(postgres::Error::Away("the seats changed hands again and again".to_owned()).into())
@@ -161,7 +168,7 @@ impl Table {
         if let Some(hold) = self.before.get(&job.id) {
             return Ok(Decision::Repeated(hold.clone()));
         }
-        if Instant::now() >= job.until {
+        if Instant::now() + WRITING >= job.until {
             return Err(too_late());
         }
         let usage = self.usage.entry(job.session.clone()).or_default();

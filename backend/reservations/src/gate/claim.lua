@@ -98,7 +98,7 @@ end
 redis.call('EXPIRE', mirror, ARGV[5])
 if remembered_max > 0 then
   redis.call('ZADD', KEYS[2], now, owner)
-  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -remembered_max - 1)
+  if redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -remembered_max - 1) > 0 then redis.call('HSET', mirror, 'k', 1) end
   redis.call('EXPIRE', KEYS[2], ARGV[7])
 end
 publish(mirror, channel, show, changes)

@@ -228,38 +228,44 @@ pub async fn free(transaction: &Transaction<'_>, owned: &[Owned<'_>]) -> Result<
     Ok(rows.iter().map(Claim::of).collect())
 }
 
-/// To whom seats are passed.
+/// To whom the seats of one owner are passed.
 #[derive(Debug, Clone, Copy)]
 pub struct Passing<'a> {
+    /// Who has them.
+    pub from: Owned<'a>,
     /// Who gets them.
     pub to: &'a str,
-    /// `held` or `escrow`.
-    pub status: &'static str,
     /// The new token.
     pub token: i64,
     /// The new deadline.
     pub expires_at: Timestamp,
 }
 
-/// Passes seats of one owner to another without letting the street in between. Returns those that were still its owner's.
+/// Passes seats from owner to owner without letting the street in between; they are `held` or in `escrow` then. Returns those that
+/// were still their owner's.
 pub async fn pass(
     transaction: &Transaction<'_>,
-    from: Owned<'_>,
-    passing: Passing<'_>,
+    status: &str,
+    passings: &[Passing<'_>],
 ) -> Result<Vec<Claim>> {
     let pass = transaction
         .prepare_cached(
-            "UPDATE reservations.claims SET status = $4, owner = $5, token = $6, expires_at = $7
-             WHERE show_id = $1 AND seat_id = ANY($2) AND owner = $3 AND token < $6
-             RETURNING show_id, seat_id, status, owner, token, expires_at",
+            "UPDATE reservations.claims AS c SET status = $1, owner = p.heir, token = p.token, expires_at = p.expires_at
+             FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[])
+                AS p (show_id, seat_id, owner, heir, token, expires_at)
+             WHERE c.show_id = p.show_id AND c.seat_id = p.seat_id AND c.owner = p.owner AND c.token < p.token
+             RETURNING c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at",
         )
         .await?;
-    let Passing { to, status, token, expires_at } = passing;
-    let seats = super::names(from.seats);
-    let rows = transaction
-        .query(&pass, &[&from.show.as_str(), &seats, &from.owner, &status, &to, &token, &expires_at])
-        .await?;
-    Ok(rows.iter().map(Claim::of).collect())
+    let from: Vec<_> = passings.iter().map(|passing| passing.from).collect();
+    let Columns { shows, seats, owners } = Columns::of(&from);
+    let each = || passings.iter().flat_map(|passing| passing.from.seats.iter().map(move |_| passing));
+    let heirs: Vec<_> = each().map(|passing| passing.to).collect();
+    let tokens: Vec<_> = each().map(|passing| passing.token).collect();
+    let deadlines: Vec<_> = each().map(|passing| passing.expires_at).collect();
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        [&status, &shows, &seats, &owners, &heirs, &tokens, &deadlines];
+    Ok(transaction.query(&pass, &parameters).await?.iter().map(Claim::of).collect())
 }
 
 /// Every seat of a show that was ever claimed.

@@ -43,16 +43,18 @@ impl Escrow {
 
 const COLUMNS: &str = "id, show_id, seats, expires_at, open AND expires_at > clock_timestamp() AS live";
 
-/// Writes a new escrow.
-pub async fn insert(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<()> {
-    let insert = "INSERT INTO reservations.escrows (id, show_id, seats, expires_at) VALUES ($1, $2, $3, $4)";
+/// Writes new escrows.
+pub async fn insert(transaction: &Transaction<'_>, escrows: &[Escrow]) -> Result<()> {
+    let insert = "INSERT INTO reservations.escrows (id, show_id, seats, expires_at)
+                  SELECT id, show_id, string_to_array(seats, ','), expires_at
+                  FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS e (id, show_id, seats, expires_at)";
     let insert = transaction.prepare_cached(insert).await?;
-    transaction
-        .execute(
-            &insert,
-            &[&escrow.id.as_str(), &escrow.show.as_str(), &names(&escrow.seats), &escrow.expires_at],
-        )
-        .await?;
+    let ids: Vec<_> = escrows.iter().map(|escrow| escrow.id.as_str()).collect();
+    let shows: Vec<_> = escrows.iter().map(|escrow| escrow.show.as_str()).collect();
+    // A seat's id has no comma.
+    let seats: Vec<_> = escrows.iter().map(|escrow| names(&escrow.seats).join(",")).collect();
+    let bounds: Vec<_> = escrows.iter().map(|escrow| escrow.expires_at).collect();
+    transaction.execute(&insert, &[&ids, &shows, &seats, &bounds]).await?;
     Ok(())
 }
 

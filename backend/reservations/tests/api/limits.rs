@@ -33,6 +33,16 @@ async fn each_limit_has_its_word() {
 }
 
 #[tokio::test]
+async fn a_party_that_is_too_large_does_not_stand_in_the_way_of_a_smaller_one() {
+    let world = World::with(1, |config| config.seats_per_session_max = 4).await;
+    let buyer = world.visitor();
+    hold(&buyer, &["A1", "A2"]).await;
+    let large = buyer.post(&holds(SHOW), &json!({ "seats": ["B1", "B2", "B3"] })).await;
+    assert_eq!(large.code(), "too_many_seats_held");
+    hold(&buyer, &["B1", "B2"]).await;
+}
+
+#[tokio::test]
 async fn whoever_holds_and_releases_again_and_again_is_stopped() {
     let world = World::with(1, |config| config.holds_per_minute_max = 3).await;
     let buyer = world.visitor();

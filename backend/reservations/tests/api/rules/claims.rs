@@ -113,8 +113,8 @@ impl Case {
             3 => (claims::free(&transaction, &owned).await.unwrap().len() as u64, 0),
             _ => {
                 let (to, token, expires_at) = (to.as_str(), *token, *expires_at);
-                let passing = Passing { to, status: "escrow", token, expires_at };
-                (claims::pass(&transaction, owned[0], passing).await.unwrap().len() as u64, 0)
+                let passing = Passing { from: owned[0], to, token, expires_at };
+                (claims::pass(&transaction, "escrow", &[passing]).await.unwrap().len() as u64, 0)
             }
         };
         let kept = changed >= needed;

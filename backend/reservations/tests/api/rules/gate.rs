@@ -129,7 +129,7 @@ impl Walk {
 
     async fn undo(&mut self) -> &'static str {
         let (owner, seats) = (self.chance.owner(), self.chance.seats());
-        self.gate.undo(&self.show, owner.as_str(), &seats).await.unwrap();
+        self.gate.undo(&self.show, owner.as_str(), &seats, true).await.unwrap();
         let step = self.rules.undo(&owner, &seats);
         self.note(step);
         "undo"
