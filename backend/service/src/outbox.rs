@@ -10,6 +10,7 @@
 //! without the earlier. Events of one key are in one stream, so there they stand in that order. Of transactions that do not wait
 //! for each other nothing is promised.
 
+mod floor;
 mod relay;
 
 pub use relay::relay;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use deadpool_postgres::Transaction;
 use jiff::Timestamp;
 use redis::Pipeline;
 use tokio_postgres::Row;
 
+use super::floor::{Floor, Seen};
 use super::{Bell, Waiting};
 use crate::drain::Drain;
 use crate::postgres::{self, Pool};
@@ -18,9 +20,8 @@ const BATCH_ROWS_MAX: i64 = 1_000;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Between two looks however often somebody rings: what is written meanwhile is relayed together.
 const PAUSE_MIN: Duration = Duration::from_millis(15);
-/// Rows relayed between two sweeps of the table. What is deleted stays at the beginning of its index, where every look begins,
-/// until it is swept; Postgres by itself comes once a minute.
-const SWEEP_ROWS: usize = 2_000;
+/// Rows relayed between two sweeps of the table; Postgres by itself comes once a minute.
+const SWEEP_ROWS: usize = 10_000;
 /// Between two measurements of what waits.
 const MEASURE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -37,9 +38,9 @@ pub async fn relay(
 }
 
 async fn relay_on(schema: &str, pool: &Pool, redis: &Redis, bell: &Bell, drain: &Drain) {
-    let mut unswept = 0;
+    let (mut unswept, mut floor) = (0, Floor::default());
     while !drain.is_stopped() {
-        match relay_batch(schema, pool, redis).await {
+        match relay_batch(schema, pool, redis, &mut floor).await {
             Ok(rows) => {
                 unswept = sweep(schema, pool, unswept + rows).await;
                 if rows as u64 == BATCH_ROWS_MAX.unsigned_abs() {
@@ -65,7 +66,7 @@ async fn sweep(schema: &str, pool: &Pool, rows: usize) -> usize {
     if rows < SWEEP_ROWS {
         return rows;
     }
-    let sweep = format!("VACUUM (TRUNCATE false) {schema}.outbox");
+    let sweep = format!("VACUUM (TRUNCATE false, INDEX_CLEANUP on) {schema}.outbox");
     let swept = async { Ok::<_, postgres::Error>(pool.get().await?.batch_execute(&sweep).await?) }.await;
     if let Err(error) = swept {
         tracing::debug!(schema, %error, "the outbox was not swept");
@@ -73,7 +74,7 @@ async fn sweep(schema: &str, pool: &Pool, rows: usize) -> usize {
     0
 }
 
-async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result<usize> {
+async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor) -> anyhow::Result<usize> {
     if !redis.available() {
         return Ok(0);
     }
@@ -88,9 +89,14 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result
     if !transaction.query_one(&lock, &[&schema]).await?.get::<_, bool>(0) {
         return Ok(0);
     }
-    let due = format!("SELECT id, at, type, key, told::text FROM {schema}.outbox_told ORDER BY id LIMIT $1");
-    let due = transaction.query(&transaction.prepare_cached(&due).await?, &[&BATCH_ROWS_MAX]).await?;
+    let settled = floor.look(seen(schema, &transaction).await?);
+    let due = format!(
+        "SELECT id, at, type, key, told::text FROM {schema}.outbox_told WHERE id > $2 ORDER BY id LIMIT $1"
+    );
+    let due =
+        transaction.query(&transaction.prepare_cached(&due).await?, &[&BATCH_ROWS_MAX, &floor.id]).await?;
     if due.is_empty() {
+        floor.id = settled;
         return Ok(0);
     }
     let mut pipeline = Pipeline::with_capacity(due.len());
@@ -102,7 +108,19 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis) -> anyhow::Result
     let delete = format!("DELETE FROM {schema}.outbox WHERE id = ANY($1)");
     transaction.execute(&transaction.prepare_cached(&delete).await?, &[&ids]).await?;
     transaction.commit().await?;
+    if (due.len() as u64) < BATCH_ROWS_MAX.unsigned_abs() {
+        floor.id = settled;
+    }
     Ok(due.len())
+}
+
+async fn seen(schema: &str, transaction: &Transaction<'_>) -> Result<Seen, postgres::Error> {
+    let ask = format!(
+        "SELECT last_value, pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
+         FROM {schema}.outbox_id_seq, pg_current_snapshot() AS s"
+    );
+    let row = transaction.query_one(&transaction.prepare_cached(&ask).await?, &[]).await?;
+    Ok(Seen { last: row.get(0), running_from: row.get(1), next: row.get(2) })
 }
 
 fn append(pipeline: &mut Pipeline, prefix: &str, schema: &str, row: &Row) {
