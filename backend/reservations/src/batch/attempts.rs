@@ -1,7 +1,7 @@
 //! Payments about to begin: many buyers' keys are taken together, and the holds they confirm found. A hold that has little time
 //! left gets enough of it to pay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
 use domain::id::HoldId;
@@ -23,7 +23,7 @@ pub struct Attempts;
 /// Whether a request is the first with its key.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is; and the hold, if there is one.
+    /// It is; and the hold, if there is one and it is theirs.
     First(Lease, Option<Box<Hold>>),
     /// What is known of the key.
     Known(Known),
@@ -39,20 +39,36 @@ impl Write for Attempts {
         let transaction = client.transaction().await?;
         let used: Vec<&Used> = jobs.iter().collect();
         let known = idempotency::begin(&transaction, &used, app.config.attempt_lease()).await?;
-        let first = |(_, known): &(&Used, &Known)| matches!(known, Known::Fresh(_));
-        let ids: Vec<_> =
-            std::iter::zip(jobs, &known).filter(first).map(|(used, _)| used.hold.as_str()).collect();
-        let found = holds::find_all(&transaction, &ids).await?;
-        let mut found: HashMap<HoldId, Hold> =
-            found.into_iter().map(|hold| (hold.id.clone(), hold)).collect();
+        let mut found = find(&transaction, jobs, &known).await?;
         let claims = grace(app, &transaction, &mut found).await?;
         transaction.commit().await.map_err(postgres::Error::from)?;
         let answer = |(used, known): (&Used, Known)| match known {
-            Known::Fresh(lease) => Ok(Begun::First(lease, found.get(&used.hold).cloned().map(Box::new))),
+            Known::Fresh(lease) => Ok(Begun::First(lease, theirs(used, &found).cloned().map(Box::new))),
             known => Ok(Begun::Known(known)),
         };
         Ok(Written { answers: std::iter::zip(jobs, known).map(answer).collect(), claims })
     }
+}
+
+/// The holds of those who are first, where they are theirs: nobody's request moves another's deadline.
+async fn find(
+    transaction: &Transaction<'_>,
+    jobs: &[Used],
+    known: &[Known],
+) -> Result<HashMap<HoldId, Hold>, Error> {
+    let first = |(_, known): &(&Used, &Known)| matches!(known, Known::Fresh(_));
+    let theirs: HashSet<_> = std::iter::zip(jobs, known)
+        .filter(first)
+        .map(|(used, _)| (used.hold.as_str(), used.session.as_str()))
+        .collect();
+    let ids: Vec<_> = theirs.iter().map(|(hold, _)| *hold).collect();
+    let found = holds::find_all(transaction, &ids).await?.into_iter();
+    let found = found.filter(|hold| theirs.contains(&(hold.id.as_str(), hold.session.as_str())));
+    Ok(found.map(|hold| (hold.id.clone(), hold)).collect())
+}
+
+fn theirs<'a>(used: &Used, found: &'a HashMap<HoldId, Hold>) -> Option<&'a Hold> {
+    found.get(&used.hold).filter(|hold| hold.session == used.session)
 }
 
 /// Moves the deadlines that a payment needs later, in the books and among `found`. Returns the claims that changed.

@@ -126,3 +126,19 @@ async fn a_hold_whose_seats_lapse_while_it_is_being_given_time_to_pay_is_given_n
     let row = world.database().await.query_one(row, &[&id]).await.unwrap();
     assert_eq!((row.get::<_, Timestamp>(0), row.get(1)), (deadline(&placed), false));
 }
+
+/// Who knows a hold's id, and no more, does not spend the time that its buyer has to pay.
+#[tokio::test]
+async fn a_stranger_does_not_begin_the_payment_grace() {
+    let world = World::with(1, |config| (config.hold_seconds, config.payment_grace_seconds) = (20, 40)).await;
+    let buyer = world.visitor();
+    let placed = buyer.post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
+    let id = placed.text("id");
+    let path = format!("/api/holds/{id}/confirm");
+    let stranger = world.visitor().post_keyed(&path, "k", &payment("declined")).await;
+    assert_eq!(stranger.code(), "hold_not_found");
+    let seen = buyer.get(&format!("/api/holds/{id}")).await;
+    assert_eq!(deadline(&seen), deadline(&placed));
+    assert_eq!(buyer.post_keyed(&path, "k", &payment("declined")).await.code(), "payment_declined");
+    assert!(deadline(&buyer.get(&format!("/api/holds/{id}")).await) > deadline(&placed));
+}
