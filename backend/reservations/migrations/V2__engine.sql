@@ -6,21 +6,29 @@ ALTER TABLE reservations.holds
 CREATE INDEX holds_by_session ON reservations.holds (session_id, created_at);
 DROP INDEX reservations.holds_of_session;
 
--- Money that was set aside by an attempt nobody finished is given back: these are the attempts.
--- What the payment provider knows an attempt by is as old as the key's row, so that who takes a key over asks for the same money.
-ALTER TABLE reservations.idempotency ADD COLUMN hold_id text, ADD COLUMN attempt text;
+-- What the payment provider knows an attempt by. It is as old as the key's row, so that who takes a key over asks for the same
+-- money, and it is how an attempt that nobody finished is given back. A row of an older program has none, until one is taken over.
+ALTER TABLE reservations.idempotency ADD COLUMN attempt text;
 CREATE INDEX idempotency_unanswered ON reservations.idempotency (lease_until) WHERE status IS NULL;
 
--- Bookings whose money is still to be taken or given back: a row is written with the booking's change and deleted when the
--- provider has answered, so that whoever settles finds what is due and nothing else.
+-- Money that is still to be taken or given back: a row is written with what was decided and deleted when the provider has
+-- answered, so that whoever settles finds what is due and nothing else. `id` is a booking; of a void it is the attempt.
 CREATE TABLE reservations.unsettled (
-    booking_id text NOT NULL,
-    due        text NOT NULL CHECK (due IN ('capture', 'refund')),
-    since      timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (booking_id, due)
+    id      text NOT NULL,
+    due     text NOT NULL CHECK (due IN ('capture', 'refund', 'void')),
+    since   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    tries   int NOT NULL DEFAULT 0,
+    PRIMARY KEY (id, due)
 );
-INSERT INTO reservations.unsettled (booking_id, due)
+-- Every booking pays for it with one entry, at its right edge. Without it a look would read all that is unsettled, which is much
+-- when the provider was away for long.
+CREATE INDEX unsettled_next ON reservations.unsettled (due, next_at);
+INSERT INTO reservations.unsettled (id, due)
     SELECT id, 'capture' FROM reservations.bookings WHERE status = 'booked' AND captured_at IS NULL;
+-- An older program goes on selling without such rows; `settling` looks for them by time. Bookings are written in order of time, so
+-- an index of page ranges is enough: a booking adds nothing to it but the end of a range, once in many.
+CREATE INDEX bookings_by_time ON reservations.bookings USING brin (booked_at) WITH (autosummarize = on);
 -- Noting a capture touches no index; on a page with room it is cheap.
 ALTER TABLE reservations.bookings SET (fillfactor = 85);
 

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::mirror::in_use::InUse;
 use crate::mirror::loaders::Loaders;
 use crate::payment::PaymentProvider;
-use crate::settling::Captures;
+use crate::settling::Prompt;
 use crate::store::shows::{self, Show};
 use crate::ticket::TicketKeys;
 
@@ -57,8 +57,8 @@ pub struct App {
     pub loaders: Loaders,
     /// What waits to be written.
     pub queues: Queues,
-    /// Bookings whose money waits to be taken.
-    pub captures: Captures,
+    /// Money that waits to be settled at once.
+    pub prompt: Prompt,
     shows: Cache<ShowId, (Instant, Arc<Show>)>,
     full: Cache<SessionId, (Instant, LimitReached)>,
     shown: Cache<ShowId, u64>,
@@ -78,7 +78,7 @@ impl App {
         Self {
             sockets: Arc::new(Semaphore::new(config.sockets_max.min(Semaphore::MAX_PERMITS))),
             queues: Queues::new(&config.batch),
-            captures: Captures::default(),
+            prompt: Prompt::default(),
             config,
             tickets,
             pool,

@@ -1,5 +1,7 @@
 //! Taking a booking back: its seats go to the queue first, else to the street.
 
+use std::time::Duration;
+
 use domain::id::{BookingId, SessionId};
 use service::{outbox, postgres};
 
@@ -33,7 +35,7 @@ pub async fn cancel(app: &App, session: &SessionId, id: &BookingId) -> Result<Bo
         return find(app, session, id).await;
     };
     claims::lock(&transaction, &[booking.owned()]).await?;
-    unsettled::insert(&transaction, &[id.as_str()], Due::Refund).await?;
+    unsettled::insert(&transaction, &[id.as_str()], Due::Refund, Duration::ZERO).await?;
     outbox::put(&transaction, SCHEMA, &telling::cancelled(&booking)).await?;
     let claims = freeing::free(app, &transaction, &[booking.owned()]).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;

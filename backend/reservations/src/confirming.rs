@@ -1,6 +1,8 @@
-//! From hold to booking: authorise, book in Postgres, capture; where Postgres says no, void. One key, one effect, one answer.
+//! From hold to booking: authorise, then book in Postgres. One key, one effect, one answer.
 //!
-//! The key is taken, durably, before money is asked for: an attempt that nobody finishes is found there (`settling`).
+//! The key is taken, durably, before money is asked for: an attempt that nobody finishes is found there (`settling`). What
+//! follows of the money is written down with what was decided, the capture with the booking and the void with the refusal, and
+//! nobody here waits for it.
 
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use domain::id::{HoldId, SessionId};
 use domain::status::HoldStatus;
 use http::StatusCode;
 use serde_json::{Value, json};
+use service::postgres;
 use service::problem::Problem;
 use tokio::time::Instant;
 
@@ -20,7 +23,8 @@ use crate::payment::{Authorisation, Order, PaymentError};
 use crate::store::bookings::Booking;
 use crate::store::holds::Hold;
 use crate::store::idempotency::{self, Answer, Known, Lease, Used};
-use crate::{names, placing, settling};
+use crate::store::unsettled::{self, Due, Unsettled};
+use crate::{names, placing};
 
 /// How long a repetition waits for the first attempt.
 const WAIT: Duration = Duration::from_secs(7);
@@ -67,6 +71,25 @@ impl Kept {
     }
 }
 
+/// Why nothing was booked.
+struct Failed {
+    error: Error,
+    /// Whether this attempt may have set money aside.
+    asked: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, asked: false }
+    }
+}
+
+impl Failed {
+    fn asked(error: Error) -> Self {
+        Self { error, asked: true }
+    }
+}
+
 /// Confirms a hold, or repeats what was answered before.
 pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Error> {
     let used = confirmation.used();
@@ -76,21 +99,23 @@ pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Err
     };
     match book(app, confirmation, &used, &lease, hold).await {
         Ok(booking) => Ok(Kept::booking(app, &booking)),
-        Err(error) => refused(app, &used, &lease, error).await,
+        Err(failed) => refused(app, &used, &lease, failed).await,
     }
 }
 
 /// What becomes of the key when nothing was booked.
-async fn refused(app: &App, used: &Used, lease: &Lease, error: Error) -> Result<Kept, Error> {
+async fn refused(app: &App, used: &Used, lease: &Lease, failed: Failed) -> Result<Kept, Error> {
+    let Failed { error, asked } = failed;
+    let void = asked || lease.taken_over();
     match Verdict::of(&error) {
         Verdict::Final => {
             let problem = Problem::from(error);
             let kept = Kept { status: problem.status(), body: problem.body() };
-            keep(app, used, &kept).await?;
+            end(app, used, lease, Some(&kept), void).await?;
             Ok(kept)
         }
         Verdict::Nothing => {
-            idempotency::forget(&app.connection().await?, used, lease).await?;
+            end(app, used, lease, None, void).await?;
             Err(error)
         }
         Verdict::Open => {
@@ -100,13 +125,39 @@ async fn refused(app: &App, used: &Used, lease: &Lease, error: Error) -> Result<
     }
 }
 
+/// The key gets its answer, or is as if it were new. With that, in one commit, it is due that what the attempt may have set aside
+/// is given back: nobody takes up an attempt that is voided, and who hears that nothing was charged can rely on it.
+async fn end(app: &App, used: &Used, lease: &Lease, kept: Option<&Kept>, void: bool) -> Result<(), Error> {
+    let mut client = app.connection().await?;
+    let transaction = client.transaction().await?;
+    let ended = match kept {
+        Some(Kept { status, body }) => {
+            let answer = Answer { used, lease, status: status.as_u16(), body };
+            idempotency::finish(&transaction, &[answer]).await?
+        }
+        None => idempotency::forget(&transaction, used, lease).await?,
+    };
+    if ended == 0 {
+        // Whoever has the key now answers for its attempt.
+        return Err(Error::KeyUnderWay);
+    }
+    if void {
+        unsettled::insert(&transaction, &[&lease.attempt], Due::Void, app.config.settle_after()).await?;
+    }
+    transaction.commit().await.map_err(postgres::Error::from)?;
+    if void {
+        app.prompt.submit(Unsettled::void(&lease.attempt));
+    }
+    Ok(())
+}
+
 /// What a failed attempt means for its key.
 enum Verdict {
     /// It stays true: the answer is kept.
     Final,
     /// Nothing was done: the key is as if it were new.
     Nothing,
-    /// It may be booked, or money may be set aside. The same key, sent again, goes on; if it never comes, the money is given back.
+    /// It may be booked. The same key, sent again, goes on with the same attempt; if it never comes, the attempt is given up.
     Open,
 }
 
@@ -118,7 +169,7 @@ impl Verdict {
             | Error::HoldExpired
             | Error::HoldReleased
             | Error::AlreadyBooked(_) => Self::Final,
-            Error::Store(_) | Error::Busy | Error::KeyUnderWay | Error::PaymentUnsettled => Self::Open,
+            Error::Store(_) | Error::Busy | Error::KeyUnderWay => Self::Open,
             _ => Self::Nothing,
         }
     }
@@ -149,22 +200,17 @@ async fn known(app: &App, used: &Used) -> Result<First, Error> {
     }
 }
 
-async fn keep(app: &App, used: &Used, kept: &Kept) -> Result<(), Error> {
-    let answer = Answer { used, status: kept.status.as_u16(), body: &kept.body };
-    Ok(idempotency::finish(&app.connection().await?, &[answer]).await?)
-}
-
 async fn book(
     app: &App,
     confirmation: &Confirmation,
     used: &Used,
     lease: &Lease,
     hold: Option<Box<Hold>>,
-) -> Result<Booking, Error> {
-    let hold = hold.filter(|hold| hold.session == confirmation.session).ok_or(Error::HoldNotFound)?;
+) -> Result<Booking, Failed> {
+    let hold = hold.ok_or(Error::HoldNotFound)?;
     if let Some(booking) = booked_before(app, &hold, confirmation).await? {
         // The answer was dropped after its 24 hours: it is kept anew, for the key is taken anew.
-        keep(app, used, &Kept::booking(app, &booking)).await?;
+        end(app, used, lease, Some(&Kept::booking(app, &booking)), false).await?;
         return Ok(booking);
     }
     let starts_at = app.starts_at(&hold.show).await?;
@@ -173,7 +219,7 @@ async fn book(
         used: used.clone(),
         lease: lease.clone(),
         email: confirmation.email.clone(),
-        authorisation: authorisation.clone(),
+        authorisation,
         starts_at,
     };
     let outcome = app.queues.bookings.write(paid).await;
@@ -182,15 +228,12 @@ async fn book(
             app.metrics.confirms.with_label_values(&["booked"]).inc();
             app.note_room(&hold.session);
             app.bell.ring();
-            app.captures.submit(booking.clone());
+            app.prompt.submit(Unsettled::capture(booking));
         }
         Err(error) if matches!(Verdict::of(error), Verdict::Open) => {}
-        Err(_) => {
-            app.metrics.confirms.with_label_values(&["late"]).inc();
-            void(app, &hold, lease).await?;
-        }
+        Err(_) => app.metrics.confirms.with_label_values(&["late"]).inc(),
     }
-    outcome
+    outcome.map_err(Failed::asked)
 }
 
 /// Whether the hold can still be booked; the booking, when this very key has booked it.
@@ -219,23 +262,16 @@ async fn authorise(
     hold: &Hold,
     confirmation: &Confirmation,
     lease: &Lease,
-) -> Result<Authorisation, Error> {
+) -> Result<Authorisation, Failed> {
     let order =
         Order { hold: &hold.id, attempt: &lease.attempt, price: &hold.price, token: &confirmation.token };
     let answer = tokio::time::timeout(app.config.payment_timeout(), app.payment.authorise(&order)).await;
-    let (label, error) = match answer.unwrap_or(Err(PaymentError::Unknown)) {
+    let (label, failed) = match answer.unwrap_or(Err(PaymentError::Unknown)) {
         Ok(authorisation) => return Ok(authorisation),
-        Err(PaymentError::Declined) => ("declined", Error::PaymentDeclined),
-        Err(PaymentError::UnknownToken) => ("declined", Error::PaymentTokenUnknown),
-        Err(PaymentError::Unknown) => {
-            void(app, hold, lease).await?;
-            ("payment_away", Error::PaymentUnavailable)
-        }
+        Err(PaymentError::Declined) => ("declined", Error::PaymentDeclined.into()),
+        Err(PaymentError::UnknownToken) => ("declined", Error::PaymentTokenUnknown.into()),
+        Err(PaymentError::Unknown) => ("payment_away", Failed::asked(Error::PaymentUnavailable)),
     };
     app.metrics.confirms.with_label_values(&[label]).inc();
-    Err(error)
-}
-
-async fn void(app: &App, hold: &Hold, lease: &Lease) -> Result<(), Error> {
-    settling::void(app, &hold.id, lease).await.map_err(|_| Error::PaymentUnsettled)
+    Err(failed)
 }

@@ -91,11 +91,6 @@ pub enum Error {
     /// The provider did not answer.
     #[error("the payment provider did not answer; nothing was charged, try again")]
     PaymentUnavailable,
-    /// The provider did not answer, and not when it was told to forget it either.
-    #[error(
-        "the payment provider does not answer; nothing is booked, and what was set aside will be given back"
-    )]
-    PaymentUnsettled,
     /// No such booking, or not theirs.
     #[error("there is no such booking")]
     BookingNotFound,
@@ -176,7 +171,7 @@ impl From<Error> for Problem {
             Error::EmailInvalid => says(StatusCode::UNPROCESSABLE_ENTITY, "email_invalid"),
             Error::PaymentTokenUnknown => says(StatusCode::UNPROCESSABLE_ENTITY, "payment_token_unknown"),
             Error::PaymentDeclined => says(StatusCode::PAYMENT_REQUIRED, "payment_declined"),
-            Error::PaymentUnavailable | Error::PaymentUnsettled => {
+            Error::PaymentUnavailable => {
                 says(StatusCode::SERVICE_UNAVAILABLE, "payment_unavailable").retry_after(2)
             }
             Error::BookingNotFound => says(StatusCode::NOT_FOUND, "booking_not_found"),

@@ -151,8 +151,8 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
     drain.spawn(async move { expiry::sweep(&sweeping.0, sweeping.1).await });
     let forgetting = (Arc::clone(app), drain.clone());
     drain.spawn(async move { expiry::sweep_idempotency(&forgetting.0, forgetting.1).await });
-    let capturing = (Arc::clone(app), drain.clone());
-    drain.spawn(async move { settling::capture_new(&capturing.0, capturing.1).await });
+    let settling = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { settling::settle_new(&settling.0, settling.1).await });
     let settling = (Arc::clone(app), drain.clone());
     drain.spawn(async move { settling::settle(&settling.0, settling.1).await });
     let mending = (Arc::clone(app), hub.clone(), drain.clone());

@@ -1,6 +1,8 @@
 //! All metrics of reservations.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
@@ -17,6 +19,11 @@ pub struct Metrics {
     pub gate_claims: IntCounter,
     /// Confirmations by outcome: `booked`, `declined`, `late`, `payment_away`.
     pub confirms: IntCounterVec,
+    /// What is still to be asked of the payment provider, by kind: `capture`, `refund`, `void`. Every process sees the same. A
+    /// capture stands here for a moment after every booking.
+    pub unsettled_rows: IntGaugeVec,
+    /// The age of the oldest of each kind.
+    pub unsettled_oldest: GaugeVec,
     /// Holds that lapsed and were announced.
     pub holds_expired: IntCounter,
     /// Seats whose mirror Postgres contradicted twice in a row. Should stay zero.
@@ -48,6 +55,26 @@ impl Metrics {
             holds: by_outcome("marquee_reservations_holds_total", "Requests for a hold, by outcome."),
             gate_claims: counter("marquee_reservations_gate_claims_total", "Claims asked of the gate."),
             confirms: by_outcome("marquee_reservations_confirms_total", "Confirmations, by outcome."),
+            unsettled_rows: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "marquee_reservations_unsettled_rows",
+                        "Captures, refunds and voids the payment provider has not answered, counted up to 100000.",
+                    ),
+                    &["due"],
+                ),
+            ),
+            unsettled_oldest: register(
+                registry,
+                GaugeVec::new(
+                    Opts::new(
+                        "marquee_reservations_unsettled_oldest_seconds",
+                        "Age of the oldest of those that are counted; 0 when there are none.",
+                    ),
+                    &["due"],
+                ),
+            ),
             holds_expired: counter(
                 "marquee_reservations_holds_expired_total",
                 "Holds that lapsed and were announced.",

@@ -11,7 +11,7 @@ use domain::money::Money;
 pub struct Order<'a> {
     /// What for.
     pub hold: &'a HoldId,
-    /// What the provider knows it by: a repeated order is the same order.
+    /// What the provider knows it by: a repeated order is the same order, and of none that is voided there will be another.
     pub attempt: &'a str,
     /// How much.
     pub price: &'a Money,
@@ -40,14 +40,16 @@ pub enum PaymentError {
     Unknown,
 }
 
-/// A payment provider. Every call may be repeated, and has one effect.
+/// A payment provider. Every call may be repeated, by several processes at once, and has one effect. A call that is given up may
+/// still arrive, long after.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync {
-    /// Sets money aside; never for an attempt that was voided, however late it arrives.
+    /// Sets money aside. A call that arrives after the attempt was voided sets nothing aside: the void may overtake it.
     async fn authorise(&self, order: &Order<'_>) -> Result<Authorisation, PaymentError>;
-    /// Takes what was set aside.
+    /// Takes what was set aside. Not called for an attempt that is voided.
     async fn capture(&self, reference: &str) -> Result<(), PaymentError>;
-    /// Gives back what was set aside for an attempt, if anything was.
+    /// Gives back what was set aside for an attempt, if anything was; the provider may never have heard of it. From the first such
+    /// call on nobody authorises the attempt anew or books what was set aside for it.
     async fn void(&self, attempt: &str) -> Result<(), PaymentError>;
     /// Gives back what was taken.
     async fn refund(&self, reference: &str) -> Result<(), PaymentError>;
@@ -90,7 +92,7 @@ impl PaymentProvider for TestProvider {
 }
 
 fn authorisation(order: &Order<'_>) -> Authorisation {
-    Authorisation { reference: format!("test_{}", order.hold) }
+    Authorisation { reference: format!("test_{}", order.attempt) }
 }
 
 fn slow(token: &str) -> Option<Duration> {

@@ -7,7 +7,7 @@ pub const HOLD: &str = include_str!("claim/hold.sql");
 pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 
 /// What every transaction sends alike, as variables of pgbench.
-pub const CONSTANTS: [(&str, &str); 14] = [
+pub const CONSTANTS: [(&str, &str); 15] = [
     ("n", "0"),
     ("one", "1"),
     ("due", "capture"),
@@ -17,6 +17,7 @@ pub const CONSTANTS: [(&str, &str); 14] = [
     ("expires_at", "2099-01-01T00:00:00Z"),
     ("fingerprint", "A1"),
     ("lease_seconds", "5"),
+    ("settle_seconds", "15"),
     ("email", "buyer@marquee.example"),
     ("payment", "test_0123456789abcdef0123456789abcdef"),
     (

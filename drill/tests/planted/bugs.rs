@@ -108,7 +108,7 @@ pub(crate) const BUGS: [Bug; 7] = [
         sabotage: Rewrite(&[Statement {
             within: "INSERT INTO reservations.idempotency",
             changes: &[
-                ("DO UPDATE SET", "DO UPDATE SET status = NULL, body = NULL, hold_id = excluded.hold_id,"),
+                ("DO UPDATE SET", "DO UPDATE SET status = NULL, body = NULL,"),
                 (
                     "WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()",
                     "",

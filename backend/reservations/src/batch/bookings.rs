@@ -76,7 +76,7 @@ async fn attempt(app: &App, jobs: &[Paid]) -> Result<Option<Written<Booking>>, E
     for (job, ours) in std::iter::zip(jobs, std::mem::take(&mut table.ours)) {
         answers.push(if ours { table.decide(job) } else { Err(Error::KeyUnderWay) });
     }
-    if !table.sold.is_empty() && !table.write(app, &transaction, jobs).await? {
+    if !table.sold.is_empty() && !table.write(app, &transaction).await? {
         return Ok(None);
     }
     transaction.commit().await.map_err(postgres::Error::from)?;
@@ -89,7 +89,7 @@ fn sold(claim: &Claim) -> Claim {
 }
 
 /// All that the decisions need to know, locked; and what was decided so far.
-struct Table {
+struct Table<'a> {
     now: Timestamp,
     ours: Vec<bool>,
     holds: HashMap<HoldId, Hold>,
@@ -98,13 +98,15 @@ struct Table {
     queues_open: HashSet<ShowId>,
     tokens: std::vec::IntoIter<i64>,
     sold: Vec<Booking>,
+    /// For whom each of these is sold.
+    buyers: Vec<&'a Paid>,
     /// What is claimed anew.
     claimed: Vec<Claim>,
     /// What is sold, as it is held.
     sales: Vec<Claim>,
 }
 
-impl Table {
+impl<'a> Table<'a> {
     async fn look(transaction: &Transaction<'_>, jobs: &[Paid]) -> Result<Self, Error> {
         let leased: Vec<_> = jobs.iter().map(|job| (&job.used, &job.lease)).collect();
         let ids: Vec<_> = jobs.iter().map(|job| job.used.hold.as_str()).collect();
@@ -135,12 +137,13 @@ impl Table {
             queues_open,
             tokens: tokens.into_iter(),
             sold: Vec::new(),
+            buyers: Vec::new(),
             claimed: Vec::new(),
             sales: Vec::new(),
         })
     }
 
-    fn decide(&mut self, job: &Paid) -> Result<Booking, Error> {
+    fn decide(&mut self, job: &'a Paid) -> Result<Booking, Error> {
         let hold = self.holds.get(&job.used.hold).cloned().ok_or(Error::HoldNotFound)?;
         if let Some(booking) = self.booked.get(&hold.id) {
             let same = booking.idempotency_key == job.used.key;
@@ -179,7 +182,7 @@ impl Table {
         Ok(token)
     }
 
-    fn sell(&mut self, job: &Paid, hold: &Hold, token: i64) -> Booking {
+    fn sell(&mut self, job: &'a Paid, hold: &Hold, token: i64) -> Booking {
         for seat in &hold.seats {
             let claim = Claim::held(&hold.show, seat, hold.id.as_str(), token, hold.deadline.expires_at);
             self.claims.insert((hold.show.clone(), seat.clone()), sold(&claim));
@@ -188,6 +191,7 @@ impl Table {
         let booking = draft(job, hold, self.now);
         self.booked.insert(hold.id.clone(), booking.clone());
         self.sold.push(booking.clone());
+        self.buyers.push(job);
         if let Some(hold) = self.holds.get_mut(&hold.id) {
             hold.token = token;
         }
@@ -195,7 +199,7 @@ impl Table {
     }
 
     /// Says whether all was as it was seen.
-    async fn write(&self, app: &App, transaction: &Transaction<'_>, jobs: &[Paid]) -> Result<bool, Error> {
+    async fn write(&self, app: &App, transaction: &Transaction<'_>) -> Result<bool, Error> {
         if !self.claimed.is_empty()
             && claims::take(transaction, &self.claimed).await? < self.claimed.len() as u64
         {
@@ -206,11 +210,8 @@ impl Table {
         let shows: Vec<_> = self.sold.iter().map(|booking| booking.show.as_str()).collect();
         let bodies: Vec<_> =
             self.sold.iter().map(|booking| json!(BookingBody::of(booking, &app.tickets))).collect();
-        let used: HashMap<_, _> =
-            jobs.iter().map(|job| ((&job.used.hold, &job.used.key), &job.used)).collect();
-        let used = |booking: &Booking| used[&(&booking.hold, &booking.idempotency_key)];
-        let answers: Vec<_> = std::iter::zip(&self.sold, &bodies)
-            .map(|(booking, body)| Answer { used: used(booking), status: CREATED, body })
+        let answers: Vec<_> = std::iter::zip(&self.buyers, &bodies)
+            .map(|(job, body)| Answer { used: &job.used, lease: &job.lease, status: CREATED, body })
             .collect();
         let sold: Vec<_> = self.sold.iter().map(|booking| booking.id.as_str()).collect();
         let told = self.told();
@@ -218,7 +219,7 @@ impl Table {
             claims::book(transaction, &self.sales),
             holds::book(transaction, &ids, &tokens),
             bookings::insert(transaction, &self.sold),
-            unsettled::insert(transaction, &sold, Due::Capture),
+            unsettled::insert(transaction, &sold, Due::Capture, app.config.settle_after()),
             outbox::put_all(transaction, SCHEMA, &told),
             idempotency::finish(transaction, &answers),
             placing::without_gate(app, transaction, &shows),

@@ -1,6 +1,5 @@
 //! Bookings whose money is ours: noted together. What is not noted is captured again, so the note need not be durable at once.
 
-use domain::id::BookingId;
 use service::postgres;
 
 use super::{Write, Written};
@@ -14,12 +13,12 @@ use crate::store::unsettled::{self, Due};
 pub struct Captures;
 
 impl Write for Captures {
-    type Job = BookingId;
+    type Job = String;
     type Answer = ();
     const NAME: &'static str = "captures";
 
-    async fn write(app: &App, jobs: &[BookingId]) -> Result<Written<()>, Error> {
-        let ids: Vec<_> = jobs.iter().map(BookingId::as_str).collect();
+    async fn write(app: &App, jobs: &[String]) -> Result<Written<()>, Error> {
+        let ids: Vec<_> = jobs.iter().map(String::as_str).collect();
         let mut client = app.connection().await?;
         let transaction = client.transaction().await?;
         transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;

@@ -1,6 +1,8 @@
 //! `reservations.idempotency`: the first answer to each key, kept for 24 hours.
 //!
 //! A row without an answer is an attempt under way, which may have set money aside; its lease says until when it is thought alive.
+//! Whoever has the lease, and nobody else, answers the key or gives it back, and then the row has no lease any more. What the
+//! attempt may have set aside is due to be given back in the same transaction, so that no attempt is both voided and taken over.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use service::postgres::Connection;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Result, id};
+use super::Result;
 
 /// How long an answer is kept.
 const KEPT_HOURS: f64 = 24.0;
@@ -51,6 +53,13 @@ pub struct Lease {
     id: String,
     /// What the payment provider knows the attempt by: the same for all who take the key over, and new when it was given back.
     pub attempt: String,
+}
+
+impl Lease {
+    /// Whether another began the attempt, and may have set money aside.
+    pub fn taken_over(&self) -> bool {
+        self.id != self.attempt
+    }
 }
 
 struct Columns<'a> {
@@ -107,10 +116,9 @@ async fn take(
 ) -> Result<HashMap<(String, String), String>> {
     let take = transaction
         .prepare_cached(
-            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, hold_id, lease, attempt, lease_until)
-             SELECT session_id, key, fingerprint, hold_id, lease, lease, clock_timestamp() + $6 * interval '1 second'
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-                AS u (session_id, key, fingerprint, hold_id, lease)
+            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until)
+             SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + $5 * interval '1 second'
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (session_id, key, fingerprint, lease)
              ORDER BY session_id, key
              ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
                 attempt = coalesce(i.attempt, excluded.attempt)
@@ -120,9 +128,8 @@ async fn take(
         .await?;
     let Columns { sessions, keys } = Columns::of(used);
     let fingerprints: Vec<_> = used.iter().map(|used| used.fingerprint.as_str()).collect();
-    let holds: Vec<_> = used.iter().map(|used| used.hold.as_str()).collect();
-    let parameters: [&(dyn ToSql + Sync); 6] =
-        [&sessions, &keys, &fingerprints, &holds, &leases, &lease.as_secs_f64()];
+    let parameters: [&(dyn ToSql + Sync); 5] =
+        [&sessions, &keys, &fingerprints, &leases, &lease.as_secs_f64()];
     let rows = transaction.query(&take, &parameters).await?;
     Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }
@@ -174,88 +181,67 @@ pub async fn lock(transaction: &Transaction<'_>, attempts: &[(&Used, &Lease)]) -
 pub struct Answer<'a> {
     /// Whose key.
     pub used: &'a Used,
+    /// The right to answer it.
+    pub lease: &'a Lease,
     /// The status.
     pub status: u16,
     /// The body.
     pub body: &'a Value,
 }
 
-/// Keeps first answers.
-pub async fn finish(client: &impl GenericClient, answers: &[Answer<'_>]) -> Result<()> {
-    let finish = "UPDATE reservations.idempotency AS i SET status = coalesce(i.status, a.status), body = coalesce(i.body, a.body)
-                  FROM unnest($1::text[], $2::text[], $3::int[], $4::jsonb[]) AS a (session_id, key, status, body)
-                  WHERE i.session_id = a.session_id AND i.key = a.key";
+/// Keeps first answers, and says how many: who lost a key answers it no more.
+pub async fn finish(client: &impl GenericClient, answers: &[Answer<'_>]) -> Result<u64> {
+    let finish = "UPDATE reservations.idempotency AS i SET status = a.status, body = a.body, lease = ''
+                  FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::jsonb[]) AS a (session_id, key, lease, status, body)
+                  WHERE i.session_id = a.session_id AND i.key = a.key AND i.lease = a.lease";
     let finish = client.prepare_cached(finish).await?;
     let used: Vec<&Used> = answers.iter().map(|answer| answer.used).collect();
     let Columns { sessions, keys } = Columns::of(&used);
+    let leases: Vec<_> = answers.iter().map(|answer| answer.lease.id.as_str()).collect();
     let statuses: Vec<_> = answers.iter().map(|answer| i32::from(answer.status)).collect();
     let bodies: Vec<_> = answers.iter().map(|answer| answer.body).collect();
-    client.execute(&finish, &[&sessions, &keys, &statuses, &bodies]).await?;
-    Ok(())
+    Ok(client.execute(&finish, &[&sessions, &keys, &leases, &statuses, &bodies]).await?)
 }
 
-/// Gives a key back: nothing was done. Who took over after the lease ran out keeps it.
-pub async fn forget(client: &Connection, used: &Used, lease: &Lease) -> Result<()> {
-    let forget = "DELETE FROM reservations.idempotency
-                  WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
-    let forget = client.prepare_cached(forget).await?;
-    client.execute(&forget, &[&used.session.as_str(), &used.key, &lease.id]).await?;
-    Ok(())
+/// Gives a key back: nothing was done. Says how many, 1 or 0: who took over after the lease ran out keeps it.
+pub async fn forget(transaction: &Transaction<'_>, used: &Used, lease: &Lease) -> Result<u64> {
+    let forget = "DELETE FROM reservations.idempotency WHERE session_id = $1 AND key = $2 AND lease = $3";
+    let forget = transaction.prepare_cached(forget).await?;
+    Ok(transaction.execute(&forget, &[&used.session.as_str(), &used.key, &lease.id]).await?)
 }
 
 /// Lets go of a key whose outcome is not known: the next attempt may take it up at once.
 pub async fn leave(client: &Connection, used: &Used, lease: &Lease) -> Result<()> {
     let end = "UPDATE reservations.idempotency SET lease_until = clock_timestamp()
-               WHERE session_id = $1 AND key = $2 AND lease = $3 AND status IS NULL";
+               WHERE session_id = $1 AND key = $2 AND lease = $3";
     let end = client.prepare_cached(end).await?;
     client.execute(&end, &[&used.session.as_str(), &used.key, &lease.id]).await?;
     Ok(())
 }
 
-/// An attempt that nobody finished.
-#[derive(Debug, Clone)]
-pub struct Abandoned {
-    /// What it was.
-    pub used: Used,
-    /// Ours now.
-    pub lease: Lease,
-}
-
-/// Takes over attempts whose lease ran out so long ago, for the length of `lease`, so that nobody else takes them up meanwhile.
-pub async fn adopt_abandoned(
-    client: &Connection,
+/// Gives back keys whose lease ran out so long ago, and returns what the provider knows their attempts by. A key without an
+/// attempt is an older program's, which asks for its money in its own way.
+pub async fn forget_abandoned(
+    transaction: &Transaction<'_>,
     age: Duration,
-    lease: Duration,
     limit: i64,
-) -> Result<Vec<Abandoned>> {
-    let adopt = "UPDATE reservations.idempotency AS i
-                 SET lease = $3, lease_until = clock_timestamp() + $2 * interval '1 second'
-                 FROM (SELECT session_id, key FROM reservations.idempotency
-                       WHERE status IS NULL AND hold_id IS NOT NULL
-                         AND lease_until < statement_timestamp() - $1 * interval '1 second'
-                       ORDER BY lease_until LIMIT $4 FOR UPDATE SKIP LOCKED) AS a
-                 WHERE i.session_id = a.session_id AND i.key = a.key
-                 RETURNING i.session_id, i.key, i.fingerprint, i.hold_id, coalesce(i.attempt, '') AS attempt";
-    let mine = crate::names::fresh("lease");
-    let adopt = client.prepare_cached(adopt).await?;
-    let rows = client.query(&adopt, &[&age.as_secs_f64(), &lease.as_secs_f64(), &mine, &limit]).await?;
-    let of = |row: &Row| Abandoned {
-        used: Used {
-            session: id!(SessionId, row, "session_id"),
-            key: row.get("key"),
-            fingerprint: row.get("fingerprint"),
-            hold: id!(HoldId, row, "hold_id"),
-        },
-        lease: Lease { id: mine.clone(), attempt: row.get("attempt") },
-    };
-    Ok(rows.iter().map(of).collect())
+) -> Result<Vec<String>> {
+    let forget = "DELETE FROM reservations.idempotency WHERE ctid = ANY (ARRAY(
+                      SELECT ctid FROM reservations.idempotency
+                      WHERE status IS NULL AND attempt IS NOT NULL
+                        AND lease_until < statement_timestamp() - $1 * interval '1 second'
+                      ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED))
+                  RETURNING attempt";
+    let forget = transaction.prepare_cached(forget).await?;
+    let rows = transaction.query(&forget, &[&age.as_secs_f64(), &limit]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Drops answers that are old enough, so many at a time that one statement is never long.
 pub async fn sweep(client: &Connection) -> Result<u64> {
     let sweep = "DELETE FROM reservations.idempotency WHERE (session_id, key) IN
                  (SELECT session_id, key FROM reservations.idempotency
-                  WHERE (status IS NOT NULL OR hold_id IS NULL) AND created_at < statement_timestamp() - $1 * interval '1 hour'
+                  WHERE (status IS NOT NULL OR attempt IS NULL) AND created_at < statement_timestamp() - $1 * interval '1 hour'
                   ORDER BY created_at LIMIT $2)";
     let mut dropped = 0;
     loop {

@@ -1,9 +1,8 @@
 -- The hold of hold.sql, confirmed as reservations confirms it. The key is taken, the seat is sold, the money's capture is noted.
 BEGIN;
-INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, hold_id, lease, attempt, lease_until)
-    SELECT session_id, key, fingerprint, hold_id, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second'
-    FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:fingerprint]::text[], ARRAY[:hold]::text[], ARRAY[:hold]::text[])
-        AS u (session_id, key, fingerprint, hold_id, lease)
+INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until)
+    SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second'
+    FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:fingerprint]::text[], ARRAY[:hold]::text[]) AS u (session_id, key, fingerprint, lease)
     ORDER BY session_id, key
     ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
         attempt = coalesce(i.attempt, excluded.attempt)
@@ -46,19 +45,20 @@ INSERT INTO reservations.booking_seats (booking_id, show_id, seat_id, live)
     SELECT booking_id, show_id, seat_id, true
     FROM unnest(ARRAY[:hold]::text[], ARRAY[:show]::text[], ARRAY[:seat]::text[]) AS b (booking_id, show_id, seat_id)
     ORDER BY show_id, seat_id;
-INSERT INTO reservations.unsettled (booking_id, due) SELECT booking, :due FROM unnest(ARRAY[:hold]::text[]) AS booking
+INSERT INTO reservations.unsettled (id, due, next_at)
+    SELECT id, :due, clock_timestamp() + :settle_seconds * interval '1 second' FROM unnest(ARRAY[:hold]::text[]) AS id
     ON CONFLICT DO NOTHING;
 INSERT INTO reservations.outbox (event)
     SELECT event FROM unnest(ARRAY[:told_booked]::jsonb[]) WITH ORDINALITY AS given (event, place) ORDER BY place;
-UPDATE reservations.idempotency AS i SET status = coalesce(i.status, a.status), body = coalesce(i.body, a.body)
-    FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:answered]::int[], ARRAY[:answer]::jsonb[]) AS a (session_id, key, status, body)
-    WHERE i.session_id = a.session_id AND i.key = a.key;
+UPDATE reservations.idempotency AS i SET status = a.status, body = a.body, lease = ''
+    FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:hold]::text[], ARRAY[:answered]::int[], ARRAY[:answer]::jsonb[]) AS a (session_id, key, lease, status, body)
+    WHERE i.session_id = a.session_id AND i.key = a.key AND i.lease = a.lease;
 \endpipeline
 COMMIT;
 BEGIN;
 SET LOCAL synchronous_commit = off;
 \startpipeline
 UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = ANY(ARRAY[:hold]) AND captured_at IS NULL;
-DELETE FROM reservations.unsettled WHERE booking_id = ANY(ARRAY[:hold]) AND due = :due;
+DELETE FROM reservations.unsettled WHERE id = ANY(ARRAY[:hold]) AND due = :due;
 \endpipeline
 COMMIT;
