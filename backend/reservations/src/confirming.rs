@@ -66,8 +66,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn booking(app: &App, booking: &Booking) -> Self {
-        Self { status: StatusCode::CREATED, body: json!(BookingBody::of(booking, &app.tickets)) }
+    fn booked(body: Value) -> Self {
+        Self { status: StatusCode::CREATED, body }
     }
 }
 
@@ -98,7 +98,7 @@ pub async fn confirm(app: &App, confirmation: &Confirmation) -> Result<Kept, Err
         First::Repeated(kept) => return Ok(kept),
     };
     match book(app, confirmation, &used, &lease, hold).await {
-        Ok(booking) => Ok(Kept::booking(app, &booking)),
+        Ok(kept) => Ok(kept),
         Err(failed) => refused(app, &used, &lease, failed).await,
     }
 }
@@ -206,12 +206,13 @@ async fn book(
     used: &Used,
     lease: &Lease,
     hold: Option<Box<Hold>>,
-) -> Result<Booking, Failed> {
+) -> Result<Kept, Failed> {
     let hold = hold.ok_or(Error::HoldNotFound)?;
     if let Some(booking) = booked_before(app, &hold, confirmation).await? {
         // The answer was dropped after its 24 hours: it is kept anew, for the key is taken anew.
-        end(app, used, lease, Some(&Kept::booking(app, &booking)), false).await?;
-        return Ok(booking);
+        let kept = Kept::booked(json!(BookingBody::of(&booking, &app.tickets)));
+        end(app, used, lease, Some(&kept), false).await?;
+        return Ok(kept);
     }
     let starts_at = app.starts_at(&hold.show).await?;
     let authorisation = authorise(app, &hold, confirmation, lease).await?;
@@ -224,16 +225,16 @@ async fn book(
     };
     let outcome = app.queues.bookings.write(paid).await;
     match &outcome {
-        Ok(booking) => {
+        Ok(sale) => {
             app.metrics.confirms.with_label_values(&["booked"]).inc();
             app.note_room(&hold.session);
             app.bell.ring();
-            app.prompt.submit(Unsettled::capture(booking));
+            app.prompt.submit(Unsettled::capture(&sale.booking));
         }
         Err(error) if matches!(Verdict::of(error), Verdict::Open) => {}
         Err(_) => app.metrics.confirms.with_label_values(&["late"]).inc(),
     }
-    outcome.map_err(Failed::asked)
+    outcome.map(|sale| Kept::booked(sale.body)).map_err(Failed::asked)
 }
 
 /// Whether the hold can still be booked; the booking, when this very key has booked it.

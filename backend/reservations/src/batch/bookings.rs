@@ -8,7 +8,7 @@ use domain::event::Event;
 use domain::id::{BookingId, HoldId, SeatId, ShowId};
 use domain::status::{BookingStatus, HoldStatus};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{outbox, postgres};
 
 use super::{ATTEMPTS_MAX, Write, Written};
@@ -49,12 +49,28 @@ pub struct Paid {
     pub starts_at: Option<Timestamp>,
 }
 
+/// A hold that was sold.
+#[derive(Debug)]
+pub struct Sale {
+    /// What it is now.
+    pub booking: Booking,
+    /// What its buyer is told, as it is kept for the key.
+    pub body: Value,
+}
+
+impl Sale {
+    fn of(app: &App, booking: Booking) -> Self {
+        let body = json!(BookingBody::of(&booking, &app.tickets));
+        Self { booking, body }
+    }
+}
+
 impl Write for Bookings {
     type Job = Paid;
-    type Answer = Booking;
+    type Answer = Sale;
     const NAME: &'static str = "bookings";
 
-    async fn write(app: &App, jobs: &[Paid]) -> Result<Written<Booking>, Error> {
+    async fn write(app: &App, jobs: &[Paid]) -> Result<Written<Sale>, Error> {
         for _ in 0..ATTEMPTS_MAX {
             match attempt(app, jobs).await {
                 Ok(Some(written)) => return Ok(written),
@@ -68,13 +84,13 @@ impl Write for Bookings {
 }
 
 /// Nothing when a deadline passed between looking and writing: all is rolled back, and looked at anew.
-async fn attempt(app: &App, jobs: &[Paid]) -> Result<Option<Written<Booking>>, Error> {
+async fn attempt(app: &App, jobs: &[Paid]) -> Result<Option<Written<Sale>>, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
     let mut table = Table::look(&transaction, jobs).await?;
     let mut answers = Vec::with_capacity(jobs.len());
     for (job, ours) in std::iter::zip(jobs, std::mem::take(&mut table.ours)) {
-        answers.push(if ours { table.decide(job) } else { Err(Error::KeyUnderWay) });
+        answers.push(if ours { table.decide(app, job) } else { Err(Error::KeyUnderWay) });
     }
     if !table.sold.is_empty() && !table.write(app, &transaction).await? {
         return Ok(None);
@@ -98,6 +114,8 @@ struct Table<'a> {
     queues_open: HashSet<ShowId>,
     tokens: std::vec::IntoIter<i64>,
     sold: Vec<Booking>,
+    /// What is answered for each of these.
+    bodies: Vec<Value>,
     /// For whom each of these is sold.
     buyers: Vec<&'a Paid>,
     /// What is claimed anew.
@@ -137,24 +155,29 @@ impl<'a> Table<'a> {
             queues_open,
             tokens: tokens.into_iter(),
             sold: Vec::new(),
+            bodies: Vec::new(),
             buyers: Vec::new(),
             claimed: Vec::new(),
             sales: Vec::new(),
         })
     }
 
-    fn decide(&mut self, job: &'a Paid) -> Result<Booking, Error> {
+    fn decide(&mut self, app: &App, job: &'a Paid) -> Result<Sale, Error> {
         let hold = self.holds.get(&job.used.hold).cloned().ok_or(Error::HoldNotFound)?;
         if let Some(booking) = self.booked.get(&hold.id) {
             let same = booking.idempotency_key == job.used.key;
-            return if same { Ok(booking.clone()) } else { Err(Error::AlreadyBooked(booking.id.clone())) };
+            return if same {
+                Ok(Sale::of(app, booking.clone()))
+            } else {
+                Err(Error::AlreadyBooked(booking.id.clone()))
+            };
         }
         let token = match hold.status {
             HoldStatus::Released => return Err(Error::HoldReleased),
             HoldStatus::OnHold if self.still_held(&hold) => hold.token,
             HoldStatus::OnHold | HoldStatus::Expired | HoldStatus::Booked => self.claim_anew(&hold)?,
         };
-        Ok(self.sell(job, &hold, token))
+        Ok(self.sell(app, job, &hold, token))
     }
 
     fn claim(&self, hold: &Hold, seat: &SeatId) -> Option<&Claim> {
@@ -182,7 +205,7 @@ impl<'a> Table<'a> {
         Ok(token)
     }
 
-    fn sell(&mut self, job: &'a Paid, hold: &Hold, token: i64) -> Booking {
+    fn sell(&mut self, app: &App, job: &'a Paid, hold: &Hold, token: i64) -> Sale {
         for seat in &hold.seats {
             let claim = Claim::held(&hold.show, seat, hold.id.as_str(), token, hold.deadline.expires_at);
             self.claims.insert((hold.show.clone(), seat.clone()), sold(&claim));
@@ -190,12 +213,14 @@ impl<'a> Table<'a> {
         }
         let booking = draft(job, hold, self.now);
         self.booked.insert(hold.id.clone(), booking.clone());
-        self.sold.push(booking.clone());
+        let sale = Sale::of(app, booking);
+        self.sold.push(sale.booking.clone());
+        self.bodies.push(sale.body.clone());
         self.buyers.push(job);
         if let Some(hold) = self.holds.get_mut(&hold.id) {
             hold.token = token;
         }
-        booking
+        sale
     }
 
     /// Says whether all was as it was seen.
@@ -208,9 +233,7 @@ impl<'a> Table<'a> {
         let ids: Vec<_> = self.sold.iter().map(|booking| booking.hold.as_str()).collect();
         let tokens: Vec<_> = self.sold.iter().map(|booking| self.holds[&booking.hold].token).collect();
         let shows: Vec<_> = self.sold.iter().map(|booking| booking.show.as_str()).collect();
-        let bodies: Vec<_> =
-            self.sold.iter().map(|booking| json!(BookingBody::of(booking, &app.tickets))).collect();
-        let answers: Vec<_> = std::iter::zip(&self.buyers, &bodies)
+        let answers: Vec<_> = std::iter::zip(&self.buyers, &self.bodies)
             .map(|(job, body)| Answer { used: &job.used, lease: &job.lease, status: CREATED, body })
             .collect();
         let sold: Vec<_> = self.sold.iter().map(|booking| booking.id.as_str()).collect();

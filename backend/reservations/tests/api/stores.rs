@@ -1,5 +1,6 @@
 //! Redis emptied, Redis never there, Redis wrong: selling goes on, and the picture mends itself.
 
+use reservations::gate::claim::{Asked, Candidates, Claimed};
 use reservations::store::claims::{Claim, ClaimStatus};
 use serde_json::json;
 use testkit::wait::until;
@@ -198,4 +199,25 @@ async fn a_key_that_an_emptied_redis_forgot_keeps_its_answer() {
     assert_eq!((again.status, again.body), (first.status, first.body));
     let other = buyer.post_keyed(&holds(SHOW), "other", &wish).await;
     assert_eq!(other.code(), "seats_unavailable");
+}
+
+/// After a commit whose answer was lost nobody knows whether the hold was placed: its key must not become a loser's.
+#[tokio::test]
+async fn a_claim_that_is_taken_back_in_doubt_leaves_its_key_remembered() {
+    let world = World::start(1).await;
+    world.visitor().get(&seats(SHOW)).await;
+    let redis =
+        service::redis::Redis::start(&world.stores.redis(), &service::drain::Drain::default()).await.unwrap();
+    let gate = reservations::gate::Gate::new(redis);
+    let show = domain::id::ShowId::parse(SHOW).unwrap();
+    let wanted = [domain::id::SeatId::parse("A1").unwrap()];
+    let candidates = Candidates::named(&wanted);
+    let plan = domain::plan::Plan::of(&domain::seat_map::SeatMap { rows: Vec::new() });
+    for (owner, certain) in [("in_doubt", false), ("refused", true)] {
+        let asked = Asked { owner, keyed: true, candidates: &candidates, known: None };
+        let claimed = gate.claim(&show, &plan, &asked).await.unwrap();
+        assert!(matches!(claimed, Claimed::Pending(_)), "{claimed:?}");
+        gate.undo(&show, owner, &wanted, certain).await.unwrap();
+        assert_eq!(gate.remembers(&show, owner).await.unwrap(), !certain, "{owner}");
+    }
 }
