@@ -6,6 +6,9 @@ use super::figures::{Figures, Ratio, Sample};
 use super::measure::{Contender, Measured, Plan, in_turns};
 use super::peers::Absent;
 
+/// Characters of a complaint that are shown.
+const COMPLAINT_MAX: usize = 300;
+
 /// Contenders that did the same thing, in turns.
 #[derive(Debug, Serialize)]
 pub struct Block {
@@ -77,6 +80,12 @@ impl Block {
     }
 }
 
+/// What went wrong, in a table's cell: a peer with many connections complains once for each.
+fn failed(why: &str) -> String {
+    let cut = why.chars().nth(COMPLAINT_MAX).map_or("", |_| " …");
+    format!("failed: {}{cut}", why.chars().take(COMPLAINT_MAX).collect::<String>())
+}
+
 impl Entry {
     async fn of(mut measured: Measured) -> Self {
         let name = measured.contender.name();
@@ -84,7 +93,7 @@ impl Entry {
             Ok(samples) => measured.contender.note().await.map(|note| (samples, note)),
             Err(error) => Err(error),
         };
-        let (samples, note) = checked.unwrap_or_else(|error| (Vec::new(), format!("failed: {error:#}")));
+        let (samples, note) = checked.unwrap_or_else(|error| (Vec::new(), failed(&format!("{error:#}"))));
         Self { name, figures: Figures::of(&samples), ratio: None, note, samples }
     }
 
