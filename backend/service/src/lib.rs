@@ -21,3 +21,7 @@ pub mod stream;
 
 pub mod drain;
 pub mod metrics;
+
+/// Every process here makes many small things on one thread and drops them on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
