@@ -2,7 +2,9 @@
 ALTER TABLE reservations.holds
     ADD COLUMN extended boolean NOT NULL DEFAULT false,
     ADD COLUMN graced   boolean NOT NULL DEFAULT false,
-    ADD COLUMN ended_at timestamptz;
+    ADD COLUMN ended_at timestamptz,
+    -- The key it was extended with: the same key is told again that it was.
+    ADD COLUMN extension_key text;
 CREATE INDEX holds_by_session ON reservations.holds (session_id, created_at);
 DROP INDEX reservations.holds_of_session;
 

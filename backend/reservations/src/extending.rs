@@ -11,12 +11,15 @@ use crate::store::claims::{self, Claim};
 use crate::store::holds::{self, Hold};
 use crate::{mirror, placing};
 
-/// Extends a session's hold.
-pub async fn extend(app: &App, session: &SessionId, id: &HoldId) -> Result<Hold, Error> {
+/// Extends a session's hold; once, however often it is asked for under one key.
+pub async fn extend(app: &App, session: &SessionId, id: &HoldId, key: Option<&str>) -> Result<Hold, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
     let hold = holds::lock(&transaction, id).await?.filter(|hold| hold.session == *session);
     let mut hold = hold.ok_or(Error::HoldNotFound)?;
+    if key.is_some() && hold.extension_key.as_deref() == key {
+        return Ok(Hold { status: HoldStatus::OnHold, ..hold });
+    }
     match hold.status {
         HoldStatus::OnHold => {}
         HoldStatus::Expired => return Err(Error::HoldExpired),
@@ -29,6 +32,9 @@ pub async fn extend(app: &App, session: &SessionId, id: &HoldId) -> Result<Hold,
     let claims = move_deadlines(app, &transaction, std::slice::from_ref(&hold)).await?;
     if claims.len() < hold.seats.len() {
         return Err(Error::HoldExpired);
+    }
+    if let Some(key) = key {
+        holds::note_extension(&transaction, id, key).await?;
     }
     transaction.commit().await.map_err(postgres::Error::from)?;
     mirror::follow(app, &hold.show, &claims).await;

@@ -125,7 +125,8 @@ pub(crate) async fn find(
 
 /// Gives a hold more time, once, where that is offered.
 #[utoipa::path(
-    post, path = "/api/holds/{id}/extend", tag = "holds", params(("id" = String, Path, description = "The hold.")),
+    post, path = "/api/holds/{id}/extend", tag = "holds", 
+    params(("id" = String, Path, description = "The hold."), ("Idempotency-Key" = Option<String>, Header, description = "The same key repeats the first answer.")),
     responses(
         (status = 200, body = HoldBody, description = "The hold with its new deadline."),
         (status = 404, body = ProblemBody, description = "`hold_not_found`"),
@@ -137,11 +138,13 @@ pub(crate) async fn extend(
     State(state): State<Context>,
     session: Session,
     Path(id): Path<HoldId>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (app, session) = (Arc::clone(&state.app), whose(&session)?);
-    let hold =
-        detached(state.drain.clone(), async move { extending::extend(&state.app, &session, &id).await })
-            .await??;
+    let (app, session, key) = (Arc::clone(&state.app), whose(&session)?, key(&headers)?);
+    let hold = detached(state.drain.clone(), async move {
+        extending::extend(&state.app, &session, &id, key.as_deref()).await
+    })
+    .await??;
     Ok(([(header::CACHE_CONTROL, PRIVATE)], axum::Json(HoldBody::of(&app, &hold))).into_response())
 }
 

@@ -94,6 +94,7 @@ async fn commit(app: &App, offer: &Offer, id: &HoldId) -> Result<(Hold, Vec<Clai
         price: show.price.times(offer.seats.len()),
         fingerprint: String::new(),
         deadline: Deadline { created_at: now, expires_at, extended: false, graced: false },
+        extension_key: None,
         read_at: now,
     };
     holds::insert(&transaction, std::slice::from_ref(&hold)).await?;

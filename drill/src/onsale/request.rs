@@ -56,10 +56,17 @@ impl Request {
         Self { turns, ..Self::post(format!("/api/shows/{show}/holds"), key, body, call) }
     }
 
-    /// More time for a hold. It has no key: whoever repeats it is told that it was done.
+    /// More time for a hold. There is one extension, so the hold is the key.
     pub(super) fn extend(hold: &HoldId) -> Self {
         let (path, call) = (format!("/api/holds/{hold}/extend"), Call::Extend { hold: hold.clone() });
-        Self { method: Method::POST, path, key: None, body: None, call, turns: None }
+        Self {
+            method: Method::POST,
+            path,
+            key: Some(format!("extend-{hold}")),
+            body: None,
+            call,
+            turns: None,
+        }
     }
 
     /// A confirmation.
@@ -232,7 +239,10 @@ mod tests {
         assert_eq!(named.again().body, named.body);
         assert_eq!((named.again().key, named.again().turns), (Some(key()), None));
         let more = Request::extend(&HoldId::parse("hold").unwrap());
-        assert_eq!((more.path.as_str(), more.key, more.body), ("/api/holds/hold/extend", None, None));
+        assert_eq!(
+            (more.path.as_str(), more.key.as_deref()),
+            ("/api/holds/hold/extend", Some("extend-hold"))
+        );
         for request in [named, best] {
             assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
         }

@@ -223,6 +223,7 @@ fn draft(app: &App, job: &Wanted, token: i64, now: Timestamp) -> Hold {
         price: job.show.price.times(job.seats.len()),
         fingerprint: job.fingerprint.clone(),
         deadline: Deadline::new(now, &app.config.terms()),
+        extension_key: None,
         read_at: now,
     }
 }

@@ -36,6 +36,8 @@ pub struct Hold {
     pub fingerprint: String,
     /// How long it lasts.
     pub deadline: Deadline,
+    /// The `Idempotency-Key` it was extended with, if that had one.
+    pub extension_key: Option<String>,
     /// The database's clock when it was read.
     pub read_at: Timestamp,
 }
@@ -43,7 +45,7 @@ pub struct Hold {
 /// Named, because a cached statement that says `*` breaks when a migration adds a column.
 const COLUMNS: &str =
     "id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
-    extended, graced, clock_timestamp() AS read_at";
+    extended, graced, extension_key, clock_timestamp() AS read_at";
 
 impl Hold {
     fn of(row: &Row) -> Self {
@@ -67,6 +69,7 @@ impl Hold {
             price: super::price(row),
             fingerprint: row.get("fingerprint"),
             deadline,
+            extension_key: row.get("extension_key"),
             read_at,
         }
     }
@@ -179,6 +182,13 @@ pub async fn move_deadlines(
     let graced: Vec<_> = deadlines.iter().map(|deadline| deadline.graced).collect();
     let set = transaction.prepare_cached(set).await?;
     transaction.execute(&set, &[&ids, &expires_at, &extended, &graced]).await?;
+    Ok(())
+}
+
+/// Notes the key a hold was extended with.
+pub async fn note_extension(transaction: &Transaction<'_>, hold: &HoldId, key: &str) -> Result<()> {
+    let note = "UPDATE reservations.holds SET extension_key = $2 WHERE id = $1";
+    transaction.execute(&transaction.prepare_cached(note).await?, &[&hold.as_str(), &key]).await?;
     Ok(())
 }
 

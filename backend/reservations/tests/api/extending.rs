@@ -36,6 +36,21 @@ async fn a_hold_is_extended_once_by_its_buyer_alone_on_any_instance() {
 }
 
 #[tokio::test]
+async fn an_extension_that_is_repeated_under_its_key_is_the_same_extension() {
+    let world = World::with(2, |config| config.extension_seconds = 120).await;
+    let buyer = world.visitor();
+    let id = hold(&buyer, &["A1"]).await;
+    let path = format!("/api/holds/{id}/extend");
+    let first = buyer.post_keyed(&path, "k", &json!({})).await;
+    let elsewhere = buyer.at(world.instance(1).address);
+    let again = elsewhere.post_keyed(&path, "k", &json!({})).await;
+    assert_eq!((first.status.as_u16(), again.status), (200, first.status));
+    assert_eq!(again.body, first.body);
+    let other = elsewhere.post_keyed(&path, "other", &json!({})).await;
+    assert_eq!((other.status.as_u16(), other.code()), (409, "extension_used"));
+}
+
+#[tokio::test]
 async fn an_extended_hold_outlives_its_first_deadline_at_the_gate_and_in_postgres() {
     let world = World::with(1, |config| {
         (config.hold_seconds, config.extension_seconds) = (2, 600);

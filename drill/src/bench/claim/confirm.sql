@@ -9,7 +9,7 @@ INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, 
     WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
     RETURNING session_id, key, attempt;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
-    extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
+    extended, graced, extension_key, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
 COMMIT;
 BEGIN;
 SELECT u.at, i.lease = u.lease AND i.status IS NULL FROM reservations.idempotency AS i
@@ -17,7 +17,7 @@ SELECT u.at, i.lease = u.lease AND i.status IS NULL FROM reservations.idempotenc
         ON i.session_id = u.session_id AND i.key = u.key
     ORDER BY i.session_id, i.key FOR UPDATE OF i;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
-    extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]) ORDER BY id FOR UPDATE;
+    extended, graced, extension_key, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]) ORDER BY id FOR UPDATE;
 \startpipeline
 SELECT c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at
     FROM reservations.claims AS c JOIN (SELECT DISTINCT show_id, seat_id

@@ -23,7 +23,7 @@ SELECT u.* FROM unnest(ARRAY[:session]::text[]) WITH ORDINALITY AS s (session_id
           WHERE session_id = s.session_id AND created_at > statement_timestamp() - interval '1 hour') AS h) AS u
     ORDER BY s.at;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
-    extended, graced, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
+    extended, graced, extension_key, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
 SELECT c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at
     FROM reservations.claims AS c JOIN (SELECT DISTINCT show_id, seat_id
         FROM unnest(ARRAY[:show]::text[], ARRAY[:seat]::text[]) AS wanted (show_id, seat_id)) AS wanted USING (show_id, seat_id)
