@@ -116,7 +116,8 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor
 
 async fn seen(schema: &str, transaction: &Transaction<'_>) -> Result<Seen, postgres::Error> {
     let ask = format!(
-        "SELECT last_value, pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
+        "SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END,
+                pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint
          FROM {schema}.outbox_id_seq, pg_current_snapshot() AS s"
     );
     let row = transaction.query_one(&transaction.prepare_cached(&ask).await?, &[]).await?;
