@@ -25,7 +25,7 @@ use crate::mirror;
 use crate::store::claims::Claim;
 
 /// How often a batch is decided anew because something changed between looking and writing.
-pub const ATTEMPTS_MAX: usize = 3;
+const ATTEMPTS_MAX: usize = 3;
 
 /// The bounds of a queue of writes.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,11 +67,12 @@ pub trait Write: Send + Sync + 'static {
     /// What it is called in metrics.
     const NAME: &'static str;
 
-    /// Writes all jobs in one transaction, each of them whole or not at all. An error means that nothing was written.
-    fn write(
+    /// Writes all jobs in one transaction, each of them whole or not at all. An error means that nothing was written; so does
+    /// nothing, when something changed between looking and writing: then it is looked at anew.
+    fn attempt(
         app: &App,
         jobs: &[Self::Job],
-    ) -> impl Future<Output = Result<Written<Self::Answer>, Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Written<Self::Answer>>, Error>> + Send;
 }
 
 /// What was committed.
@@ -173,7 +174,7 @@ async fn serve<W: Write>(app: Arc<App>, queue: Arc<Mutex<mpsc::Receiver<Waiting<
 }
 
 async fn write<W: Write>(app: &App, jobs: &[W::Job]) -> Written<W::Answer> {
-    match W::write(app, jobs).await {
+    match attempts::<W>(app, jobs).await {
         Ok(written) => written,
         Err(Error::Store(postgres::Error::Refused(error))) if jobs.len() > 1 => {
             tracing::warn!(kind = W::NAME, jobs = jobs.len(), %error, "a batch was refused; each job is tried alone");
@@ -183,10 +184,23 @@ async fn write<W: Write>(app: &App, jobs: &[W::Job]) -> Written<W::Answer> {
     }
 }
 
+async fn attempts<W: Write>(app: &App, jobs: &[W::Job]) -> Result<Written<W::Answer>, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        match W::attempt(app, jobs).await {
+            Ok(Some(written)) => return Ok(written),
+            // Where a seat has no row yet nothing can be locked: two batches may meet there, and Postgres ends one of them.
+            Ok(None) | Err(Error::Store(postgres::Error::Again(_))) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(postgres::Error::Away("what was to be written changed again and again".to_owned()).into())
+}
+
 async fn one_by_one<W: Write>(app: &App, jobs: &[W::Job]) -> Written<W::Answer> {
     let mut all = Written { answers: Vec::with_capacity(jobs.len()), claims: Vec::new() };
     for job in jobs {
-        let alone = W::write(app, std::slice::from_ref(job)).await.unwrap_or_else(|error| failed(error, 1));
+        let alone =
+            attempts::<W>(app, std::slice::from_ref(job)).await.unwrap_or_else(|error| failed(error, 1));
         all.answers.extend(alone.answers);
         all.claims.extend(alone.claims);
     }

@@ -34,7 +34,7 @@ impl Write for Attempts {
     type Answer = Begun;
     const NAME: &'static str = "attempts";
 
-    async fn write(app: &App, jobs: &[Used]) -> Result<Written<Begun>, Error> {
+    async fn attempt(app: &App, jobs: &[Used]) -> Result<Option<Written<Begun>>, Error> {
         let mut client = app.connection().await?;
         let transaction = client.transaction().await?;
         let used: Vec<&Used> = jobs.iter().collect();
@@ -46,7 +46,7 @@ impl Write for Attempts {
             Known::Fresh(lease) => Ok(Begun::First(lease, theirs(used, &found).cloned().map(Box::new))),
             known => Ok(Begun::Known(known)),
         };
-        Ok(Written { answers: std::iter::zip(jobs, known).map(answer).collect(), claims })
+        Ok(Some(Written { answers: std::iter::zip(jobs, known).map(answer).collect(), claims }))
     }
 }
 

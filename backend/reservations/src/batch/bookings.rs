@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use service::{outbox, postgres};
 
-use super::{ATTEMPTS_MAX, Write, Written};
+use super::{Write, Written};
 use crate::app::App;
 use crate::bookings::body::BookingBody;
 use crate::error::Error;
@@ -70,16 +70,8 @@ impl Write for Bookings {
     type Answer = Sale;
     const NAME: &'static str = "bookings";
 
-    async fn write(app: &App, jobs: &[Paid]) -> Result<Written<Sale>, Error> {
-        for _ in 0..ATTEMPTS_MAX {
-            match attempt(app, jobs).await {
-                Ok(Some(written)) => return Ok(written),
-                // Where a seat has no row yet nothing can be locked: two batches may meet there, and Postgres ends one of them.
-                Ok(None) | Err(Error::Store(postgres::Error::Again(_))) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(postgres::Error::Away("the seats changed hands again and again".to_owned()).into())
+    async fn attempt(app: &App, jobs: &[Paid]) -> Result<Option<Written<Sale>>, Error> {
+        attempt(app, jobs).await
     }
 }
 

@@ -17,7 +17,7 @@ impl Write for Captures {
     type Answer = ();
     const NAME: &'static str = "captures";
 
-    async fn write(app: &App, jobs: &[String]) -> Result<Written<()>, Error> {
+    async fn attempt(app: &App, jobs: &[String]) -> Result<Option<Written<()>>, Error> {
         let ids: Vec<_> = jobs.iter().map(String::as_str).collect();
         let mut client = app.connection().await?;
         let transaction = client.transaction().await?;
@@ -27,6 +27,6 @@ impl Write for Captures {
             unsettled::delete(&transaction, &ids, Due::Capture),
         )?;
         transaction.commit().await.map_err(postgres::Error::from)?;
-        Ok(Written { answers: jobs.iter().map(|_| Ok(())).collect(), claims: Vec::new() })
+        Ok(Some(Written { answers: jobs.iter().map(|_| Ok(())).collect(), claims: Vec::new() }))
     }
 }

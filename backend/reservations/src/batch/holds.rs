@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use service::{outbox, postgres};
 use tokio::time::Instant;
 
-use super::{ATTEMPTS_MAX, Write, Written};
+use super::{Write, Written};
 use crate::app::App;
 use crate::error::Error;
 use crate::store::claims::{self, Claim, Owned};
@@ -71,16 +71,8 @@ impl Write for Holds {
     type Answer = Decision;
     const NAME: &'static str = "holds";
 
-    async fn write(app: &App, jobs: &[Wanted]) -> Result<Written<Decision>, Error> {
-        for _ in 0..ATTEMPTS_MAX {
-            match attempt(app, jobs).await {
-                Ok(Some(written)) => return Ok(written),
-                // Where a seat has no row yet nothing can be locked: two batches may meet there, and Postgres ends one of them.
-                Ok(None) | Err(Error::Store(postgres::Error::Again(_))) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(postgres::Error::Away("the seats changed hands again and again".to_owned()).into())
+    async fn attempt(app: &App, jobs: &[Wanted]) -> Result<Option<Written<Decision>>, Error> {
+        attempt(app, jobs).await
     }
 }
 

@@ -106,3 +106,29 @@ async fn several_relays_send_each_event_once_and_what_waits_is_measured() {
     let told = told(&world, "clog").await;
     assert!(told.iter().map(|event| event["at_sale"].as_u64().unwrap()).eq(0..500));
 }
+
+/// The relay remembers below which number nothing is left; a number that nobody was given yet is not below it.
+#[tokio::test]
+async fn the_first_event_of_an_outbox_that_was_long_idle_is_told() {
+    let world = World::fresh().await;
+    let drain = Drain::default();
+    let relay = outbox::relay(
+        "shop",
+        world.pool.clone(),
+        world.redis(&drain).await,
+        Bell::default(),
+        world.waiting.clone(),
+        drain.clone(),
+    );
+    let relaying = tokio::spawn(relay);
+    until("the relay to have looked many times", async || {
+        let looks = "SELECT seq_scan + coalesce(idx_scan, 0) >= 10 FROM pg_stat_user_tables
+                     WHERE schemaname = 'shop' AND relname = 'outbox'";
+        world.database().await.query_one(looks, &[]).await.unwrap().get::<_, bool>(0).then_some(())
+    })
+    .await;
+    world.put_all(&[event("Sold", "brogue", 1)]).await;
+    until("the event to be told", async || (told(&world, "brogue").await.len() == 1).then_some(())).await;
+    drain.stop();
+    relaying.await.unwrap();
+}
