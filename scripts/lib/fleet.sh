@@ -70,10 +70,19 @@ launch() {
     redis) launch_redis ;;
     *)
       own_environment "$1"
+      share_cores
       through_links "$1"
       added_environment "$1"
       start_process "$1" env "${settings[@]}" "$binaries/${1%-[0-9]}" ;;
   esac
+}
+
+# share_cores: a dozen processes live on this machine, Postgres among them; each that took a thread for every core would mostly
+# wait for the others. A quarter of the cores, and one at least, unless the caller says otherwise.
+share_cores() {
+  local cores
+  cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+  settings+=("TOKIO_WORKER_THREADS=${TOKIO_WORKER_THREADS:-$((cores < 4 ? 1 : cores / 4))}")
 }
 
 # added_environment NAME: adds to settings what env/NAME says.

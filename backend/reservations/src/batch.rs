@@ -31,7 +31,8 @@ const ATTEMPTS_MAX: usize = 3;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchConfig {
-    /// Writers of each kind, each with a connection of its own.
+    /// Writers of each kind, each with a connection of its own. What waits for one is written together; a second has it written
+    /// sooner, and by smaller transactions that cost more.
     pub writers: usize,
     /// Jobs written by one transaction.
     pub jobs_max: usize,
@@ -41,7 +42,7 @@ pub struct BatchConfig {
 
 impl Default for BatchConfig {
     fn default() -> Self {
-        Self { writers: 2, jobs_max: 128, waiting_max: 4_096 }
+        Self { writers: 1, jobs_max: 128, waiting_max: 4_096 }
     }
 }
 

@@ -166,6 +166,19 @@ impl Gate {
         self.redis.run_all(&pipeline).await
     }
 
+    /// Takes the turn of looking at each of these mirrors, and says which were to be had: those that nobody has, for so long.
+    pub async fn turns(&self, shows: &[ShowId], length: Duration) -> Result<Vec<bool>, Error> {
+        if shows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        for show in shows {
+            pipeline.cmd("SET").arg(self.keys.looked_at(show)).arg("").arg("NX");
+            pipeline.arg("PX").arg(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
+        }
+        self.redis.run_all(&pipeline).await
+    }
+
     /// Says whether lapsed holds of a show belong to its waiting list.
     pub async fn set_queue(&self, show: &ShowId, open: bool) -> Result<(), Error> {
         let mut call = self.scripts.queue.key(self.keys.mirror(show));

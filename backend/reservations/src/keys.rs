@@ -37,6 +37,11 @@ impl Keys {
         format!("{}:keyed:{{{show}}}", self.prefix)
     }
 
+    /// String: somebody looks at this show's mirror (`mirror/reconciling.rs`), for as long as it is there: less than a second.
+    pub fn looked_at(&self, show: &ShowId) -> String {
+        format!("{}:look:{{{show}}}", self.prefix)
+    }
+
     /// Channel: the show's live frames. Published by the gate, read by every instance that has a watcher.
     pub fn live(&self, show: &ShowId) -> String {
         format!("{}{show}", self.live_prefix())

@@ -2,16 +2,15 @@
 
 pub mod in_use;
 pub mod loaders;
+pub mod reconciling;
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
 use domain::live::Seats;
 use domain::mirror::{Drift, MirrorSeat, SWEPT_WITHIN_MS};
 use domain::status::SeatStatus;
 use futures_util::future::join_all;
-use service::drain::Drain;
 use tokio_postgres::IsolationLevel;
 
 use crate::app::App;
@@ -19,13 +18,6 @@ use crate::error::Error;
 use crate::gate::Reading;
 use crate::store::claims::{self, Claim};
 use crate::store::{epochs, queues};
-
-/// Between two looks at the shows in use. What differs in two looks running is drift.
-const LOOK_PAUSE: Duration = Duration::from_millis(500);
-/// Shows looked at in one round; more are looked at in the next.
-const SHOWS_PER_LOOK_MAX: usize = 200;
-/// Shows that changed while Redis was away, refilled in one round.
-const REFILLS_PER_LOOK_MAX: i64 = 500;
 
 /// What a show looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,73 +142,6 @@ pub async fn mend(app: &App, show: &ShowId, seats: &[SeatId]) {
     {
         tracing::debug!(%show, %error, "the mirror was not mended");
     }
-}
-
-/// What differed in the last look, by show.
-type Suspicions = HashMap<ShowId, Vec<Drift>>;
-
-/// Looks for drift and mends it until drained. `watched` names the shows with a live watcher here.
-pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drain) {
-    let mut suspicions = Suspicions::new();
-    while drain.pause(LOOK_PAUSE).await {
-        if !app.gate.available() {
-            suspicions.clear();
-            continue;
-        }
-        if let Err(error) = refill(app).await {
-            tracing::debug!(%error, "mirrors were not refilled");
-        }
-        for show in watched() {
-            app.in_use.note(&show);
-        }
-        let mut shows = app.in_use.take(SHOWS_PER_LOOK_MAX);
-        shows.extend(suspicions.keys().cloned());
-        let mut seen = Suspicions::new();
-        for show in shows {
-            match look(app, &show, suspicions.get(&show)).await {
-                Ok(drifts) if !drifts.is_empty() => drop(seen.insert(show, drifts)),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%show, %error, "a mirror was not checked"),
-            }
-        }
-        suspicions = seen;
-    }
-}
-
-/// Loads the mirrors of shows that changed while Redis was away.
-async fn refill(app: &App) -> Result<(), Error> {
-    let stale = epochs::unmirrored(&app.connection().await?, REFILLS_PER_LOOK_MAX).await?;
-    for show in stale {
-        load(app, &show).await?;
-    }
-    Ok(())
-}
-
-/// Compares one mirror with Postgres. What differs as it did before is mended; what is new is returned.
-async fn look(app: &App, show: &ShowId, before: Option<&Vec<Drift>>) -> Result<Vec<Drift>, Error> {
-    let Ok(Some(read)) = app.gate.read(show).await else { return Ok(Vec::new()) };
-    let client = app.connection().await?;
-    if read.mirror.version < epochs::first_version(epochs::mirrored(&client, show).await?) {
-        // Somebody slow filled an emptied Redis with an epoch that others had left: nobody would follow its versions.
-        drop(client);
-        load(app, show).await?;
-        return Ok(Vec::new());
-    }
-    let queue_open = queues::open(&client, show).await?;
-    if queue_open != read.mirror.queue_open
-        && let Err(error) = app.gate.set_queue(show, queue_open).await
-    {
-        tracing::debug!(%show, %error, "the mirror has not learned of the queue");
-    }
-    let drifts = compare(&read, &claims::of_show(&client, show).await?);
-    let (again, fresh): (Vec<_>, Vec<_>) =
-        drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
-    if !again.is_empty() {
-        let mended = app.gate.mend(show, &again).await.unwrap_or_default();
-        app.metrics.mirror_drift.inc_by(mended);
-        tracing::warn!(%show, mended, "the mirror had drifted from postgres");
-    }
-    Ok(fresh)
 }
 
 /// Where the mirror is wrong.

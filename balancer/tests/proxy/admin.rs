@@ -22,15 +22,9 @@ async fn the_admin_listener_tells_how_it_goes() {
     assert_eq!(status["pools"][0]["endpoints"][0]["address"], up.address.to_string());
     assert_eq!(status["pools"][0]["endpoints"][0]["state"], "healthy");
 
-    assert_eq!(
-        rig.metric("marquee_balancer_requests_total{class=\"2xx\",pool=\"main\",route=\"/**\"}").await,
-        1
-    );
-    assert_eq!(
-        rig.metric("marquee_balancer_requests_total{class=\"4xx\",pool=\"none\",route=\"none\"}").await,
-        1
-    );
-    assert_eq!(rig.metric("marquee_balancer_request_duration_seconds_count{route=\"/**\"}").await, 1);
+    rig.until_metric("marquee_balancer_requests_total{class=\"2xx\",pool=\"main\",route=\"/**\"}", 1).await;
+    rig.until_metric("marquee_balancer_requests_total{class=\"4xx\",pool=\"none\",route=\"none\"}", 1).await;
+    rig.until_metric("marquee_balancer_request_duration_seconds_count{route=\"/**\"}", 1).await;
     let up_line = format!("marquee_balancer_endpoint_up{{endpoint=\"{}\",pool=\"main\"}}", up.address);
     assert_eq!(rig.metric(&up_line).await, 1);
     assert_eq!(rig.metric("marquee_balancer_access_log_dropped_total").await, 0);

@@ -114,6 +114,11 @@ impl Rig {
         found.map_or(0, |value| value.parse().expect("a number"))
     }
 
+    /// Waits until this metric has this value: a request is counted after its client has the whole answer.
+    pub(crate) async fn until_metric(&self, line: &str, value: u64) {
+        self.until(&format!("{line} {value}"), || async { self.metric(line).await == value }).await;
+    }
+
     /// Bytes in, bytes out until the balancer closes.
     pub(crate) async fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.public).await.expect("connect");

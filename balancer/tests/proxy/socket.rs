@@ -54,7 +54,7 @@ async fn many_upgrades_all_echo() {
         talks.join_all().await;
     }
     assert_eq!(up.seen().len(), UPGRADES);
-    rig.until("all are closed", || async { rig.metric("marquee_balancer_upgrades_open").await == 0 }).await;
+    rig.until_metric("marquee_balancer_upgrades_open", 0).await;
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
     let mut socket = open(rig.public).await;
     assert_eq!(next(&mut socket).await, "a");
     assert_eq!(up.seen()[0].header("x-forwarded-for"), "127.0.0.1");
-    assert_eq!(rig.metric("marquee_balancer_upgrades_open").await, 1);
+    rig.until_metric("marquee_balancer_upgrades_open", 1).await;
 
     let refused = connect_async(format!("ws://{}/internal/socket", rig.public)).await;
     assert!(refused.is_err(), "an upgrade slipped past the list of paths never routed");
@@ -145,5 +145,5 @@ async fn an_upgrade_without_an_answer_is_504_and_leaves_a_line() {
     rig.until("the line is written", || async { rig.access_log().len() == 1 }).await;
     assert_eq!(rig.access_log()[0]["status"], 504);
     let counted = "marquee_balancer_requests_total{class=\"5xx\",pool=\"main\",route=\"/**\"}";
-    assert_eq!(rig.metric(counted).await, 1);
+    rig.until_metric(counted, 1).await;
 }

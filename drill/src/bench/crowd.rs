@@ -4,6 +4,7 @@
 
 mod changers;
 mod socket;
+mod stream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,6 +41,15 @@ pub struct Place {
 #[derive(Debug, Clone)]
 pub struct Crowd(mpsc::Sender<Order>);
 
+/// How fast seats change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// The next one when every socket has seen the last.
+    Seen,
+    /// As fast as the buyers get their answers, whoever has seen what.
+    Answered,
+}
+
 /// What all sockets together saw.
 #[derive(Debug)]
 pub struct Seen {
@@ -47,14 +57,14 @@ pub struct Seen {
     pub messages: u64,
     /// From the first change to the last socket's seeing the last one.
     pub elapsed: Duration,
-    /// From each change's request to each socket's seeing it, in nanoseconds.
+    /// From each change's request to each socket's seeing it, in nanoseconds; of changes that waited for it alone.
     pub delay: Histogram<u64>,
 }
 
 #[derive(Debug)]
 enum Order {
     Open { sockets: usize, done: oneshot::Sender<Result<()>> },
-    Change { length: Duration, done: oneshot::Sender<Result<Seen>> },
+    Change { length: Duration, pace: Pace, done: oneshot::Sender<Result<Seen>> },
 }
 
 impl Crowd {
@@ -78,9 +88,9 @@ impl Crowd {
         self.order(|done| Order::Open { sockets, done }).await
     }
 
-    /// Changes one seat after another for about so long, the next one as soon as every socket has seen the last.
-    pub async fn change(&self, length: Duration) -> Result<Seen> {
-        self.order(|done| Order::Change { length, done }).await
+    /// Changes seats for about so long.
+    pub async fn change(&self, length: Duration, pace: Pace) -> Result<Seen> {
+        self.order(|done| Order::Change { length, pace, done }).await
     }
 
     async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T>>) -> Order) -> Result<T> {
@@ -99,8 +109,8 @@ async fn live(place: Place, mut inbox: mpsc::Receiver<Order>) {
             Order::Open { sockets: more, done } => {
                 drop(done.send(sockets.open(&place, more).await));
             }
-            Order::Change { length, done } => {
-                drop(done.send(Changers::change(&mut changers, &place, &sockets, length).await));
+            Order::Change { length, pace, done } => {
+                drop(done.send(Changers::change(&mut changers, &place, &sockets, (length, pace)).await));
             }
         }
     }

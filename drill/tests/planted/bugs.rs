@@ -59,9 +59,16 @@ pub(crate) const BUGS: [Bug; 7] = [
     },
     Bug {
         name: "a sweeper without its lock",
+        // One that finds something takes so long about it that the other has looked too.
         sabotage: Rewrite(&[Statement {
             within: "FROM reservations.holds",
-            changes: &[("FOR UPDATE SKIP LOCKED", "")],
+            changes: &[
+                (
+                    "ORDER BY expires_at",
+                    "AND coalesce((SELECT pg_sleep(0.5))::text, id) IS NOT NULL ORDER BY expires_at",
+                ),
+                ("FOR UPDATE SKIP LOCKED", ""),
+            ],
         }]),
         play: |scene| Box::pin(drives::lapse(scene)),
         ungated: false,

@@ -18,6 +18,9 @@ use crate::mirror::{self, Picture};
 
 /// Messages that wait for one show; what does not fit is found missing by its version.
 pub const MESSAGES_MAX: usize = 1_024;
+/// Messages taken together. Steps that came while the last ones were written to everybody go to each socket in one piece: the more
+/// there is to tell, the less each of it costs.
+const TAKEN_MAX: usize = 64;
 /// Sockets written to before other tasks of the thread get a turn: less than a millisecond's worth.
 const TOLD_AT_ONCE: usize = 128;
 /// Between two looks at Postgres while Redis is away, and two attempts to get a first picture.
@@ -54,25 +57,34 @@ pub struct ShowTask {
     picture: Option<Picture>,
     /// The picture as it is written to sockets, once somebody needed it.
     snapshot: Option<Bytes>,
+    /// Steps that the picture has and nobody was told yet.
+    untold: Vec<Bytes>,
     checked: u64,
 }
 
 impl ShowTask {
     /// Not yet running.
     pub fn new(app: Arc<App>, show: ShowId, messages: mpsc::Receiver<ToShow>) -> Self {
-        Self { app, show, messages, watchers: HashMap::new(), picture: None, snapshot: None, checked: 0 }
+        let (watchers, untold) = (HashMap::new(), Vec::new());
+        Self { app, show, messages, watchers, picture: None, snapshot: None, untold, checked: 0 }
     }
 
     /// Runs until `may_end` agrees that nobody is left.
     pub async fn run(mut self, may_end: impl Fn(&mpsc::Receiver<ToShow>) -> bool) {
         let mut looks = tokio::time::interval(LOOK_PAUSE);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut taken = Vec::with_capacity(TAKEN_MAX);
         loop {
             tokio::select! {
-                message = self.messages.recv() => match message {
-                    Some(message) => self.handle(message).await,
-                    None => return,
-                },
+                count = self.messages.recv_many(&mut taken, TAKEN_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    for message in taken.drain(..) {
+                        self.handle(message).await;
+                    }
+                    self.tell_steps().await;
+                }
                 _ = looks.tick() => if self.picture.is_none() || !self.app.gate.available() {
                     self.refresh().await;
                 },
@@ -84,6 +96,9 @@ impl ShowTask {
     }
 
     async fn handle(&mut self, message: ToShow) {
+        if !matches!(message, ToShow::Step { .. }) {
+            self.tell_steps().await;
+        }
         match message {
             ToShow::Watch(outlet) => self.watch(outlet).await,
             ToShow::Unwatch(id) => drop(self.watchers.remove(&id)),
@@ -111,9 +126,12 @@ impl ShowTask {
                 picture.version = version;
                 apply(&mut picture.seats, changes);
                 self.snapshot = None;
-                self.tell(&frame).await;
+                self.untold.push(frame);
             }
-            _ => self.refresh().await,
+            _ => {
+                self.tell_steps().await;
+                self.refresh().await;
+            }
         }
     }
 
@@ -163,6 +181,16 @@ impl ShowTask {
         let snapshot = ServerFrame::Snapshot { show_id: self.show.clone(), version, seats };
         self.snapshot = Some(super::frame(&snapshot));
         self.snapshot.clone()
+    }
+
+    /// Tells everybody what steps there were, in their order.
+    async fn tell_steps(&mut self) {
+        let steps = std::mem::take(&mut self.untold);
+        match steps.as_slice() {
+            [] => {}
+            [step] => self.tell(step).await,
+            steps => self.tell(&Bytes::from(steps.concat())).await,
+        }
     }
 
     /// Writes to everybody, and lets others have the thread now and then.

@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-/// Frames that wait for one slow client before it is cut. They are shared by all to whom they go.
+/// Pieces, and bytes, that wait for one slow client before it is cut. They are shared by all to whom they go.
 const WAITING_MAX: usize = 256;
+const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A connection that many write to and one reads.
 #[derive(Debug)]
@@ -28,8 +29,9 @@ pub(super) struct Wire {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Whole frames, the first of which may have been begun.
+    /// Pieces of one or more whole frames, the first of which may have been begun.
     frames: VecDeque<Bytes>,
+    bytes: usize,
     begun: bool,
     /// Whether any of it was taken since somebody asked.
     moved: bool,
@@ -58,7 +60,7 @@ impl Wire {
         if waiting.standing != Standing::Served {
             return;
         }
-        if waiting.frames.len() >= WAITING_MAX {
+        if waiting.frames.len() >= WAITING_MAX || waiting.bytes >= WAITING_BYTES_MAX {
             waiting.standing = Standing::Cut;
         } else if waiting.add(frame.clone(), &self.stream).is_ok_and(|all| all) {
             return;
@@ -100,6 +102,7 @@ impl Wire {
         waiting.standing = Standing::Leaving;
         let kept = usize::from(waiting.begun);
         waiting.frames.truncate(kept);
+        waiting.bytes = waiting.frames.iter().map(Bytes::len).sum();
     }
 
     /// Done when nothing waits any more.
@@ -134,6 +137,7 @@ impl Waiting {
     fn add(&mut self, frame: Bytes, stream: &TcpStream) -> io::Result<bool> {
         // What waits is written by the client's task, when there is room: to try it here would be in vain.
         let first = self.frames.is_empty();
+        self.bytes += frame.len();
         self.frames.push_back(frame);
         if first { self.write(stream) } else { Ok(false) }
     }
@@ -143,6 +147,7 @@ impl Waiting {
             match stream.try_write(frame) {
                 Ok(written) => {
                     frame.advance(written);
+                    self.bytes -= written;
                     self.moved = true;
                     self.begun = !frame.is_empty();
                     if !self.begun {

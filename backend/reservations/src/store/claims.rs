@@ -270,9 +270,14 @@ pub async fn pass(
 
 /// Every seat of a show that was ever claimed.
 pub async fn of_show(client: &impl GenericClient, show: &ShowId) -> Result<Vec<Claim>> {
-    let find = "SELECT show_id, seat_id, status, owner, token, expires_at FROM reservations.claims WHERE show_id = $1";
+    of_shows(client, &[show.as_str()]).await
+}
+
+/// All claims there are of several shows.
+pub async fn of_shows(client: &impl GenericClient, shows: &[&str]) -> Result<Vec<Claim>> {
+    let find = "SELECT show_id, seat_id, status, owner, token, expires_at FROM reservations.claims WHERE show_id = ANY($1)";
     let find = client.prepare_cached(find).await?;
-    Ok(client.query(&find, &[&show.as_str()]).await?.iter().map(Claim::of).collect())
+    Ok(client.query(&find, &[&shows]).await?.iter().map(Claim::of).collect())
 }
 
 /// So many fencing tokens, and the database's clock.

@@ -1,5 +1,7 @@
 //! `reservations.epochs`: how often a show's picture was begun anew, so that versions never go back.
 
+use std::collections::HashMap;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use service::postgres::Connection;
@@ -61,10 +63,11 @@ pub async fn set_mirrored(client: &Connection, show: &ShowId, epoch: i64) -> Res
     Ok(())
 }
 
-/// The latest epoch of a show that Redis had; 0 when it never had one.
-pub async fn mirrored(client: &impl GenericClient, show: &ShowId) -> Result<i64> {
-    let find = client.prepare_cached("SELECT mirrored FROM reservations.epochs WHERE show_id = $1").await?;
-    Ok(client.query_opt(&find, &[&show.as_str()]).await?.map_or(0, |row| row.get(0)))
+/// The latest epoch that Redis had of each of these shows; none of a show of which it never had one.
+pub async fn mirrored(client: &impl GenericClient, shows: &[&str]) -> Result<HashMap<ShowId, i64>> {
+    let find = "SELECT show_id, mirrored FROM reservations.epochs WHERE show_id = ANY($1)";
+    let rows = client.query(&client.prepare_cached(find).await?, &[&shows]).await?;
+    Ok(rows.iter().map(|row| (id!(ShowId, row, "show_id"), row.get(1))).collect())
 }
 
 /// Shows that changed while Redis was away.

@@ -21,16 +21,14 @@ pub async fn set(client: &Connection, show: &ShowId, open: bool, revision: i64) 
 
 /// Whether people wait for a show.
 pub async fn open(client: &impl GenericClient, show: &ShowId) -> Result<bool> {
-    let row = client
-        .query_opt("SELECT open FROM reservations.queues WHERE show_id = $1", &[&show.as_str()])
-        .await?;
-    Ok(row.is_some_and(|row| row.get(0)))
+    let find = client.prepare_cached("SELECT open FROM reservations.queues WHERE show_id = $1").await?;
+    Ok(client.query_opt(&find, &[&show.as_str()]).await?.is_some_and(|row| row.get(0)))
 }
 
 /// Which of these shows have people waiting.
-pub async fn open_among(transaction: &Transaction<'_>, shows: &[&str]) -> Result<HashSet<ShowId>> {
+pub async fn open_among(client: &impl GenericClient, shows: &[&str]) -> Result<HashSet<ShowId>> {
     let find = "SELECT show_id FROM reservations.queues WHERE show_id = ANY($1) AND open";
-    let rows = transaction.query(&transaction.prepare_cached(find).await?, &[&shows]).await?;
+    let rows = client.query(&client.prepare_cached(find).await?, &[&shows]).await?;
     Ok(rows.iter().map(|row| id!(ShowId, row, "show_id")).collect())
 }
 

@@ -70,9 +70,10 @@ pub async fn insert(transaction: &Transaction<'_>, ids: &[&str], due: Due, wait:
     Ok(())
 }
 
-/// It was done.
+/// It was done. Rows are found by their ids: by what is due, as the planner would have it, there are too many, dead ones among
+/// them.
 pub async fn delete(client: &impl GenericClient, ids: &[&str], due: Due) -> Result<()> {
-    let delete = "DELETE FROM reservations.unsettled WHERE id = ANY($1) AND due = $2";
+    let delete = "DELETE FROM reservations.unsettled WHERE id = ANY($1) AND due || '' = $2";
     client.execute(&client.prepare_cached(delete).await?, &[&ids, &due.word()]).await?;
     Ok(())
 }
@@ -96,7 +97,7 @@ pub async fn take(client: &Connection, due: Due, backoff: Backoff, limit: i64) -
                     SELECT ctid FROM reservations.unsettled AS waiting
                     WHERE due = $1 AND next_at <= statement_timestamp()
                       AND (due <> 'refund' OR (SELECT first.due FROM reservations.unsettled AS first
-                                               WHERE first.id = waiting.id AND first.due = 'capture') IS NULL)
+                                               WHERE first.id = waiting.id AND first.due || '' = 'capture') IS NULL)
                     ORDER BY next_at LIMIT $4 FOR UPDATE SKIP LOCKED))
                 RETURNING u.id, coalesce((SELECT payment_reference FROM reservations.bookings AS b WHERE b.id = u.id), u.id)";
     let take = client.prepare_cached(take).await?;

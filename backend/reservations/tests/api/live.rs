@@ -225,9 +225,46 @@ async fn publish_steps(world: &World, versions: std::ops::Range<u64>) {
     }
 }
 
+/// So many steps of one seat, published in one go.
+async fn publish_burst(world: &World, versions: std::ops::Range<u64>) {
+    let config = world.stores.redis();
+    let client = redis::Client::open(config.url).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let channel = format!("{}:live:{SHOW}", config.prefix);
+    let mut burst = redis::pipe();
+    for version in versions {
+        let changes = json!({ "A1": if version % 2 == 0 { "held" } else { "free" } });
+        let step = json!({ "type": "seats", "show_id": SHOW, "version": version, "changes": changes });
+        burst.cmd("PUBLISH").arg(&channel).arg(step.to_string());
+    }
+    let _: Vec<i64> = burst.query_async(&mut redis).await.unwrap();
+}
+
 fn is_step(text: &str, version: u64) -> bool {
     // Keys are in the order of the alphabet.
     text.starts_with(r#"{"changes""#) && text.ends_with(&format!(r#""version":{version}}}"#))
+}
+
+#[tokio::test]
+async fn whoever_comes_during_a_burst_sees_a_picture_and_each_later_step_once() {
+    let world = World::start(1).await;
+    let mut early = watch(&world, 0).await;
+    let mut next_version = snapshot(&mut early).await.0 + 1;
+    for _ in 0..20 {
+        let burst = next_version..next_version + 100;
+        next_version = burst.end;
+        // Somebody arrives in the middle of it, most likely.
+        let (mut late, ()) = tokio::join!(watch(&world, 0), publish_burst(&world, burst.clone()));
+        let (seen, _) = snapshot(&mut late).await;
+        for (socket, from) in [(&mut early, burst.start), (&mut late, seen + 1)] {
+            for version in from..burst.end {
+                let ServerFrame::Seats { version: step, .. } = next(socket).await else {
+                    panic!("not a step")
+                };
+                assert_eq!(step, version);
+            }
+        }
+    }
 }
 
 /// A watcher who reads nothing after its snapshot, and whose own buffers are small.

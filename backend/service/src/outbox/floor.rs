@@ -3,6 +3,14 @@
 //! Numbers are given when events are written and seen when they are committed, in another order. But a number that was given
 //! before some moment belongs to a transaction that was running by then; once all of those are over, whatever has a number as
 //! small is there to be seen, or never will be.
+//!
+//! Above that floor lies what was relayed and deleted lately. It is not walked over either: of the numbers up to the last that was
+//! relayed only those that were missing then are asked for again.
+
+use std::collections::BTreeSet;
+
+/// Numbers that are kept in mind as missing.
+const MISSING_MAX: i64 = 10_000;
 
 /// What a look at the outbox begins with.
 #[derive(Debug, Clone, Copy)]
@@ -22,16 +30,61 @@ struct Mark {
     before: i64,
 }
 
-/// Up to where an outbox is empty.
+/// Where in an outbox something may be found.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     /// Nothing is to be found up to here.
-    pub(super) id: i64,
+    id: i64,
+    /// Up to here only numbers that are missing may be found.
+    relayed: i64,
+    /// Numbers above the floor that were given and not seen: those of running transactions, and of some that were rolled back.
+    missing: BTreeSet<i64>,
     last: i64,
     mark: Option<Mark>,
 }
 
 impl Floor {
+    /// Numbers to ask for one by one.
+    pub(super) fn missing(&self) -> Vec<i64> {
+        self.missing.iter().copied().collect()
+    }
+
+    /// Above this number everything is to be asked for.
+    pub(super) fn relayed(&self) -> i64 {
+        self.relayed
+    }
+
+    /// Notes that the events of these numbers, in their order, were relayed, and with them all that is to be seen up to the last.
+    pub(super) fn note(&mut self, numbers: &[i64]) {
+        for number in numbers {
+            if *number > self.relayed {
+                if number - self.relayed > MISSING_MAX {
+                    return self.forget();
+                }
+                self.missing.extend(self.relayed + 1..*number);
+                self.relayed = *number;
+            } else {
+                self.missing.remove(number);
+            }
+        }
+        if self.missing.len() as i64 > MISSING_MAX {
+            self.forget();
+        }
+    }
+
+    /// Nothing is to be found up to a number that [`Floor::look`] returned: all that was seen then is relayed.
+    pub(super) fn raise(&mut self, settled: i64) {
+        self.id = settled.max(self.id);
+        self.relayed = self.relayed.max(self.id);
+        self.missing = self.missing.split_off(&(self.id + 1));
+    }
+
+    /// Too much is missing to be kept in mind: all above the floor is asked for.
+    fn forget(&mut self) {
+        self.relayed = self.id;
+        self.missing.clear();
+    }
+
     /// Up to which number nothing more will appear than what is seen after this. The caller raises the floor to it when all of
     /// that is relayed.
     pub(super) fn look(&mut self, seen: Seen) -> i64 {
@@ -69,8 +122,34 @@ mod tests {
     fn an_idle_outbox_is_empty_up_to_its_last_number() {
         let mut floor = Floor::default();
         for _ in 0..4 {
-            floor.id = floor.look(seen(7, 100, 100));
+            let settled = floor.look(seen(7, 100, 100));
+            floor.raise(settled);
         }
-        assert_eq!(floor.id, 7);
+        assert_eq!((floor.id, floor.relayed()), (7, 7));
+    }
+
+    #[test]
+    fn what_was_missing_is_asked_for_until_it_is_seen_or_settled() {
+        let mut floor = Floor::default();
+        floor.note(&[2, 3, 6]);
+        assert_eq!((floor.missing(), floor.relayed()), (vec![1, 4, 5], 6));
+        floor.note(&[4, 8]);
+        assert_eq!((floor.missing(), floor.relayed()), (vec![1, 5, 7], 8));
+        floor.raise(5);
+        assert_eq!((floor.missing(), floor.relayed()), (vec![7], 8));
+        floor.raise(4);
+        assert_eq!(floor.id, 5, "it never falls");
+    }
+
+    #[test]
+    fn too_much_to_keep_in_mind_is_asked_for_by_its_floor() {
+        let mut floor = Floor::default();
+        floor.note(&[1]);
+        floor.raise(1);
+        floor.note(&[2, MISSING_MAX * 3]);
+        assert_eq!((floor.missing(), floor.relayed()), (Vec::new(), 1));
+        let odd: Vec<_> = (1..=MISSING_MAX + 2).map(|number| number * 2).collect();
+        floor.note(&odd);
+        assert_eq!((floor.missing(), floor.relayed()), (Vec::new(), 1));
     }
 }

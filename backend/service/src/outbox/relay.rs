@@ -90,13 +90,9 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor
         return Ok(0);
     }
     let settled = floor.look(seen(schema, &transaction).await?);
-    let due = format!(
-        "SELECT id, at, type, key, told::text FROM {schema}.outbox_told WHERE id > $2 ORDER BY id LIMIT $1"
-    );
-    let due =
-        transaction.query(&transaction.prepare_cached(&due).await?, &[&BATCH_ROWS_MAX, &floor.id]).await?;
+    let due = due(schema, &transaction, floor).await?;
     if due.is_empty() {
-        floor.id = settled;
+        floor.raise(settled);
         return Ok(0);
     }
     let mut pipeline = Pipeline::with_capacity(due.len());
@@ -108,10 +104,28 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor
     let delete = format!("DELETE FROM {schema}.outbox WHERE id = ANY($1)");
     transaction.execute(&transaction.prepare_cached(&delete).await?, &[&ids]).await?;
     transaction.commit().await?;
+    floor.note(&ids);
     if (due.len() as u64) < BATCH_ROWS_MAX.unsigned_abs() {
-        floor.id = settled;
+        floor.raise(settled);
     }
     Ok(due.len())
+}
+
+/// What is to be relayed, in order. It is asked for by one statement, which sees one moment: who sees the later of two events sees
+/// the earlier.
+async fn due(
+    schema: &str,
+    transaction: &Transaction<'_>,
+    floor: &Floor,
+) -> Result<Vec<Row>, postgres::Error> {
+    let due = format!(
+        "SELECT id, at, type, key, told::text FROM (
+            SELECT * FROM {schema}.outbox_told WHERE id = ANY($2)
+            UNION ALL (SELECT * FROM {schema}.outbox_told WHERE id > $3 ORDER BY id LIMIT $1)
+         ) AS due ORDER BY id LIMIT $1"
+    );
+    let due = transaction.prepare_cached(&due).await?;
+    Ok(transaction.query(&due, &[&BATCH_ROWS_MAX, &floor.missing(), &floor.relayed()]).await?)
 }
 
 async fn seen(schema: &str, transaction: &Transaction<'_>) -> Result<Seen, postgres::Error> {

@@ -1,16 +1,17 @@
-//! The buyers whose holds a crowd watches: each has one seat, which it holds and releases. They take turns, so that the next
-//! change need not wait for the last one's commit.
+//! The buyers whose holds a crowd watches: each has one seat, which it holds and releases. Where every change is to be seen before
+//! the next they take turns, so that it need not wait for the last one's commit.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use futures_util::future::try_join_all;
 
 use super::super::buying::{made, wish};
 use super::super::load::{Line, request};
 use super::super::seats::Seat;
 use super::super::visitors::cookies_of;
 use super::socket::Sockets;
-use super::{Place, Seen};
+use super::{Pace, Place, Seen};
 
 /// Holds of one visitor: fewer than the thirty within a minute that the shipped limit allows.
 const HOLDS_PER_VISITOR: usize = 25;
@@ -47,27 +48,43 @@ impl Changers {
         kept: &mut Option<Self>,
         place: &Place,
         sockets: &Sockets,
-        length: Duration,
+        (length, pace): (Duration, Pace),
     ) -> Result<Seen> {
         // Those of a round that failed are of no use any more: they are in an unknown state.
         let mut changers = match kept.take() {
             Some(changers) => changers,
             None => Self::new(place).await?,
         };
-        drop(sockets.seen.take_delay());
+        drop(sockets.seen.take());
         let began = Instant::now();
-        let elapsed = loop {
-            for changer in &mut changers.0 {
-                changer.step(sockets).await?;
-            }
-            if began.elapsed() >= length {
-                break began.elapsed();
-            }
-        };
-        let delay = sockets.seen.take_delay();
+        match pace {
+            Pace::Seen => changers.in_turns(sockets, began + length).await?,
+            Pace::Answered => changers.at_once(began + length).await?,
+        }
+        let (elapsed, (messages, delay)) = (began.elapsed(), sockets.seen.take());
         changers.rest(sockets).await?;
         *kept = Some(changers);
-        Ok(Seen { messages: delay.len(), elapsed, delay })
+        Ok(Seen { messages, elapsed, delay })
+    }
+
+    async fn in_turns(&mut self, sockets: &Sockets, until: Instant) -> Result<()> {
+        while Instant::now() < until {
+            for changer in &mut self.0 {
+                changer.step(sockets).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn at_once(&mut self, until: Instant) -> Result<()> {
+        let all = self.0.iter_mut().map(async |changer| {
+            while Instant::now() < until {
+                changer.get_ready().await?;
+                changer.ask().await?;
+            }
+            changer.settle().await
+        });
+        try_join_all(all).await.map(drop)
     }
 
     async fn new(place: &Place) -> Result<Self> {
@@ -97,19 +114,30 @@ impl Changers {
 impl Changer {
     /// One change, seen by everybody when this returns. Its answer may still be on its way.
     async fn step(&mut self, sockets: &Sockets) -> Result<()> {
+        self.get_ready().await?;
+        sockets.expect_change();
+        self.ask().await?;
+        sockets.all_saw().await
+    }
+
+    async fn get_ready(&mut self) -> Result<()> {
         self.settle().await?;
         if matches!(self.state, State::Nothing) {
             self.take_turns().await?;
         }
+        Ok(())
+    }
+
+    /// Asks for the next change.
+    async fn ask(&mut self) -> Result<()> {
         let (asked, next) = match &self.state {
             State::Held(path) => (request::delete(path, &self.cookies), State::Releasing),
             _ => (wish(&self.seat, &self.cookies, &format!("change-{}", self.key)), State::Asked),
         };
         self.key += 1;
-        sockets.expect_change();
         self.line.send(&asked).await?;
         self.state = next;
-        sockets.all_saw().await
+        Ok(())
     }
 
     /// Another visitor buys, when this one has bought enough.

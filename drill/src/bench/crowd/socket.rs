@@ -8,20 +8,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hdrhistogram::Histogram;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::super::load::histogram;
+use super::stream::Stream;
 use super::{PATIENCE, Place};
 
 /// Sockets that are opened at once.
 const OPENING_MAX: usize = 32;
-/// A frame here is short, and there are thousands of buffers.
-const BUFFER_BYTES: usize = 1_024;
 /// Frames that show a seat: a step, or the whole picture where a step was missed.
 const SNAPSHOT: &[u8] = br#"{"type":"snapshot""#;
 const STEP: &[u8] = br#"{"type":"seats""#;
@@ -42,6 +36,7 @@ pub(super) struct Seeing {
     expected: Cell<u64>,
     changed_at: Cell<Instant>,
     missing: Cell<usize>,
+    messages: Cell<u64>,
     delay: RefCell<Histogram<u64>>,
     trouble: RefCell<Option<String>>,
     all: Notify,
@@ -54,6 +49,7 @@ impl Default for Seeing {
             expected: Cell::new(u64::MAX),
             changed_at: Cell::new(Instant::now()),
             missing: Cell::new(0),
+            messages: Cell::new(0),
             delay: RefCell::new(histogram()),
             trouble: RefCell::default(),
             all: Notify::new(),
@@ -65,6 +61,7 @@ impl Seeing {
     /// A socket that was at one version is shown another.
     fn show(&self, before: u64, after: u64) {
         self.highest.set(self.highest.get().max(after));
+        self.messages.update(|messages| messages + 1);
         let expected = self.expected.get();
         if before >= expected || after < expected {
             return;
@@ -81,9 +78,9 @@ impl Seeing {
         self.all.notify_one();
     }
 
-    /// All that was seen since this was asked last.
-    pub(super) fn take_delay(&self) -> Histogram<u64> {
-        self.delay.replace(histogram())
+    /// All that was seen since this was asked last: how many messages, and how late the changes that were waited for.
+    pub(super) fn take(&self) -> (u64, Histogram<u64>) {
+        (self.messages.take(), self.delay.replace(histogram()))
     }
 }
 
@@ -124,37 +121,32 @@ impl Sockets {
     }
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
 /// Opens one and reads its first picture, whose version comes with it.
-async fn open(address: SocketAddr, show: &str) -> Result<(Socket, u64)> {
-    let request = format!("ws://{address}/api/live?show={show}").into_client_request()?;
-    let stream = TcpStream::connect(address).await.with_context(|| format!("{address} does not listen"))?;
-    stream.set_nodelay(true)?;
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(0);
+async fn open(address: SocketAddr, show: &str) -> Result<(Stream, u64)> {
     let opening = async {
-        let (mut socket, _) = client_async_with_config(request, stream, Some(config)).await?;
-        loop {
-            if let Some(version) = version(&next(&mut socket).await?) {
-                return anyhow::Ok((socket, version));
-            }
+        let mut stream = Stream::open(address, &format!("/api/live?show={show}")).await?;
+        let mut first = None;
+        while first.is_none() {
+            stream.read(|text| first = first.max(version(text))).await?;
         }
+        anyhow::Ok((stream, first.unwrap_or_default()))
     };
     let opened = tokio::time::timeout(PATIENCE, opening).await;
     opened.ok().context("no first picture came")?.context("a live socket was refused")
 }
 
-/// Reads until the crowd leaves. Pings are answered by the library when it reads on.
-async fn watch(mut socket: Socket, first: u64, seen: Rc<Seeing>) {
+/// Reads until the crowd leaves.
+async fn watch(mut stream: Stream, first: u64, seen: Rc<Seeing>) {
     let mut shown = first;
     loop {
-        match next(&mut socket).await {
-            Ok(frame) => {
-                let Some(version) = version(&frame) else { continue };
+        let read = stream.read(|text| {
+            if let Some(version) = version(text) {
                 seen.show(shown, version);
                 shown = shown.max(version);
             }
-            Err(error) => return seen.fail(format!("{error:#}")),
+        });
+        if let Err(error) = read.await {
+            return seen.fail(format!("{error:#}"));
         }
     }
 }
@@ -167,16 +159,6 @@ fn version(frame: &[u8]) -> Option<u64> {
     let at = frame.windows(VERSION.len()).position(|window| window == VERSION)? + VERSION.len();
     let digits = frame[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
-}
-
-async fn next(socket: &mut Socket) -> Result<Bytes> {
-    loop {
-        match socket.next().await.context("it ended")?? {
-            Message::Text(text) => return Ok(text.into()),
-            Message::Close(frame) => bail!("it was closed: {frame:?}"),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -212,7 +194,8 @@ mod tests {
         assert_eq!(sockets.seen.missing.get(), 1);
         sockets.seen.show(10, 12);
         sockets.all_saw().await.expect("both saw it");
-        assert_eq!(sockets.seen.take_delay().len(), 2);
+        let (messages, delay) = sockets.seen.take();
+        assert_eq!((messages, delay.len()), (5, 2));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::bench::block::{Block, Plot};
 use crate::bench::cpu::{Part, tree};
-use crate::bench::crowd::{Crowd, Place};
+use crate::bench::crowd::{Crowd, Pace, Place};
 use crate::bench::load::quantile_ms;
 use crate::bench::marquee::Marquee;
 use crate::bench::measure::{Contender, Work};
@@ -18,7 +18,7 @@ use crate::bench::settings::Settings;
 /// Sockets that are there before memory is looked at, so that what the first one brings with it does not count.
 const FIRST_SOCKETS: usize = 32;
 /// Buyers who take turns.
-const BUYERS: usize = 4;
+const BUYERS: usize = 32;
 /// Files that this process needs besides its sockets.
 const OTHER_FILES: usize = 200;
 
@@ -41,16 +41,20 @@ pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
         for crowd in &mut crowds {
             crowd.grow(size).await?;
         }
-        let plot = Plot {
-            title: format!("seat change to {size} sockets"),
-            unit: "messages/s",
-            bases: &[DIRECT],
-            absent: Vec::new(),
-        };
-        let contenders = crowds.iter().map(|crowd| Box::new(crowd.clone()) as Box<dyn Contender>).collect();
-        blocks.push(Block::measure(plot, contenders, settings.plan()).await);
+        for pace in [Pace::Seen, Pace::Answered] {
+            let contenders = crowds.iter().map(|crowd| crowd.at(pace)).collect();
+            blocks.push(Block::measure(plot(size, pace), contenders, settings.plan()).await);
+        }
     }
     Ok(blocks)
+}
+
+fn plot(sockets: usize, pace: Pace) -> Plot<'static> {
+    let title = match pace {
+        Pace::Seen => format!("seat change to {sockets} sockets"),
+        Pace::Answered => format!("seats changing as fast as they can before {sockets} sockets"),
+    };
+    Plot { title, unit: "messages/s", bases: &[DIRECT], absent: Vec::new() }
 }
 
 /// As many as both crowds can have open at once in this process.
@@ -69,6 +73,7 @@ struct Watched {
     holders: Vec<Part>,
     sockets: usize,
     memory: String,
+    pace: Pace,
 }
 
 impl Watched {
@@ -82,7 +87,13 @@ impl Watched {
         let (show, seats) = of_one_show(free)?;
         let place = Place { watch_at, buy_at: marquee.balancer, show, seats };
         let (crowd, holders) = (Crowd::gather(place)?, marquee.parts(holders));
-        Ok(Self { name, crowd, marquee: marquee.clone(), holders, sockets: 0, memory: String::new() })
+        let (marquee, memory) = (marquee.clone(), String::new());
+        Ok(Self { name, crowd, marquee, holders, sockets: 0, memory, pace: Pace::Seen })
+    }
+
+    /// The same crowd, before which seats change so fast.
+    fn at(&self, pace: Pace) -> Box<dyn Contender> {
+        Box::new(Self { pace, ..self.clone() })
     }
 
     /// Opens sockets until there are so many, and notes what each of the new ones takes.
@@ -129,17 +140,25 @@ impl Contender for Watched {
 
     fn parts(&self) -> Vec<Part> {
         let mut names: Vec<_> = self.holders.iter().map(|part| part.name).collect();
+        if self.pace == Pace::Answered {
+            names.push("postgres");
+        }
         names.push("redis");
         self.marquee.parts(&names)
     }
 
     async fn work(&mut self, length: Duration) -> Result<Work> {
-        let seen = self.crowd.change(length).await?;
+        let seen = self.crowd.change(length, self.pace).await?;
         let (p50_ms, p99_ms) = (quantile_ms(&seen.delay, 0.5), quantile_ms(&seen.delay, 0.99));
         Ok(Work { done: seen.messages, elapsed: seen.elapsed, p50_ms, p99_ms })
     }
 
     async fn note(&mut self) -> Result<String> {
-        Ok(format!("delay from the buyer's request, a release's commit included; {}", self.memory))
+        Ok(match self.pace {
+            Pace::Seen => {
+                format!("delay from the buyer's request, a release's commit included; {}", self.memory)
+            }
+            Pace::Answered => format!("{BUYERS} buyers, each with a seat to hold and to release"),
+        })
     }
 }

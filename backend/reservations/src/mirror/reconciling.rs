@@ -1,0 +1,155 @@
+//! Finding where a mirror differs from Postgres although nobody knows why it should, and mending it.
+//!
+//! Every process looks at the shows that it saw used, twice a second. Of several that saw the same show one looks: it takes the
+//! show's turn in Redis, and the others try again with their next look, so that a show which is used from everywhere is not
+//! looked at from everywhere. Shows are looked at many at a time, since asking for one costs nearly as much as asking for many.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use domain::id::ShowId;
+use domain::mirror::Drift;
+use futures_util::future::join_all;
+use service::drain::Drain;
+
+use super::{compare, load};
+use crate::app::App;
+use crate::error::Error;
+use crate::gate::Reading;
+use crate::store::claims::{self, Claim};
+use crate::store::{epochs, queues};
+
+/// Between two looks at the shows in use. What differs in two looks running is drift.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+/// How long a show that somebody looks at is left to them; over before their next look.
+pub const TURN: Duration = Duration::from_millis(450);
+/// Shows looked at in one round; more are looked at in the next.
+const SHOWS_PER_LOOK_MAX: usize = 200;
+/// Shows that are asked for together.
+const SHOWS_AT_ONCE: usize = 32;
+/// Shows that changed while Redis was away, refilled in one round.
+const REFILLS_PER_LOOK_MAX: i64 = 500;
+
+/// What differed in the last look, by show.
+type Suspicions = HashMap<ShowId, Vec<Drift>>;
+
+/// Looks for drift and mends it until drained. `watched` names the shows with a live watcher here.
+pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drain) {
+    let mut suspicions = Suspicions::new();
+    while drain.pause(LOOK_PAUSE).await {
+        if !app.gate.available() {
+            suspicions.clear();
+            continue;
+        }
+        if let Err(error) = refill(app).await {
+            tracing::debug!(%error, "mirrors were not refilled");
+        }
+        for show in watched() {
+            app.in_use.note(&show);
+        }
+        let mut shows = turns(app).await;
+        shows.extend(suspicions.keys().cloned());
+        let shows: Vec<_> = shows.into_iter().collect();
+        let mut seen = Suspicions::new();
+        for some in shows.chunks(SHOWS_AT_ONCE) {
+            match look(app, some, &suspicions).await {
+                Ok(differing) => seen.extend(differing),
+                Err(error) => tracing::debug!(shows = some.len(), %error, "mirrors were not checked"),
+            }
+        }
+        suspicions = seen;
+    }
+}
+
+/// The shows in use whose turn is ours. Those that another looks at just now may have changed since it did: they are tried again.
+async fn turns(app: &App) -> HashSet<ShowId> {
+    let shows: Vec<_> = app.in_use.take(SHOWS_PER_LOOK_MAX).into_iter().collect();
+    let Ok(ours) = app.gate.turns(&shows, TURN).await else { return shows.into_iter().collect() };
+    let (ours, theirs): (Vec<_>, Vec<_>) = std::iter::zip(shows, ours).partition(|(_, ours)| *ours);
+    for (show, _) in theirs {
+        app.in_use.note(&show);
+    }
+    ours.into_iter().map(|(show, _)| show).collect()
+}
+
+/// Loads the mirrors of shows that changed while Redis was away.
+async fn refill(app: &App) -> Result<(), Error> {
+    let stale = epochs::unmirrored(&app.connection().await?, REFILLS_PER_LOOK_MAX).await?;
+    for show in stale {
+        load(app, &show).await?;
+    }
+    Ok(())
+}
+
+/// Compares mirrors with Postgres. What differs as it did before is mended; what is new is returned.
+async fn look(app: &App, shows: &[ShowId], before: &Suspicions) -> Result<Suspicions, Error> {
+    let read = join_all(shows.iter().map(|show| app.gate.read(show))).await;
+    let read: HashMap<_, _> =
+        std::iter::zip(shows, read).filter_map(|(show, read)| Some((show, read.ok().flatten()?))).collect();
+    if read.is_empty() {
+        return Ok(Suspicions::new());
+    }
+    let right = Right::of(app, read.keys().map(|show| show.as_str()).collect()).await?;
+    let mut seen = Suspicions::new();
+    for (show, read) in read {
+        match look_at(app, show, &read, &right, before.get(show)).await {
+            Ok(drifts) if !drifts.is_empty() => drop(seen.insert(show.clone(), drifts)),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%show, %error, "a mirror was not checked"),
+        }
+    }
+    Ok(seen)
+}
+
+/// What Postgres says of some shows.
+struct Right {
+    mirrored: HashMap<ShowId, i64>,
+    queues_open: HashSet<ShowId>,
+    claims: HashMap<ShowId, Vec<Claim>>,
+}
+
+impl Right {
+    async fn of(app: &App, shows: Vec<&str>) -> Result<Self, Error> {
+        let client = app.connection().await?;
+        let (mirrored, queues_open, all) = tokio::try_join!(
+            epochs::mirrored(&client, &shows),
+            queues::open_among(&client, &shows),
+            claims::of_shows(&client, &shows),
+        )?;
+        let mut claims: HashMap<ShowId, Vec<Claim>> = HashMap::new();
+        for claim in all {
+            claims.entry(claim.show.clone()).or_default().push(claim);
+        }
+        Ok(Self { mirrored, queues_open, claims })
+    }
+}
+
+async fn look_at(
+    app: &App,
+    show: &ShowId,
+    read: &Reading,
+    right: &Right,
+    before: Option<&Vec<Drift>>,
+) -> Result<Vec<Drift>, Error> {
+    let mirrored = right.mirrored.get(show).copied().unwrap_or_default();
+    if read.mirror.version < epochs::first_version(mirrored) {
+        // Somebody slow filled an emptied Redis with an epoch that others had left: nobody would follow its versions.
+        load(app, show).await?;
+        return Ok(Vec::new());
+    }
+    let queue_open = right.queues_open.contains(show);
+    if queue_open != read.mirror.queue_open
+        && let Err(error) = app.gate.set_queue(show, queue_open).await
+    {
+        tracing::debug!(%show, %error, "the mirror has not learned of the queue");
+    }
+    let drifts = compare(read, right.claims.get(show).map(Vec::as_slice).unwrap_or_default());
+    let (again, fresh): (Vec<_>, Vec<_>) =
+        drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
+    if !again.is_empty() {
+        let mended = app.gate.mend(show, &again).await.unwrap_or_default();
+        app.metrics.mirror_drift.inc_by(mended);
+        tracing::warn!(%show, mended, "the mirror had drifted from postgres");
+    }
+    Ok(fresh)
+}
