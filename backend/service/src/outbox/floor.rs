@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 /// Numbers that are kept in mind as missing.
-const MISSING_MAX: i64 = 10_000;
+const MISSING_MAX: usize = 10_000;
 
 /// What a look at the outbox begins with.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,7 @@ impl Floor {
     pub(super) fn note(&mut self, numbers: &[i64]) {
         for number in numbers {
             if *number > self.relayed {
-                if number - self.relayed > MISSING_MAX {
+                if number.abs_diff(self.relayed) > MISSING_MAX as u64 {
                     return self.forget();
                 }
                 self.missing.extend(self.relayed + 1..*number);
@@ -67,7 +67,7 @@ impl Floor {
                 self.missing.remove(number);
             }
         }
-        if self.missing.len() as i64 > MISSING_MAX {
+        if self.missing.len() > MISSING_MAX {
             self.forget();
         }
     }
@@ -146,10 +146,10 @@ mod tests {
         let mut floor = Floor::default();
         floor.note(&[1]);
         floor.raise(1);
-        floor.note(&[2, MISSING_MAX * 3]);
+        floor.note(&[2, 30_000]);
         assert_eq!((floor.missing(), floor.relayed()), (Vec::new(), 1));
-        let odd: Vec<_> = (1..=MISSING_MAX + 2).map(|number| number * 2).collect();
-        floor.note(&odd);
+        let every_second: Vec<_> = (1..=10_002).map(|number| number * 2).collect();
+        floor.note(&every_second);
         assert_eq!((floor.missing(), floor.relayed()), (Vec::new(), 1));
     }
 }

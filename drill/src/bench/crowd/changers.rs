@@ -48,7 +48,7 @@ impl Changers {
         kept: &mut Option<Self>,
         place: &Place,
         sockets: &Sockets,
-        (length, pace): (Duration, Pace),
+        (length, how_fast): (Duration, Pace),
     ) -> Result<Seen> {
         // Those of a round that failed are of no use any more: they are in an unknown state.
         let mut changers = match kept.take() {
@@ -57,7 +57,7 @@ impl Changers {
         };
         drop(sockets.seen.take());
         let began = Instant::now();
-        match pace {
+        match how_fast {
             Pace::Seen => changers.in_turns(sockets, began + length).await?,
             Pace::Answered => changers.at_once(began + length).await?,
         }

@@ -100,8 +100,8 @@ fn first_frame(bytes: &[u8]) -> Result<Option<(OpCode, &[u8], usize)>> {
     Ok(bytes.get(from..to).map(|payload| (header.opcode, payload, to)))
 }
 
-fn answer(ping: &[u8]) -> Result<Vec<u8>> {
-    let mut pong = Frame::pong(ping.to_vec());
+fn answer(asked: &[u8]) -> Result<Vec<u8>> {
+    let mut pong = Frame::pong(asked.to_vec());
     pong.header_mut().mask = Some(rand::random());
     let mut bytes = Vec::new();
     pong.format(&mut bytes)?;
