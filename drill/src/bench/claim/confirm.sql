@@ -59,6 +59,6 @@ BEGIN;
 SET LOCAL synchronous_commit = off;
 \startpipeline
 UPDATE reservations.bookings SET captured_at = clock_timestamp() WHERE id = ANY(ARRAY[:hold]) AND captured_at IS NULL;
-DELETE FROM reservations.unsettled WHERE id = ANY(ARRAY[:hold]) AND due = :due;
+DELETE FROM reservations.unsettled WHERE id = ANY(ARRAY[:hold]) AND due || '' = :due;
 \endpipeline
 COMMIT;

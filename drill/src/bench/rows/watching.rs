@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use async_trait::async_trait;
 
 use crate::bench::block::{Block, Plot};
@@ -12,7 +12,7 @@ use crate::bench::load::quantile_ms;
 use crate::bench::marquee::Marquee;
 use crate::bench::measure::{Contender, Work};
 use crate::bench::memory::pss_kib;
-use crate::bench::seats::Seats;
+use crate::bench::seats::{Seat, Seats};
 use crate::bench::settings::Settings;
 
 /// Sockets that are there before memory is looked at, so that what the first one brings with it does not count.
@@ -123,13 +123,16 @@ impl Watched {
 }
 
 /// A show with free seats, one for each buyer.
-fn of_one_show(free: &Seats) -> Result<(String, Vec<crate::bench::seats::Seat>)> {
-    let first = free.take().context("the fleet has no free seat left; run it with --fresh")?;
-    let show = first.show.clone();
-    let mut seats = vec![first];
-    seats.extend(free.take_of(&show, BUYERS - 1));
-    ensure!(seats.len() == BUYERS, "{show} has too few free seats");
-    Ok((show, seats))
+fn of_one_show(free: &Seats) -> Result<(String, Vec<Seat>)> {
+    loop {
+        let first = free.take().context("no show of the fleet has seats enough left; run it with --fresh")?;
+        let show = first.show.clone();
+        let mut seats = vec![first];
+        seats.extend(free.take_of(&show, BUYERS - 1));
+        if seats.len() == BUYERS {
+            return Ok((show, seats));
+        }
+    }
 }
 
 #[async_trait]
