@@ -6,10 +6,12 @@ pub mod answer;
 pub mod deadline;
 pub mod edge;
 mod failure;
+pub mod lent;
 mod report;
 pub mod request;
 pub mod retry;
 pub mod route;
+pub mod tunnel;
 pub mod upgrade;
 
 use std::any::Any;
@@ -131,7 +133,9 @@ impl ProxyHttp for Gateway {
         request.begin_try(index, &pool);
         let mut peer = peer(&pool, index, route.read);
         if session.is_upgrade_req() {
-            request.tries.tunnel = Some(upgrade::prepare(&mut peer, pool.settings.connect, route.read));
+            let settings = &pool.settings;
+            let tunnel = upgrade::prepare(&mut peer, settings.connect, route.read, settings.write);
+            request.tries.tunnel = Some(tunnel);
         }
         Ok(Box::new(peer))
     }
@@ -209,11 +213,15 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
-        let again = self.may_send_again(session, &error, request);
-        if again {
-            self.count_retry(request, "broken");
+        let reason = if std::mem::take(&mut request.tries.unable) {
+            Some("unable")
+        } else {
+            self.may_send_again(session, &error, request).then_some("broken")
+        };
+        if let Some(reason) = reason {
+            self.count_retry(request, reason);
         }
-        error.set_retry(again);
+        error.set_retry(reason.is_some());
         error
     }
 
@@ -223,12 +231,17 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> Result<()> {
+        if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
+            request.tries.unable = true;
+            return Err(
+                Error::explain(ErrorType::HTTPStatus(503), "the endpoint is not able to answer").into_up()
+            );
+        }
         request.answer_begun();
         response.remove_header("keep-alive");
         response.remove_header("proxy-connection");
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            session.set_read_timeout(None);
-            request.tries.open_tunnel();
+            open_tunnel(session, request);
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
             request.in_flight = None;
         }
@@ -306,8 +319,15 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         self.observe(session, request);
-        if self.access_log.enabled() {
-            self.access_log.write(&self.line(session, error, request));
+        let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
+        let line = self.access_log.enabled().then(|| self.line(session, error, request));
+        match (tunnel, line) {
+            (Some(tunnel), line) => {
+                let line = line.and_then(|line| line.open());
+                tunnel.take_end(self.end_of_tunnel(request, line));
+            }
+            (None, Some(line)) => self.access_log.write(&line),
+            (None, None) => {}
         }
     }
 }
@@ -358,6 +378,15 @@ impl Gateway {
 
     fn pool_name(&self, request: &Request) -> &str {
         self.route(request).map_or(NO_ROUTE, |route| self.config.pools[route.pool].name.as_str())
+    }
+}
+
+/// The endpoint agreed to an upgrade. Both connections go over into the tunnel as soon as Pingora has passed that on.
+fn open_tunnel(session: &Session, request: &Request) {
+    let borrower = session.downstream_session.as_http1().and_then(lent::borrower);
+    if let (Some(borrower), Some(tunnel)) = (borrower, &request.tries.tunnel) {
+        borrower.set(tunnel);
+        tunnel.open();
     }
 }
 

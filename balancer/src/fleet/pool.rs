@@ -54,6 +54,12 @@ impl Pool {
             .or_else(|| self.policy.pick(key, &|index| !tried.contains(index)))
     }
 
+    /// Whether an endpoint can serve right now that has not been tried.
+    pub fn another_serves(&self, tried: Tried) -> bool {
+        let mut endpoints = self.endpoints.iter().enumerate();
+        endpoints.any(|(index, endpoint)| endpoint.serves() && !tried.contains(index))
+    }
+
     /// Endpoints that can serve right now.
     pub fn serving(&self) -> usize {
         self.endpoints.iter().filter(|endpoint| endpoint.serves()).count()

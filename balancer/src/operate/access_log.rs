@@ -2,8 +2,10 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::lines::Lines;
 use super::metrics::Metrics;
@@ -49,6 +51,25 @@ pub struct Line<'a> {
     pub error: Option<String>,
 }
 
+impl Line<'_> {
+    /// The line of a request whose end is not yet known.
+    pub fn open(&self) -> Option<OpenLine> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => Some(OpenLine(fields)),
+            _ => None,
+        }
+    }
+}
+
+/// A line that is to be ended.
+#[derive(Debug)]
+pub struct OpenLine(Map<String, Value>);
+
+/// As lines say how long something took.
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
 /// Where requests leave their lines.
 pub struct AccessLog {
     lines: Option<Lines>,
@@ -71,8 +92,15 @@ impl AccessLog {
         self.lines.is_some()
     }
 
+    /// Ends a line and leaves it.
+    pub fn end(&self, mut line: OpenLine, bytes: usize, duration: Duration) {
+        line.0.insert("bytes".to_owned(), bytes.into());
+        line.0.insert("duration_ms".to_owned(), milliseconds(duration).into());
+        self.write(&line.0);
+    }
+
     /// Leaves a line, or counts it as dropped.
-    pub fn write(&self, line: &Line<'_>) {
+    pub fn write(&self, line: &impl Serialize) {
         let Some(lines) = &self.lines else { return };
         let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');

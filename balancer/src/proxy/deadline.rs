@@ -12,6 +12,8 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 
+use super::lent;
+
 tokio::task_local! {
     static ARRIVED: Arc<Notify>;
 }
@@ -40,9 +42,10 @@ pub struct Timed<A> {
 impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
     async fn process_new_http(
         self: &Arc<Self>,
-        mut session: ServerSession,
+        session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
+        let mut session = lent::lend(session);
         let context = session.take_connection_user_context();
         let reused = context.is_some();
         session.set_connection_user_context(context);

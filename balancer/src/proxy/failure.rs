@@ -2,6 +2,7 @@
 //! The rule of what may be sent twice is [`super::retry`]'s.
 
 use std::io;
+use std::sync::Arc;
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -10,19 +11,33 @@ use super::Gateway;
 use super::answer::Problem;
 use super::request::Request;
 use super::retry::{self, Failure};
+use crate::fleet::pool::Pool;
 
 impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
     pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
+        *error.esource() == ErrorSource::Upstream
+            && self.may_be_sent_again(session, request)
+            && self.withdraw(request)
+    }
+
+    /// Whether a request that an endpoint answered with 503 goes to another one: that one may have what the first one lacks. Where
+    /// there is none, the client gets the first one's own answer, which knows best when to come back.
+    pub(super) fn another_may_be_able(&self, session: &Session, request: &Request) -> bool {
+        let another = |pool: &Arc<Pool>| pool.another_serves(request.tries.tried);
+        self.may_be_sent_again(session, request)
+            && request.pool.as_ref().is_some_and(another)
+            && self.withdraw(request)
+    }
+
+    fn may_be_sent_again(&self, session: &Session, request: &Request) -> bool {
         let failure = Failure {
             repeatable: request.tries.repeatable,
             answer_begun: request.tries.answer_begun || session.response_written().is_some(),
             body_kept: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tries.count,
         };
-        *error.esource() == ErrorSource::Upstream
-            && retry::may_send_again(failure, self.attempts_max(request))
-            && self.withdraw(request)
+        retry::may_send_again(failure, self.attempts_max(request))
     }
 
     /// No endpoint has a request twice, so there are never more tries than endpoints.

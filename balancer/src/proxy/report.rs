@@ -4,9 +4,10 @@ use pingora::Error;
 use pingora::proxy::Session;
 
 use super::request::Request;
+use super::tunnel::End;
 use super::{Gateway, NO_ROUTE};
 use crate::cache::status::Outcome;
-use crate::operate::access_log::Line;
+use crate::operate::access_log::{Line, OpenLine, milliseconds};
 
 impl Gateway {
     /// Counts it.
@@ -23,6 +24,18 @@ impl Gateway {
         if let Some(outcome) = request.cache {
             self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
         }
+    }
+
+    /// What is left to be done when its tunnel is over: until then the connection counts, here and for its endpoint.
+    pub(super) fn end_of_tunnel(&self, request: &mut Request, line: Option<OpenLine>) -> End {
+        let counted = (request.upgrade.take(), request.tries.endpoint.take());
+        let (access_log, started) = (self.access_log.clone(), request.started);
+        Box::new(move |bytes| {
+            drop(counted);
+            if let Some(line) = line {
+                access_log.end(line, bytes, started.elapsed());
+            }
+        })
     }
 
     /// Describes it.
@@ -48,7 +61,7 @@ impl Gateway {
             endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
             status: session.response_written().map_or(0, |response| response.status.as_u16()),
             bytes: session.body_bytes_sent(),
-            duration_ms: duration.as_secs_f64() * 1e3,
+            duration_ms: milliseconds(duration),
             upstream_ms: request.tries.first_byte_ms,
             retries: request.tries.count.saturating_sub(1),
             cache: request.cache.map(Outcome::name),

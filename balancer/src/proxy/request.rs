@@ -7,7 +7,7 @@ use prometheus::IntGauge;
 
 use super::affinity::Affinity;
 use super::edge::Identity;
-use super::upgrade::Tunnel;
+use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
@@ -56,17 +56,10 @@ pub struct Tries {
     pub repeatable: bool,
     /// An answer has begun.
     pub answer_begun: bool,
+    /// The one that was tried last said that it is not able to answer, and another is to be asked.
+    pub unable: bool,
     /// Where the current one leads to, when it is an upgrade.
     pub tunnel: Option<Tunnel>,
-}
-
-impl Tries {
-    /// The upgrade was agreed on.
-    pub fn open_tunnel(&self) {
-        if let Some(tunnel) = &self.tunnel {
-            tunnel.open();
-        }
-    }
 }
 
 impl Request {

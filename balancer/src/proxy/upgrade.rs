@@ -4,15 +4,14 @@
 //! taken for the end of the tunnel. So these connections hold the answer back until the body's end was flushed, the
 //! second flush after connecting (the first is the header's).
 //!
-//! They also bound the upstream's silence until the tunnel is open; Pingora's read timeout would go on after that, and
-//! a quiet socket must live. Each carries one handshake: none is kept for another request.
+//! They also bound the upstream's silence until the tunnel is open. Each carries one handshake: none is kept for another request.
+//! When Pingora lets go of one whose handshake went well, the tunnel gets it.
 
 use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -29,6 +28,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::tunnel::Tunnel;
+
 /// The header's, and that of the empty body's end.
 const FLUSHES_BEFORE_ANSWER: u8 = 2;
 
@@ -43,25 +44,10 @@ pub fn ignore_other_protocols(request: &mut RequestHeader) {
     }
 }
 
-/// Whether a handshake has become a tunnel.
-#[derive(Debug, Clone, Default)]
-pub struct Tunnel(Arc<AtomicBool>);
-
-impl Tunnel {
-    /// From now on it may be silent for as long as it likes.
-    pub fn open(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn opened(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// Makes a peer fit for one upgrade request, and returns its tunnel, closed; until it is opened the upstream may be
 /// silent for so long.
-pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration) -> Tunnel {
-    let tunnel = Tunnel::default();
+pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration, write: Duration) -> Tunnel {
+    let tunnel = Tunnel::new(write);
     // A connection is found again only by its own group; ordinary ones are in group 0.
     peer.group_key = rand::random_range(1..=u64::MAX);
     peer.options.idle_timeout = Some(Duration::ZERO);
@@ -85,7 +71,7 @@ impl L4Connect for Connect {
             return Error::e_explain(ErrorType::InternalError, "endpoints have IP addresses");
         };
         let held = HeldBack {
-            stream: self.dial(address).await?,
+            stream: Some(self.dial(address).await?),
             flushes: 0,
             reader: None,
             tunnel: self.tunnel.clone(),
@@ -112,7 +98,8 @@ impl Connect {
 /// A connection that can be read only after the whole request was written, and fails when nothing comes for too long.
 #[derive(Debug)]
 struct HeldBack {
-    stream: TcpStream,
+    /// There until it is dropped.
+    stream: Option<TcpStream>,
     flushes: u8,
     reader: Option<Waker>,
     tunnel: Tunnel,
@@ -126,7 +113,11 @@ impl HeldBack {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.pinned().poll_read(cx, buf)
+    }
+
+    fn pinned(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().expect("it is there until it is dropped"))
     }
 
     /// The error that silence becomes.
@@ -141,10 +132,11 @@ impl AsyncRead for HeldBack {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let answer = self.poll_answer(cx, buf);
-        if self.tunnel.opened() {
-            return answer;
+        if self.tunnel.is_open() {
+            // The end, for Pingora.
+            return Poll::Ready(Ok(()));
         }
+        let answer = self.poll_answer(cx, buf);
         if answer.is_pending() {
             return self.poll_silence(cx);
         }
@@ -156,11 +148,11 @@ impl AsyncRead for HeldBack {
 
 impl AsyncWrite for HeldBack {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        self.pinned().poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = self.pinned().poll_flush(cx);
         if flushed.is_ready() {
             self.flushes = self.flushes.saturating_add(1);
             if self.flushes >= FLUSHES_BEFORE_ANSWER
@@ -173,14 +165,22 @@ impl AsyncWrite for HeldBack {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.tunnel.is_open() { self.pinned().poll_flush(cx) } else { self.pinned().poll_shutdown(cx) }
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        if let (true, Some(stream)) = (self.tunnel.is_open(), self.stream.take()) {
+            self.tunnel.take_endpoint(stream);
+        }
     }
 }
 
 impl VirtualSocket for HeldBack {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
         match option {
-            VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
+            VirtualSockOpt::NoDelay => self.stream.as_ref().map_or(Ok(()), |stream| stream.set_nodelay(true)),
             // TCP keep-alive: only for peers that have it on, which ours have not.
             _ => Ok(()),
         }

@@ -93,6 +93,36 @@ async fn the_service_s_own_errors_are_passed_on_once() {
     assert_eq!(asked(&[&a, &b], "/failing"), 1);
 }
 
+/// What one endpoint lacks another may have: a Postgres that it reaches, or a place in its queue.
+#[tokio::test]
+async fn a_503_is_asked_of_another_endpoint_where_that_is_safe() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&config(&[&a, &b])).await;
+    for _ in 0..10 {
+        assert_eq!(rig.get("/unable-a").await.status, 200);
+        let keyed = rig.client.post(rig.url("/unable-a")).body("once").header("idempotency-key", "k");
+        assert_eq!(Answer::of(keyed).await.status, 200);
+    }
+    assert_eq!(asked(&[&b], "/unable-a"), 20);
+    let retried = asked(&[&a], "/unable-a") as u64;
+    assert!(retried > 0, "the unable one was never picked");
+    let counted = "marquee_balancer_retries_total{pool=\"main\",reason=\"unable\"}";
+    rig.until_metric(counted, retried).await;
+    assert!(b.seen().iter().filter(|seen| seen.method == "POST").all(|seen| seen.body == "once"));
+
+    // Nobody knows what a second one would do.
+    let before = asked(&[&a, &b], "/unable-a");
+    let answers = [(); 10].map(|()| Answer::of(rig.client.post(rig.url("/unable-a")).body("once")));
+    let refused =
+        futures_util::future::join_all(answers).await.iter().filter(|answer| answer.status == 503).count();
+    assert_eq!(asked(&[&a, &b], "/unable-a"), before + 10);
+    assert!(refused > 0, "the unable one was never picked");
+    // Nobody else is there to ask: the client gets the service's own words.
+    let last = rig.get("/unable").await;
+    assert_eq!((last.status, last.body.ends_with(" is unable")), (503, true), "{}", last.body);
+    assert_eq!(asked(&[&a, &b], "/unable"), 2);
+}
+
 #[tokio::test]
 async fn the_budget_bounds_second_sends() {
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);

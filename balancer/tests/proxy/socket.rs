@@ -58,6 +58,26 @@ async fn many_upgrades_all_echo() {
 }
 
 #[tokio::test]
+async fn a_socket_leaves_its_line_when_it_is_over() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let mut socket = open(rig.public).await;
+    assert_eq!(next(&mut socket).await, "a");
+    rig.until_metric("marquee_balancer_requests_total{class=\"1xx\",pool=\"main\",route=\"/**\"}", 1).await;
+    let long = "x".repeat(100_000);
+    socket.send(long.clone().into()).await.expect("sent");
+    assert_eq!(next(&mut socket).await, long);
+    assert!(rig.access_log().is_empty());
+    socket.close(None).await.expect("closed");
+    while socket.next().await.is_some() {}
+    rig.until("the line is written", || async { rig.access_log().len() == 1 }).await;
+    let line = &rig.access_log()[0];
+    assert_eq!((&line["status"], &line["endpoint"]), (&101.into(), &up.address.to_string().into()));
+    assert!(line["bytes"].as_u64().expect("a number") > 100_000, "{line}");
+    rig.until_metric("marquee_balancer_upgrades_open", 0).await;
+}
+
+#[tokio::test]
 async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
     let up = Upstream::start("a").await;
     // Every timeout that could end a quiet socket is far shorter than the silence below.

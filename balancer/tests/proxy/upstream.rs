@@ -154,6 +154,8 @@ async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Fu
         "silent" => std::future::pending().await,
         "broken" => return Err("breaks off on purpose"),
         "echo" => Response::new(Full::new(body)),
+        "unable" => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{} is unable", shared.name)),
+        "unable-a" if shared.name == "a" => plain(StatusCode::SERVICE_UNAVAILABLE, "a is unable"),
         "failing" => plain(StatusCode::INTERNAL_SERVER_ERROR, "the service's own error"),
         _ => plain(StatusCode::OK, &text),
     })
