@@ -94,8 +94,10 @@ impl From<PoolError> for Error {
 fn away(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else { return true };
     let class = code.code().get(..2).unwrap_or_default();
-    // 08 connection, 53 resources, 57 operator intervention (shutdown, start-up, cancelled), 25006 read-only.
-    matches!(class, "08" | "53" | "57") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    // 08 connection, 53 resources, 57 operator intervention (shutdown, start-up, cancelled), 25006 read-only, 25P03 we stood still in
+    // the middle of a transaction.
+    let others = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT];
+    matches!(class, "08" | "53" | "57") || others.contains(code)
 }
 
 /// An error and its causes in one line.

@@ -54,6 +54,10 @@ pub struct ShowTask {
     show: ShowId,
     messages: mpsc::Receiver<ToShow>,
     watchers: HashMap<u64, Outlet>,
+    /// Who has just come.
+    arriving: Vec<Outlet>,
+    /// Who waits for a picture that is no older than this version.
+    waiting: Vec<(u64, Outlet)>,
     picture: Option<Picture>,
     /// The picture as it is written to sockets, once somebody needed it.
     snapshot: Option<Bytes>,
@@ -65,8 +69,18 @@ pub struct ShowTask {
 impl ShowTask {
     /// Not yet running.
     pub fn new(app: Arc<App>, show: ShowId, messages: mpsc::Receiver<ToShow>) -> Self {
-        let (watchers, untold) = (HashMap::new(), Vec::new());
-        Self { app, show, messages, watchers, picture: None, snapshot: None, untold, checked: 0 }
+        Self {
+            app,
+            show,
+            messages,
+            watchers: HashMap::new(),
+            arriving: Vec::new(),
+            waiting: Vec::new(),
+            picture: None,
+            snapshot: None,
+            untold: Vec::new(),
+            checked: 0,
+        }
     }
 
     /// Runs until `may_end` agrees that nobody is left.
@@ -84,39 +98,57 @@ impl ShowTask {
                         self.handle(message).await;
                     }
                     self.tell_steps().await;
+                    self.receive().await;
                 }
                 _ = looks.tick() => if self.picture.is_none() || !self.app.gate.available() {
                     self.refresh().await;
                 },
             }
-            if self.watchers.is_empty() && may_end(&self.messages) {
+            self.admit();
+            if self.watchers.is_empty() && self.waiting.is_empty() && may_end(&self.messages) {
                 return;
             }
         }
     }
 
     async fn handle(&mut self, message: ToShow) {
-        if !matches!(message, ToShow::Step { .. }) {
-            self.tell_steps().await;
-        }
         match message {
-            ToShow::Watch(outlet) => self.watch(outlet).await,
-            ToShow::Unwatch(id) => drop(self.watchers.remove(&id)),
+            ToShow::Watch(outlet) => self.arriving.push(outlet),
+            ToShow::Unwatch(id) => self.forget(id),
             ToShow::Step { version, changes, frame } => self.step(version, changes, frame).await,
             ToShow::Reload => self.refresh().await,
             ToShow::Check(version) => self.check(version).await,
         }
     }
 
-    async fn watch(&mut self, outlet: Outlet) {
+    fn forget(&mut self, id: u64) {
+        self.watchers.remove(&id);
+        self.arriving.retain(|outlet| outlet.id != id);
+        self.waiting.retain(|(_, outlet)| outlet.id != id);
+    }
+
+    /// Whoever comes may have seen more elsewhere than we have heard of yet: no more than the mirror has by now.
+    async fn receive(&mut self) {
+        if self.arriving.is_empty() {
+            return;
+        }
         if self.picture.is_none() {
             self.refresh().await;
         }
-        // Without a picture the snapshot comes with the first look that succeeds.
-        if let Some(snapshot) = self.snapshot() {
-            outlet.send(&snapshot);
+        let versions = self.app.gate.versions(std::slice::from_ref(&self.show)).await;
+        let version = versions.ok().and_then(|versions| versions.into_iter().next().flatten());
+        self.waiting.extend(self.arriving.drain(..).map(|outlet| (version.unwrap_or_default(), outlet)));
+    }
+
+    /// Begins to tell those who wait for no more than we have; the picture comes first.
+    fn admit(&mut self) {
+        let Some(version) = self.picture.as_ref().map(|picture| picture.version) else { return };
+        for (_, outlet) in self.waiting.extract_if(.., |(wanted, _)| *wanted <= version).collect::<Vec<_>>() {
+            if let Some(snapshot) = self.snapshot() {
+                outlet.send(&snapshot);
+            }
+            self.watchers.insert(outlet.id, outlet);
         }
-        self.watchers.insert(outlet.id, outlet);
     }
 
     async fn step(&mut self, version: u64, changes: Seats, frame: Bytes) {
@@ -128,10 +160,7 @@ impl ShowTask {
                 self.snapshot = None;
                 self.untold.push(frame);
             }
-            _ => {
-                self.tell_steps().await;
-                self.refresh().await;
-            }
+            _ => self.refresh().await,
         }
     }
 
@@ -146,6 +175,7 @@ impl ShowTask {
 
     /// Takes a new picture and tells everybody, when it is newer.
     async fn refresh(&mut self) {
+        self.tell_steps().await;
         match self.newer().await {
             Ok(Some(picture)) => {
                 self.picture = Some(picture);

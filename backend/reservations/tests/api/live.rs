@@ -245,6 +245,23 @@ fn is_step(text: &str, version: u64) -> bool {
     text.starts_with(r#"{"changes""#) && text.ends_with(&format!(r#""version":{version}}}"#))
 }
 
+/// Somebody was shown a step by another instance, which this one has not heard of yet; they come here.
+#[tokio::test]
+async fn nobody_is_shown_less_than_the_mirror_has() {
+    let world = World::start(1).await;
+    let mut early = watch(&world, 0).await;
+    let (version, _) = snapshot(&mut early).await;
+    let config = world.stores.redis();
+    let client = redis::Client::open(config.url).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mirror = format!("{}:show:{{{SHOW}}}", config.prefix);
+    let ahead: u64 =
+        redis::cmd("HINCRBY").arg(&mirror).arg("v").arg(1).query_async(&mut redis).await.unwrap();
+    assert_eq!(ahead, version + 1);
+    let mut late = watch(&world, 0).await;
+    assert_eq!(snapshot(&mut late).await.0, ahead);
+}
+
 #[tokio::test]
 async fn whoever_comes_during_a_burst_sees_a_picture_and_each_later_step_once() {
     let world = World::start(1).await;
