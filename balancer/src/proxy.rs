@@ -31,7 +31,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use self::affinity::Affinity;
 use self::answer::Problem;
-use self::request::{OpenUpgrade, Request};
+use self::request::{Heard, OpenUpgrade, Request};
 use self::retry::Budget;
 use crate::cache::status::Outcome;
 use crate::cache::{Cache, key};
@@ -213,7 +213,8 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
-        let reason = if std::mem::take(&mut request.tries.unable) {
+        let reason = if request.tries.heard == Heard::Unable {
+            request.tries.heard = Heard::Nothing;
             Some("unable")
         } else {
             self.may_send_again(session, &error, request).then_some("broken")
@@ -232,7 +233,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> Result<()> {
         if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
-            request.tries.unable = true;
+            request.tries.heard = Heard::Unable;
             return Err(
                 Error::explain(ErrorType::HTTPStatus(503), "the endpoint is not able to answer").into_up()
             );

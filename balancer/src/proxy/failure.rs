@@ -9,7 +9,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Gateway;
 use super::answer::Problem;
-use super::request::Request;
+use super::request::{Heard, Request};
 use super::retry::{self, Failure};
 use crate::fleet::pool::Pool;
 
@@ -33,7 +33,7 @@ impl Gateway {
     fn may_be_sent_again(&self, session: &Session, request: &Request) -> bool {
         let failure = Failure {
             repeatable: request.tries.repeatable,
-            answer_begun: request.tries.answer_begun || session.response_written().is_some(),
+            answer_begun: request.tries.heard == Heard::Answer || session.response_written().is_some(),
             body_kept: !session.as_ref().retry_buffer_truncated(),
             attempts: request.tries.count,
         };

@@ -37,6 +37,18 @@ pub struct Request {
     pub upgrade: Option<OpenUpgrade>,
 }
 
+/// What an endpoint said to a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// That it is not able to answer: another is to be asked.
+    Unable,
+    /// An answer, which the client gets.
+    Answer,
+}
+
 /// The tries of one request.
 #[derive(Default)]
 pub struct Tries {
@@ -54,10 +66,8 @@ pub struct Tries {
     pub sent: bool,
     /// Whether the request may be sent twice, as it is sent.
     pub repeatable: bool,
-    /// An answer has begun.
-    pub answer_begun: bool,
-    /// The one that was tried last said that it is not able to answer, and another is to be asked.
-    pub unable: bool,
+    /// What was heard of the current one.
+    pub heard: Heard,
     /// Where the current one leads to, when it is an upgrade.
     pub tunnel: Option<Tunnel>,
 }
@@ -93,7 +103,7 @@ impl Request {
 
     /// An answer has begun, whatever becomes of it.
     pub fn answer_begun(&mut self) {
-        self.tries.answer_begun = true;
+        self.tries.heard = Heard::Answer;
         if self.tries.first_byte_ms.is_none() {
             self.tries.first_byte_ms =
                 self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
