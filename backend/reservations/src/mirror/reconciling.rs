@@ -22,7 +22,7 @@ use crate::store::{epochs, queues};
 /// Between two looks at the shows in use. What differs in two looks running is drift.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// How long a show that somebody looks at is left to them; over before their next look.
-pub const TURN: Duration = Duration::from_millis(450);
+const TURN: Duration = Duration::from_millis(450);
 /// Shows looked at in one round; more are looked at in the next.
 const SHOWS_PER_LOOK_MAX: usize = 200;
 /// Shows that are asked for together.

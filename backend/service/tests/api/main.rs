@@ -1,4 +1,5 @@
-//! Events from outbox to reader, and what Postgres says, on real Postgres and Redis. The owner is a shop: nothing here knows what a seat is.
+//! Events from outbox to reader, and what Postgres says, on real Postgres and Redis. The owner is a shop: nothing here knows what a
+//! seat is.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 

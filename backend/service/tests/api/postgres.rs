@@ -1,9 +1,9 @@
 //! What an error of Postgres means.
 
-use std::time::Duration;
-
-use service::postgres::Error;
+use service::postgres::{Error, Pool};
 use testkit::stores::Stores;
+use testkit::wait::until;
+use tokio::runtime::Runtime;
 
 /// What Postgres says to a process that stood still in the middle of a transaction, frozen or starved.
 #[tokio::test]
@@ -13,9 +13,20 @@ async fn a_transaction_that_was_ended_for_standing_still_says_nothing_about_the_
     let mut client = pool.get().await.unwrap();
     client.batch_execute("SET idle_in_transaction_session_timeout = 10").await.unwrap();
     let transaction = client.transaction().await.unwrap();
-    transaction.batch_execute("SELECT").await.unwrap();
-    // All of this process stands still: what Postgres says meanwhile is read as the answer to what is asked next.
-    std::thread::sleep(Duration::from_millis(500));
+    let session: i32 = transaction.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    // Nothing is read here until the session is gone: what Postgres said then is taken for the answer to what is asked next.
+    let watching = stores.pool();
+    std::thread::spawn(move || Runtime::new().unwrap().block_on(is_gone(session, watching))).join().unwrap();
     let error = Error::from(transaction.batch_execute("SELECT").await.unwrap_err());
     assert!(matches!(error, Error::Away(_)), "{error:?}");
+}
+
+async fn is_gone(session: i32, pool: Pool) {
+    until("the session to be ended", async || {
+        let client = pool.get().await.unwrap();
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
+        let left: i64 = client.query_one(sessions, &[&session]).await.unwrap().get(0);
+        (left == 0).then_some(())
+    })
+    .await;
 }
