@@ -12,8 +12,9 @@ async fn a_transaction_that_was_ended_for_standing_still_says_nothing_about_the_
     let pool = stores.pool();
     let mut client = pool.get().await.unwrap();
     client.batch_execute("SET idle_in_transaction_session_timeout = 10").await.unwrap();
+    let session = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     let transaction = client.transaction().await.unwrap();
-    let session: i32 = transaction.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    transaction.batch_execute("SELECT").await.unwrap();
     // Nothing is read here until the session is gone: what Postgres said then is taken for the answer to what is asked next.
     let watching = stores.pool();
     std::thread::spawn(move || Runtime::new().unwrap().block_on(is_gone(session, watching))).join().unwrap();
