@@ -1,40 +1,38 @@
-//! What the program uses: parsed, validated, in the types the code needs.
+//! What the program uses: parsed, validated, in the types the code needs. Each section is a file of its own, with
+//! the section as written, as it is used, and the way from one to the other.
 //! It must not open sockets or files other than the configuration itself.
 
-pub mod file;
+pub mod access_log;
+pub mod affinity;
+pub mod cache;
+pub mod edge;
+pub mod endpoint;
+pub mod health;
+pub mod listen;
 pub mod pattern;
+pub mod pool;
 mod reader;
+pub mod retry;
+pub mod route;
 pub mod source;
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use http::uri::PathAndQuery;
-use ipnet::IpNet;
+use serde::Deserialize;
 
-use self::file::File;
-use self::pattern::Pattern;
+pub use self::access_log::AccessLog;
+pub use self::affinity::Affinity;
+pub use self::cache::Cache;
+pub use self::edge::Edge;
+pub use self::endpoint::{ENDPOINTS_PER_POOL_MAX, Endpoint};
+pub use self::health::Health;
+pub use self::listen::Listen;
+pub use self::pool::{Policy, Pool};
 use self::reader::Reader;
+pub use self::retry::Retry;
+pub use self::route::Route;
 use self::source::Source;
-pub use crate::config::file::Policy;
-
-/// Endpoints of one pool: a request remembers those it tried in one machine word.
-pub const ENDPOINTS_PER_POOL_MAX: usize = 64;
-/// Idle connections kept per endpoint.
-pub const IDLE_CONNECTIONS_MAX: usize = 16_384;
-/// Access log lines that may wait; their places are allocated at the start.
-pub const QUEUE_LINES_MAX: usize = 1 << 20;
-/// Worker threads.
-pub const THREADS_MAX: usize = 1_024;
-/// Any time that is given in seconds: a day, so that no sum of times overflows.
-pub const SECONDS_MAX: u64 = 86_400;
-/// Any time that is given in milliseconds: a day too.
-pub const MILLISECONDS_MAX: u64 = SECONDS_MAX * 1_000;
-/// Weight of one endpoint, so that a ring stays small.
-pub const ENDPOINT_WEIGHT_MAX: u32 = 16;
-/// The balancer's own parser stops here; a larger limit would never be reached.
-pub const HEADER_FIELDS_LIMIT: usize = 256;
 
 /// One clear line: where, what, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,10 +47,8 @@ pub struct ConfigError {
 /// Everything the balancer is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Address of the public listener.
-    pub public: SocketAddr,
-    /// Address of the admin listener.
-    pub admin: SocketAddr,
+    /// Where it listens.
+    pub listen: Listen,
     /// Worker threads of the public listener.
     pub threads: usize,
     /// What is let in.
@@ -71,131 +67,27 @@ pub struct Config {
     pub pools: Vec<Pool>,
 }
 
-/// Limits and trust at the public listener.
-#[derive(Debug, Clone)]
-pub struct Edge {
-    /// Networks whose forwarding headers are believed.
-    pub trusted: Vec<IpNet>,
-    /// Paths that are never routed, for paths in lower case.
-    pub never: Vec<Pattern>,
-    /// Request line and headers, in bytes.
-    pub header_bytes_max: usize,
-    /// Header fields.
-    pub header_fields_max: usize,
-    /// Deadline of a whole header.
-    pub header: Duration,
-    /// Longest pause inside a request body.
-    pub body_idle: Duration,
-    /// Longest block of one write to a client.
-    pub write: Duration,
-    /// Life of an idle client connection.
-    pub keepalive: Duration,
-    /// Time between saying that it is not ready and letting nobody in.
-    pub drain_notice: Duration,
-    /// Time after that for requests in flight to end.
-    pub drain: Duration,
-}
-
-impl Edge {
-    /// Whether this sender's forwarding headers are believed.
-    pub fn trusts(&self, sender: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(&sender))
-    }
-}
-
-/// The affinity cookie.
-#[derive(Debug, Clone)]
-pub struct Affinity {
-    /// Its name.
-    pub cookie: String,
-    /// Whether it carries `Secure`.
-    pub secure: bool,
-}
-
-/// Limits on second tries.
-#[derive(Debug, Clone, Copy)]
-pub struct Retry {
-    /// Endpoints one request may be tried on.
-    pub attempts_max: usize,
-    /// Share of requests that may be sent twice.
-    pub budget_percent: u32,
-    /// Requests that may be sent twice before the share counts.
-    pub budget_burst: u32,
-}
-
-/// Limits of the cache.
-#[derive(Debug, Clone, Copy)]
-pub struct Cache {
-    /// All stored answers, in bytes.
-    pub bytes_max: usize,
-    /// Stored answers.
-    pub entries_max: usize,
-    /// One stored body, in bytes.
-    pub object_bytes_max: usize,
-    /// Longest wait for another request's fetch.
-    pub lock_wait: Duration,
-    /// Seconds past freshness that an answer may replace an error.
-    pub stale_if_error_seconds: u32,
-}
-
-/// Where access log lines go.
-#[derive(Debug, Clone)]
-pub struct AccessLog {
-    /// A file; stdout when none.
-    pub path: Option<PathBuf>,
-    /// Lines that may wait.
-    pub queue_lines_max: usize,
-}
-
-/// A pattern and what happens to requests that match it.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// Which paths.
-    pub pattern: Pattern,
-    /// Index into [`Config::pools`].
-    pub pool: usize,
-    /// Whether answers marked public may be stored.
-    pub cache: bool,
-    /// Request body, in bytes.
-    pub body_bytes_max: usize,
-    /// Longest silence of the upstream.
-    pub read: Duration,
-}
-
-/// Endpoints with one policy and one set of limits.
-#[derive(Debug, Clone)]
-pub struct Pool {
-    /// Its name in metrics and logs.
-    pub name: String,
-    /// Address and weight of each endpoint.
-    pub endpoints: Vec<(SocketAddr, u32)>,
-    /// How one of them is chosen.
-    pub policy: Policy,
-    /// TCP connect.
-    pub connect: Duration,
-    /// One blocked write.
-    pub write: Duration,
-    /// Life of an idle upstream connection.
-    pub idle: Duration,
-    /// Idle connections kept per endpoint.
-    pub idle_connections_max: usize,
-    /// The active check.
-    pub health: Health,
-}
-
-/// The active check of a pool.
-#[derive(Debug, Clone)]
-pub struct Health {
-    /// Path that answers 200.
-    pub path: PathAndQuery,
-    /// Pause between checks.
-    pub interval: Duration,
-    /// Deadline of a check.
-    pub timeout: Duration,
-    /// Successes in a row to come in.
-    pub rise: u32,
-    /// Failures in a row to go out.
-    pub fall: u32,
+/// The whole file as written. Unknown keys are errors everywhere.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    listen: listen::Written,
+    threads: Option<usize>,
+    #[serde(default)]
+    edge: edge::Written,
+    #[serde(default)]
+    affinity: affinity::Written,
+    #[serde(default)]
+    retry: retry::Written,
+    #[serde(default)]
+    cache: cache::Written,
+    #[serde(default)]
+    access_log: access_log::Written,
+    #[serde(default)]
+    routes: Vec<route::Written>,
+    #[serde(default)]
+    pools: BTreeMap<String, pool::Written>,
 }
 
 impl Config {
@@ -207,9 +99,21 @@ impl Config {
         Self::from_source(&Source::read(path, environment)?)
     }
 
-    /// Validates what a source says.
+    /// Validates what a source says, or says the first thing that is wrong with it.
     pub fn from_source(source: &Source) -> Result<Self, ConfigError> {
         let file: File = source.parse()?;
-        Reader { source }.config(file)
+        let reader = &Reader { source };
+        let pools = pool::read_all(reader, &file)?;
+        Ok(Self {
+            routes: route::read_all(reader, &file, &pools)?,
+            listen: file.listen.read(reader)?,
+            threads: listen::threads(reader, file.threads)?,
+            edge: file.edge.read(reader)?,
+            affinity: file.affinity.read(reader)?,
+            retry: file.retry.read(reader)?,
+            cache: file.cache.read(reader)?,
+            access_log: file.access_log.read(reader)?,
+            pools,
+        })
     }
 }

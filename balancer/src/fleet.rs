@@ -1,44 +1,98 @@
-//! Who can serve: an immutable snapshot of every pool, swapped whole, read without a lock.
-//! It must not know requests, cookies or routes; a request comes here as a hash key.
+//! Who can serve: an immutable snapshot of the configuration and every pool, swapped whole, read without a lock.
+//! A request keeps the snapshot it began with. It must not know requests or cookies; a request comes here as a hash key.
 
+pub mod budget;
 pub mod endpoint;
 pub mod health;
 pub mod policy;
 pub mod pool;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
-use crate::config;
+use crate::config::{self, Config};
 
 use self::pool::Pool;
 
 /// The current snapshot.
 pub struct Fleet {
     current: ArcSwap<Snapshot>,
+    /// Held while the next snapshot is made from the current one.
+    writing: Mutex<()>,
+    changes: watch::Sender<()>,
 }
 
-/// Every pool, by the index routes use.
+/// What one request is decided with.
 pub struct Snapshot {
-    /// The pools.
+    /// What the balancer is told.
+    pub config: Arc<Config>,
+    /// Every pool, by the index routes use.
     pub pools: Vec<Arc<Pool>>,
 }
 
 impl Fleet {
     /// The fleet a configuration describes.
-    pub fn new(pools: &[config::Pool]) -> Self {
-        let pools = pools.iter().map(|pool| Arc::new(Pool::new(pool))).collect();
-        Self { current: ArcSwap::from_pointee(Snapshot { pools }) }
+    pub fn new(config: Config) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(Snapshot::new(Arc::new(config), &[])),
+            writing: Mutex::default(),
+            changes: watch::Sender::default(),
+        }
     }
 
     /// The snapshot to decide one request with.
-    pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
-        self.current.load()
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
     }
 
-    /// One pool of the current snapshot.
-    pub fn pool(&self, index: usize) -> Arc<Pool> {
-        self.current.load().pools[index].clone()
+    /// Takes over another configuration; pools and endpoints that stay keep their state.
+    pub fn configure(&self, config: Config) {
+        let _writing = self.write();
+        let old = self.snapshot();
+        self.publish(Snapshot::new(Arc::new(config), &old.pools));
+    }
+
+    /// Takes over the endpoints that were found for a pool; those that stay keep their state.
+    pub fn found(&self, pool: &str, endpoints: Vec<config::Endpoint>) {
+        let _writing = self.write();
+        let old = self.snapshot();
+        let renewed = |known: &Arc<Pool>| {
+            if known.settings.name == pool { known.with_endpoints(endpoints.clone()) } else { known.clone() }
+        };
+        let pools = old.pools.iter().map(renewed).collect();
+        self.publish(Snapshot { config: old.config.clone(), pools });
+    }
+
+    /// Hears of every new snapshot.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    fn write(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+        self.changes.send_replace(());
+    }
+}
+
+impl Snapshot {
+    fn new(config: Arc<Config>, before: &[Arc<Pool>]) -> Self {
+        let same = |name: &str| before.iter().find(|pool| pool.settings.name == name);
+        let pools = config
+            .pools
+            .iter()
+            .map(|settings| Pool::after(same(&settings.name), settings, config.retry))
+            .collect();
+        Self { config, pools }
+    }
+
+    /// A pool by its name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| pool.settings.name == name)
     }
 }

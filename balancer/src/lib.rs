@@ -14,6 +14,7 @@ pub mod operate;
 pub mod proxy;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -34,10 +35,10 @@ use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
 use crate::operate::listener::Listener;
 use crate::operate::metrics::Metrics;
+use crate::operate::reload::{OnHangUp, Reload};
 use crate::operate::telemetry;
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
-use crate::proxy::retry::Budget;
 
 /// Pingora's own bound on tries of one request; ours, `retry.attempts_max`, is reached first.
 const TRIES_MAX: usize = config::ENDPOINTS_PER_POOL_MAX + 1;
@@ -46,28 +47,30 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Time for threads to end after everything was drained, in seconds.
 const THREADS_END_SECONDS: u64 = 1;
 
-/// Runs until SIGTERM or SIGINT; everything in flight has had its time when this returns.
-pub fn run(config: Config) -> anyhow::Result<()> {
+/// Runs until SIGTERM or SIGINT by the configuration in this file, which may change meanwhile; everything in flight has
+/// had its time when this returns.
+pub fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let _telemetry = telemetry::start(&metrics).context("log")?;
-    for (key, address) in [("listen.public", config.public), ("listen.admin", config.admin)] {
+    for (key, address) in [("listen.public", config.listen.public), ("listen.admin", config.listen.admin)] {
         probe(key, address)?;
     }
     raise_open_files();
-    let config = Arc::new(config);
-    let parts = Parts::new(config.clone(), metrics)?;
-    let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+    let conf = server_conf(&config);
+    let parts = Parts::new(path, config, metrics)?;
+    let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
 
     let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
     let checks = server.add_service(background_service("health", checks));
+    server.add_service(background_service("reload", OnHangUp(parts.reload.clone())));
     let public = server.add_service(parts.public(&server.configuration));
     public.add_dependency(&checks);
     server.add_service(parts.admin());
 
-    tracing::info!(public = %config.public, admin = %config.admin, threads = config.threads, "starting");
-    let edge = &config.edge;
-    let signals = Signals { drain: parts.drain.clone(), notice: edge.drain_notice, deadline: edge.drain };
+    let Config { listen, threads, .. } = &parts.config;
+    tracing::info!(public = %listen.public, admin = %listen.admin, threads, "starting");
+    let signals = Signals { drain: parts.drain.clone(), fleet: parts.fleet.clone() };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     parts.access_log.flush();
     Ok(())
@@ -75,8 +78,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
 /// What the services share.
 struct Parts {
-    config: Arc<Config>,
+    /// As it was at the start: where it listens, and with how many threads.
+    config: Config,
     fleet: Arc<Fleet>,
+    reload: Arc<Reload>,
     cache: Cache,
     metrics: Arc<Metrics>,
     drain: Arc<Drain>,
@@ -84,11 +89,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+    fn new(path: &Path, config: Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
+        let fleet = Arc::new(Fleet::new(config.clone()));
         Ok(Self {
-            fleet: Arc::new(Fleet::new(&config.pools)),
+            reload: Arc::new(Reload::new(path.to_owned(), fleet.clone(), metrics.clone())),
+            fleet,
             cache: Cache::new(config.cache),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
@@ -99,36 +106,32 @@ impl Parts {
 
     fn public(&self, conf: &Arc<ServerConf>) -> Listener<Timed<HttpProxy<Gateway>>> {
         let gateway = Gateway {
-            config: self.config.clone(),
             fleet: self.fleet.clone(),
             cache: self.cache,
             metrics: self.metrics.clone(),
             access_log: self.access_log.clone(),
             drain: self.drain.clone(),
-            budgets: self.config.pools.iter().map(|_| Budget::new(self.config.retry)).collect(),
         };
-        let timed = Timed {
-            app: Arc::new(http_proxy(conf, gateway)),
-            header: self.config.edge.header,
-            keepalive: self.config.edge.keepalive,
-        };
+        let timed = Timed { app: Arc::new(http_proxy(conf, gateway)), fleet: self.fleet.clone() };
         let mut service = Service::new("public".to_owned(), timed);
         service.threads = Some(self.config.threads);
         let buffer = L4BufferSettings::default().read(READ_BUFFER_BYTES);
-        service.add_listener(ListenerConfig::tcp(self.config.public.to_string()).l4_buffer(buffer));
+        service.add_listener(ListenerConfig::tcp(self.config.listen.public.to_string()).l4_buffer(buffer));
         Listener { service, closed: self.drain.closed() }
     }
 
     fn admin(&self) -> Service<Admin> {
         let admin = Admin {
+            token: self.config.listen.admin_token.clone(),
             fleet: self.fleet.clone(),
+            reload: self.reload.clone(),
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             cache: self.cache,
         };
         let mut service = Service::new("admin".to_owned(), admin);
         service.threads = Some(1);
-        service.add_tcp(&self.config.admin.to_string());
+        service.add_tcp(&self.config.listen.admin.to_string());
         service
     }
 }

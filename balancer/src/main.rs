@@ -48,5 +48,5 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("balancer: {} is valid", arguments.config.display());
         return Ok(());
     }
-    balancer::run(config)
+    balancer::run(&arguments.config, config)
 }

@@ -1,4 +1,4 @@
-//! How the balancer is run: metrics, the admin listener, the access log, the way down.
+//! How the balancer is run: metrics, the admin listener, the access log, reloads, the way down.
 //! It must not change what happens to a request.
 
 pub mod access_log;
@@ -7,5 +7,6 @@ pub mod drain;
 pub mod lines;
 pub mod listener;
 pub mod metrics;
+pub mod reload;
 pub mod status;
 pub mod telemetry;

@@ -32,10 +32,9 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use self::affinity::Affinity;
 use self::answer::Problem;
 use self::request::{Heard, OpenUpgrade, Request};
-use self::retry::Budget;
 use crate::cache::status::Outcome;
 use crate::cache::{Cache, key};
-use crate::config::{Config, Route};
+use crate::config;
 use crate::fleet::Fleet;
 use crate::fleet::pool::Pool;
 use crate::operate::access_log::AccessLog;
@@ -45,14 +44,9 @@ use crate::operate::status;
 
 /// Answered by the balancer itself on the public listener.
 const HEALTH_PATH: &str = "/healthz";
-/// The label of requests that have no route.
-const NO_ROUTE: &str = "none";
-
 /// The proxy: the rest of the balancer, as seen from a request.
 pub struct Gateway {
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// The endpoints.
+    /// The configuration and the endpoints.
     pub fleet: Arc<Fleet>,
     /// The stored answers.
     pub cache: Cache,
@@ -62,8 +56,6 @@ pub struct Gateway {
     pub access_log: Arc<AccessLog>,
     /// The way down.
     pub drain: Arc<Drain>,
-    /// One per pool.
-    pub budgets: Vec<Budget>,
 }
 
 #[async_trait]
@@ -71,15 +63,15 @@ impl ProxyHttp for Gateway {
     type CTX = Request;
 
     fn new_ctx(&self) -> Request {
-        Request::new()
+        Request::new(self.fleet.snapshot())
     }
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
         deadline::lift();
         upgrade::ignore_other_protocols(session.req_header_mut());
         request.in_flight = Some(self.drain.enter());
-        request.identity = edge::identify(session, &self.config.edge);
-        self.set_timeouts(session);
+        request.identity = edge::identify(session, &request.config().edge);
+        self.set_timeouts(session, &request.config().edge);
         // Off, a next request that comes early is taken for a fault of the one before it.
         session.set_pipelining_enabled(true);
         Ok(())
@@ -100,7 +92,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn request_cache_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
-        if self.route(request).is_some_and(|route| route.cache) {
+        if request.route().is_some_and(|route| route.cache) {
             self.cache.enable(session);
             request.cache = Some(Outcome::Bypassed);
         }
@@ -121,20 +113,21 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
-        let (Some(route), Some(pool)) = (self.route(request), request.pool.clone()) else {
+        let (Some(route), Some(pool)) = (request.route(), request.pool().cloned()) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route went upstream");
         };
         let Some(index) = pool.pick(request.affinity.key, request.tries.tried) else {
             return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
         };
         if request.tries.count == 0 {
-            self.budgets[route.pool].deposit();
+            pool.budget.deposit();
         }
+        let read = route.read;
         request.begin_try(index, &pool);
-        let mut peer = peer(&pool, index, route.read);
+        let mut peer = peer(&pool, index, read);
         if session.is_upgrade_req() {
             let settings = &pool.settings;
-            let tunnel = upgrade::prepare(&mut peer, settings.connect, route.read, settings.write);
+            let tunnel = upgrade::prepare(&mut peer, settings.connect, read, settings.write);
             request.tries.tunnel = Some(tunnel);
         }
         Ok(Box::new(peer))
@@ -198,7 +191,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> Result<()> {
         request.body_bytes += body.as_ref().map_or(0, Bytes::len);
-        let most = self.route(request).map_or(usize::MAX, |route| route.body_bytes_max);
+        let most = request.route().map_or(usize::MAX, |route| route.body_bytes_max);
         if request.upgrade.is_none() && request.body_bytes > most {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than its route allows");
         }
@@ -281,7 +274,7 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         response.insert_header("x-request-id", &request.identity.request_id)?;
-        if let Some(cookie) = request.affinity.set_cookie(&self.config.affinity) {
+        if let Some(cookie) = request.affinity.set_cookie(&request.snapshot.config.affinity) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
         if request.cache.is_some() {
@@ -340,8 +333,7 @@ enum Admitted {
 }
 
 impl Gateway {
-    fn set_timeouts(&self, session: &mut Session) {
-        let edge = &self.config.edge;
+    fn set_timeouts(&self, session: &mut Session, edge: &config::Edge) {
         session.set_read_timeout(Some(edge.body_idle));
         session.set_write_timeout(Some(edge.write));
         session.set_total_drain_timeout(Some(edge.body_idle));
@@ -354,31 +346,22 @@ impl Gateway {
 
     /// Everything that can refuse a request before any endpoint hears of it.
     fn admit(&self, session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
-        edge::check(session, &self.config.edge)?;
+        let snapshot = request.snapshot.clone();
+        edge::check(session, &snapshot.config.edge)?;
         let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
         if path == HEALTH_PATH {
-            let unavailable = status::pools_unavailable(&self.fleet);
+            let unavailable = status::pools_unavailable(&snapshot);
             return if unavailable.is_empty() {
                 Ok(Admitted::Healthy)
             } else {
                 Err(Problem::pools_unavailable(&unavailable))
             };
         }
-        let index = route::find(&self.config, &path).ok_or_else(Problem::not_found)?;
-        let route = &self.config.routes[index];
-        edge::check_length(session.req_header(), route.body_bytes_max)?;
-        request.route = Some(index);
-        request.pool = Some(self.fleet.pool(route.pool));
-        request.affinity = Affinity::of(session.req_header(), &self.config.affinity);
+        let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
+        edge::check_length(session.req_header(), snapshot.config.routes[index].body_bytes_max)?;
+        request.set_route(index);
+        request.affinity = Affinity::of(session.req_header(), &snapshot.config.affinity);
         Ok(Admitted::ToRoute)
-    }
-
-    fn route(&self, request: &Request) -> Option<&Route> {
-        request.route.map(|index| &self.config.routes[index])
-    }
-
-    fn pool_name(&self, request: &Request) -> &str {
-        self.route(request).map_or(NO_ROUTE, |route| self.config.pools[route.pool].name.as_str())
     }
 }
 

@@ -64,38 +64,36 @@ impl State {
     }
 }
 
-/// An address, its share, and its state.
+/// An address and its state, whatever snapshots it is part of.
 pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     /// The address as text, for labels and logs.
     pub name: String,
-    /// Its share relative to the others of the pool.
-    pub weight: u32,
-    thresholds: Thresholds,
     state: Mutex<State>,
     /// What `state` says, for the path of a request.
     serving: AtomicBool,
+    /// Somebody wants it to be left alone.
+    draining: AtomicBool,
     in_flight: AtomicUsize,
 }
 
 impl Endpoint {
     /// An endpoint nobody has checked.
-    pub fn new(address: SocketAddr, weight: u32, thresholds: Thresholds) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             name: address.to_string(),
-            weight,
-            thresholds,
             state: Mutex::new(State::Unproven),
             serving: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
         }
     }
 
     /// Whether it may be picked first.
     pub fn serves(&self) -> bool {
-        self.serving.load(Ordering::Relaxed)
+        self.serving.load(Ordering::Relaxed) && !self.draining()
     }
 
     /// The state right now.
@@ -103,9 +101,24 @@ impl Endpoint {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state right now as one word, draining before all.
+    pub fn state_name(&self) -> &'static str {
+        if self.draining() { "draining" } else { self.state().name() }
+    }
+
+    /// Whether it is to be left alone.
+    pub fn draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Leaves it alone from now on, or no longer; what it is working on ends there. Returns whether that changed anything.
+    pub fn set_draining(&self, draining: bool) -> bool {
+        self.draining.swap(draining, Ordering::Relaxed) != draining
+    }
+
     /// Records one check; the new state when it began or stopped serving, or was decided for the first time.
-    pub fn record_check(&self, passed: bool) -> Option<State> {
-        self.transition(|state| state.after_check(passed, self.thresholds))
+    pub fn record_check(&self, passed: bool, thresholds: Thresholds) -> Option<State> {
+        self.transition(|state| state.after_check(passed, thresholds))
     }
 
     /// A refused connect is proof enough: out at once, until a check passes.
@@ -184,8 +197,8 @@ mod tests {
     #[test]
     fn a_refusal_counts_at_once_and_is_told_once() {
         let address = "127.0.0.1:1".parse().expect("test address");
-        let endpoint = Endpoint::new(address, 1, TWO_THREE);
-        endpoint.record_check(true);
+        let endpoint = Endpoint::new(address);
+        endpoint.record_check(true, TWO_THREE);
         assert!(endpoint.serves());
         assert_eq!(endpoint.record_refusal(), Some(State::Out { successes: 0 }));
         assert_eq!(endpoint.record_refusal(), None);

@@ -1,6 +1,7 @@
 //! Active checks: every endpoint is asked on its own schedule, all at once in the first round.
 //! It must not judge: what a check means is the endpoint's state machine.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +19,9 @@ use pingora::services::background::BackgroundService;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::Fleet;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, State, Thresholds};
 use super::pool::Pool;
+use super::{Fleet, Snapshot};
 use crate::operate::metrics::Metrics;
 
 /// The service that keeps every endpoint's state true.
@@ -35,41 +36,82 @@ pub struct HealthChecks {
 impl BackgroundService for HealthChecks {
     /// Says ready after one whole round, so the listener opens on known endpoints; every check has a deadline.
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
+        let mut changes = self.fleet.changes();
         self.first_round().await;
         ready.notify_ready();
-        let mut schedules = JoinSet::new();
-        for (pool, endpoint) in self.everyone() {
-            schedules.spawn(keep_checking(pool, endpoint, self.metrics.clone()));
+        let mut schedules = Schedules::default();
+        loop {
+            schedules.follow(&self.fleet.snapshot(), &self.metrics);
+            tokio::select! {
+                // The fleet lives as long as this service, so what ends the wait is a change.
+                _ = changes.changed() => {}
+                // The sender going away means the same as a signal: the server is ending.
+                _ = shutdown.changed() => return,
+            }
         }
-        // The sender going away means the same as a signal: the server is ending.
-        let _ = shutdown.changed().await;
     }
 }
 
 impl HealthChecks {
     async fn first_round(&self) {
         let mut round = JoinSet::new();
-        for (pool, endpoint) in self.everyone() {
+        for (pool, endpoint) in everyone(&self.fleet.snapshot()) {
             let metrics = self.metrics.clone();
             round.spawn(async move { check(&pool, &endpoint, &metrics).await });
         }
         while round.join_next().await.is_some() {}
     }
+}
 
-    fn everyone(&self) -> Vec<(Arc<Pool>, Arc<Endpoint>)> {
-        let snapshot = self.fleet.snapshot();
-        let of_pool = |pool: &Arc<Pool>| {
-            let pool = pool.clone();
-            pool.endpoints.clone().into_iter().map(move |endpoint| (pool.clone(), endpoint))
-        };
-        snapshot.pools.iter().flat_map(of_pool).collect()
+fn everyone(snapshot: &Snapshot) -> impl Iterator<Item = (Arc<Pool>, Arc<Endpoint>)> {
+    let of_pool =
+        |pool: &Arc<Pool>| pool.endpoints.iter().map(|e| (pool.clone(), e.clone())).collect::<Vec<_>>();
+    snapshot.pools.iter().flat_map(of_pool)
+}
+
+/// The checks that go on, one for each endpoint of the current snapshot.
+#[derive(Default)]
+struct Schedules(HashMap<Whom, Schedule>);
+
+/// The names of a pool and of one of its endpoints.
+type Whom = (String, String);
+
+struct Schedule {
+    pool: Arc<Pool>,
+    /// Dropped, it ends.
+    _checks: JoinSet<()>,
+}
+
+impl Schedules {
+    /// Endpoints that went away are no longer checked; those that came, and those of a pool that changed, are.
+    fn follow(&mut self, snapshot: &Snapshot, metrics: &Arc<Metrics>) {
+        let mut kept = HashMap::new();
+        for (pool, endpoint) in everyone(snapshot) {
+            let whom = (pool.settings.name.clone(), endpoint.name.clone());
+            let same = self.0.remove(&whom).filter(|schedule| Arc::ptr_eq(&schedule.pool, &pool));
+            kept.insert(whom, same.unwrap_or_else(|| Schedule::start(pool, endpoint, metrics.clone())));
+        }
+        let gone = self.0.keys().filter(|whom| !kept.contains_key(*whom));
+        gone.for_each(|(pool, endpoint)| metrics.endpoint_gone(pool, endpoint));
+        self.0 = kept;
     }
 }
 
+impl Schedule {
+    fn start(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Metrics>) -> Self {
+        let mut checks = JoinSet::new();
+        checks.spawn(keep_checking(pool.clone(), endpoint, metrics));
+        Self { pool, _checks: checks }
+    }
+}
+
+/// One that nobody has checked yet is checked at once.
 async fn keep_checking(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Metrics>) {
     loop {
-        let interval = pool.settings.health.interval;
-        tokio::time::sleep(interval.mul_f64(rand::random_range(0.95..1.05))).await;
+        if endpoint.state() != State::Unproven {
+            let interval = pool.settings.health.interval;
+            tokio::time::sleep(interval.mul_f64(rand::random_range(0.95..1.05))).await;
+        }
         check(&pool, &endpoint, &metrics).await;
     }
 }
@@ -77,7 +119,8 @@ async fn keep_checking(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Me
 async fn check(pool: &Pool, endpoint: &Endpoint, metrics: &Metrics) {
     let health = &pool.settings.health;
     let passed = probe(endpoint.address, &health.path, health.timeout).await;
-    if let Some(state) = endpoint.record_check(passed) {
+    let thresholds = Thresholds { rise: health.rise, fall: health.fall };
+    if let Some(state) = endpoint.record_check(passed, thresholds) {
         metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
         tracing::info!(
             pool = pool.settings.name,

@@ -6,7 +6,6 @@ pub mod ring_hash;
 use crate::config;
 
 use self::ring_hash::RingHash;
-use super::endpoint::Endpoint;
 
 /// Chooses among the endpoints it was built from, by index.
 pub trait Policy: Send + Sync {
@@ -14,11 +13,9 @@ pub trait Policy: Send + Sync {
     fn pick(&self, key: u64, eligible: &dyn Fn(usize) -> bool) -> Option<usize>;
 }
 
-/// The policy a configuration names.
-pub fn build(policy: config::Policy, endpoints: &[impl AsRef<Endpoint>]) -> Box<dyn Policy> {
+/// The policy a configuration names, over these names and weights.
+pub fn build<'a>(policy: config::Policy, endpoints: impl Iterator<Item = (&'a str, u32)>) -> Box<dyn Policy> {
     match policy {
-        config::Policy::RingHash => {
-            Box::new(RingHash::new(endpoints.iter().map(|e| (e.as_ref().name.as_str(), e.as_ref().weight))))
-        }
+        config::Policy::RingHash => Box::new(RingHash::new(endpoints)),
     }
 }

@@ -1,11 +1,12 @@
 //! Endpoints with one policy: the one place that says where a request goes next.
-//! It must not count or limit retries.
+//! It must not count retries.
 
 use std::sync::Arc;
 
 use crate::config;
 
-use super::endpoint::{Endpoint, Thresholds};
+use super::budget::Budget;
+use super::endpoint::Endpoint;
 use super::policy::{self, Policy};
 
 /// The endpoints one request was already sent to, by index.
@@ -27,31 +28,58 @@ impl Tried {
 
 /// A named group of endpoints that can answer the same requests.
 pub struct Pool {
-    /// Its configuration.
+    /// Its configuration; the endpoints in it are those it has, wherever they were found.
     pub settings: config::Pool,
-    /// Its endpoints, in the order of the configuration.
+    /// Its endpoints, in the order of the settings.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// Second sends it can bear.
+    pub budget: Arc<Budget>,
     policy: Box<dyn Policy>,
 }
 
 impl Pool {
-    /// A pool whose endpoints nobody has checked yet.
-    pub fn new(settings: &config::Pool) -> Self {
-        let thresholds = Thresholds { rise: settings.health.rise, fall: settings.health.fall };
-        let endpoints: Vec<Arc<Endpoint>> = settings
-            .endpoints
-            .iter()
-            .map(|(address, weight)| Arc::new(Endpoint::new(*address, *weight, thresholds)))
-            .collect();
-        let policy = policy::build(settings.policy, &endpoints);
-        Self { settings: settings.clone(), endpoints, policy }
+    /// A pool that goes on from one of the same name: endpoints that stay keep their state, and so does the budget.
+    pub fn after(before: Option<&Arc<Self>>, settings: &config::Pool, retry: config::Retry) -> Arc<Self> {
+        let Some(before) = before else {
+            return Arc::new(Self::new(settings.clone(), &[], Arc::new(Budget::new(retry))));
+        };
+        if before.settings == *settings && before.budget.settings() == retry {
+            return before.clone();
+        }
+        let same_budget = before.budget.settings() == retry;
+        let budget = if same_budget { before.budget.clone() } else { Arc::new(Budget::new(retry)) };
+        Arc::new(Self::new(settings.clone(), &before.endpoints, budget))
     }
 
-    /// The next endpoint for this key. When none that serves is left, one that does not is better than nobody.
+    /// The same pool with other endpoints.
+    pub fn with_endpoints(self: &Arc<Self>, endpoints: Vec<config::Endpoint>) -> Arc<Self> {
+        if self.settings.endpoints == endpoints {
+            return self.clone();
+        }
+        let settings = config::Pool { endpoints, ..self.settings.clone() };
+        Arc::new(Self::new(settings, &self.endpoints, self.budget.clone()))
+    }
+
+    /// Endpoints that are not `known` have been checked by nobody yet.
+    fn new(settings: config::Pool, known: &[Arc<Endpoint>], budget: Arc<Budget>) -> Self {
+        let of = |one: &config::Endpoint| {
+            let same = known.iter().find(|endpoint| endpoint.address == one.address);
+            same.cloned().unwrap_or_else(|| Arc::new(Endpoint::new(one.address)))
+        };
+        let endpoints: Vec<Arc<Endpoint>> = settings.endpoints.iter().map(of).collect();
+        let weights = settings.endpoints.iter().map(|one| one.weight);
+        let policy = policy::build(settings.policy, endpoints.iter().map(|e| e.name.as_str()).zip(weights));
+        Self { settings, endpoints, budget, policy }
+    }
+
+    /// The next endpoint for this key. When none that serves is left, one that does not is better than nobody, and then
+    /// even one that is to be left alone.
     pub fn pick(&self, key: u64, tried: Tried) -> Option<usize> {
+        let untried = |index: usize, wanted: bool| wanted && !tried.contains(index);
         self.policy
-            .pick(key, &|index| self.endpoints[index].serves() && !tried.contains(index))
-            .or_else(|| self.policy.pick(key, &|index| !tried.contains(index)))
+            .pick(key, &|index| untried(index, self.endpoints[index].serves()))
+            .or_else(|| self.policy.pick(key, &|index| untried(index, !self.endpoints[index].draining())))
+            .or_else(|| self.policy.pick(key, &|index| untried(index, true)))
     }
 
     /// Whether an endpoint can serve right now that has not been tried.
@@ -63,5 +91,10 @@ impl Pool {
     /// Endpoints that can serve right now.
     pub fn serving(&self) -> usize {
         self.endpoints.iter().filter(|endpoint| endpoint.serves()).count()
+    }
+
+    /// One of its endpoints.
+    pub fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
     }
 }

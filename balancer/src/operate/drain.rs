@@ -14,6 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::fleet::Fleet;
+
 /// How often requests in flight are counted while waiting for the last one.
 const POLL: Duration = Duration::from_millis(10);
 /// Counts in a row that must find none: a fifth of a second, in which whoever was let in last may still ask.
@@ -86,10 +88,8 @@ impl Drop for InFlight {
 pub struct Signals {
     /// What to watch while going down.
     pub drain: Arc<Drain>,
-    /// How long requests are let in after the signal.
-    pub notice: Duration,
-    /// Longest wait for requests in flight after that.
-    pub deadline: Duration,
+    /// Says how long requests are let in after the signal, and the longest wait for those in flight after that.
+    pub fleet: Arc<Fleet>,
 }
 
 #[async_trait]
@@ -120,10 +120,11 @@ impl Signals {
     async fn go_down(&self) {
         self.drain.draining.store(true, Ordering::Relaxed);
         tracing::info!(in_flight = self.drain.in_flight(), "draining");
-        tokio::time::sleep(self.notice).await;
+        let config = self.fleet.snapshot().config.clone();
+        tokio::time::sleep(config.edge.drain_notice).await;
         self.drain.closed.send_replace(true);
         tracing::info!(in_flight = self.drain.in_flight(), "closed");
-        self.drain.settled(self.deadline).await;
+        self.drain.settled(config.edge.drain).await;
     }
 }
 

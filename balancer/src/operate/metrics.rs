@@ -2,8 +2,8 @@
 //! classes from the configuration, never a path, client or id.
 
 use prometheus::{
-    Encoder as _, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::fleet::endpoint::State;
@@ -41,6 +41,12 @@ pub struct Metrics {
     pub access_log_dropped: IntCounter,
     /// Lines of the process's own log dropped because the writer was behind or could not write.
     pub log_dropped: IntCounter,
+    /// Reloads of the configuration, by result.
+    pub reloads: IntCounterVec,
+    /// When the configuration that runs was taken over, in seconds since 1970.
+    pub config_loaded_at: Gauge,
+    /// Whether the last attempt to reload went well (1) or the one before still runs (0).
+    pub config_reload_successful: IntGauge,
 }
 
 impl Metrics {
@@ -99,6 +105,17 @@ impl Metrics {
                 "log_dropped_total",
                 "Lines of the process's own log dropped because the writer was behind or could not write.",
             )?,
+            reloads: counters(&registry, "reloads_total", "Reloads of the configuration.", &["result"])?,
+            config_loaded_at: real_gauge(
+                &registry,
+                "config_loaded_timestamp_seconds",
+                "When the configuration that runs was taken over.",
+            )?,
+            config_reload_successful: gauge(
+                &registry,
+                "config_last_reload_successful",
+                "Whether the last attempt to reload went well.",
+            )?,
             registry,
         };
         gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?
@@ -111,6 +128,20 @@ impl Metrics {
     pub fn endpoint_changed(&self, pool: &str, endpoint: &str, state: State) {
         self.endpoint_up.with_label_values(&[pool, endpoint]).set(f64::from(u8::from(state.serves())));
         self.health_transitions.with_label_values(&[pool, endpoint, state.name()]).inc();
+    }
+
+    /// Remembers how the last attempt to take over a configuration went.
+    pub fn config_loaded(&self, successful: bool) {
+        self.config_reload_successful.set(i64::from(successful));
+        if successful {
+            self.config_loaded_at.set(jiff::Timestamp::now().as_second() as f64);
+        }
+    }
+
+    /// Forgets an endpoint that is no longer part of its pool.
+    pub fn endpoint_gone(&self, pool: &str, endpoint: &str) {
+        // It fails for one that was never counted.
+        let _ = self.endpoint_up.remove_label_values(&[pool, endpoint]);
     }
 
     /// The exposition format, ours and the process's own.
@@ -154,6 +185,12 @@ fn gauges(
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn real_gauge(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+    let metric = Gauge::new(name, help)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

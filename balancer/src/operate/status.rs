@@ -1,8 +1,12 @@
 //! What the fleet looks like right now, for people and for `/healthz`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
-use crate::fleet::Fleet;
+use super::reload::LastReload;
+use crate::fleet::Snapshot;
+use crate::fleet::pool::Pool;
 
 /// The answer to `GET /status`.
 #[derive(Debug, Serialize)]
@@ -13,6 +17,8 @@ pub struct Status {
     pub draining: bool,
     /// Requests being worked on.
     pub requests_in_flight: usize,
+    /// How the last attempt to take over another configuration went.
+    pub reload: LastReload,
 }
 
 /// One pool.
@@ -33,25 +39,25 @@ pub struct EndpointStatus {
     pub address: String,
     /// Its share of the ring.
     pub weight: u32,
-    /// `unproven`, `healthy` or `out`.
+    /// `unproven`, `healthy`, `out` or `draining`.
     pub state: &'static str,
     /// Requests sent there and not answered yet.
     pub in_flight: usize,
 }
 
 /// Every pool and endpoint.
-pub fn pools(fleet: &Fleet) -> Vec<PoolStatus> {
-    let snapshot = fleet.snapshot();
-    let describe = |pool: &std::sync::Arc<crate::fleet::pool::Pool>| PoolStatus {
+pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
+    let describe = |pool: &Arc<Pool>| PoolStatus {
         name: pool.settings.name.clone(),
         serving: pool.serving(),
         endpoints: pool
             .endpoints
             .iter()
-            .map(|endpoint| EndpointStatus {
+            .zip(&pool.settings.endpoints)
+            .map(|(endpoint, settings)| EndpointStatus {
                 address: endpoint.name.clone(),
-                weight: endpoint.weight,
-                state: endpoint.state().name(),
+                weight: settings.weight,
+                state: endpoint.state_name(),
                 in_flight: endpoint.in_flight(),
             })
             .collect(),
@@ -60,8 +66,7 @@ pub fn pools(fleet: &Fleet) -> Vec<PoolStatus> {
 }
 
 /// Names of the pools in which nobody can serve.
-pub fn pools_unavailable(fleet: &Fleet) -> Vec<String> {
-    let snapshot = fleet.snapshot();
+pub fn pools_unavailable(snapshot: &Snapshot) -> Vec<String> {
     let empty = snapshot.pools.iter().filter(|pool| pool.serving() == 0);
     empty.map(|pool| pool.settings.name.clone()).collect()
 }

@@ -13,6 +13,7 @@ use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 
 use super::lent;
+use crate::fleet::Fleet;
 
 tokio::task_local! {
     static ARRIVED: Arc<Notify>;
@@ -32,10 +33,8 @@ pub struct Reused;
 pub struct Timed<A> {
     /// The app.
     pub app: Arc<A>,
-    /// For the first header of a connection, and on top of `keepalive` for the later ones.
-    pub header: Duration,
-    /// How long a connection may stay idle between requests.
-    pub keepalive: Duration,
+    /// Says how long a connection may stay idle between requests, and how long a header may take.
+    pub fleet: Arc<Fleet>,
 }
 
 #[async_trait]
@@ -73,11 +72,17 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
 impl<A> Timed<A> {
     /// Ends when a header is no longer waited for.
     async fn patience(&self, reused: bool, mut closed: ShutdownWatch) {
-        let idle = if reused { self.keepalive } else { Duration::ZERO };
+        let (header, keepalive) = self.deadlines();
+        let idle = if reused { keepalive } else { Duration::ZERO };
         tokio::select! {
-            () = tokio::time::sleep(self.header + idle) => {}
+            () = tokio::time::sleep(header + idle) => {}
             _ = closed.wait_for(|closed| *closed), if reused => {}
         }
+    }
+
+    fn deadlines(&self) -> (Duration, Duration) {
+        let edge = &self.fleet.snapshot().config.edge;
+        (edge.header, edge.keepalive)
     }
 }
 

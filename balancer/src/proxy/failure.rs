@@ -2,7 +2,6 @@
 //! The rule of what may be sent twice is [`super::retry`]'s.
 
 use std::io;
-use std::sync::Arc;
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -11,7 +10,6 @@ use super::Gateway;
 use super::answer::Problem;
 use super::request::{Heard, Request};
 use super::retry::{self, Failure};
-use crate::fleet::pool::Pool;
 
 impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
@@ -24,9 +22,8 @@ impl Gateway {
     /// Whether a request that an endpoint answered with 503 goes to another one: that one may have what the first one lacks. Where
     /// there is none, the client gets the first one's own answer, which knows best when to come back.
     pub(super) fn another_may_be_able(&self, session: &Session, request: &Request) -> bool {
-        let another = |pool: &Arc<Pool>| pool.another_serves(request.tries.tried);
         self.may_be_sent_again(session, request)
-            && request.pool.as_ref().is_some_and(another)
+            && request.pool().is_some_and(|pool| pool.another_serves(request.tries.tried))
             && self.withdraw(request)
     }
 
@@ -42,13 +39,13 @@ impl Gateway {
 
     /// No endpoint has a request twice, so there are never more tries than endpoints.
     pub(super) fn attempts_max(&self, request: &Request) -> usize {
-        let endpoints = request.pool.as_ref().map_or(0, |pool| pool.endpoints.len());
-        self.config.retry.attempts_max.min(endpoints)
+        let endpoints = request.pool().map_or(0, |pool| pool.endpoints.len());
+        request.config().retry.attempts_max.min(endpoints)
     }
 
     /// A refused connect takes its endpoint out at once.
     pub(super) fn take_out(&self, request: &Request) {
-        let (Some(pool), Some(endpoint)) = (&request.pool, &request.tries.endpoint) else { return };
+        let (Some(pool), Some(endpoint)) = (request.pool(), &request.tries.endpoint) else { return };
         if let Some(state) = endpoint.record_refusal() {
             self.metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
             tracing::warn!(
@@ -60,17 +57,16 @@ impl Gateway {
     }
 
     fn withdraw(&self, request: &Request) -> bool {
-        let Some(route) = self.route(request) else { return false };
-        let granted = self.budgets[route.pool].withdraw();
+        let granted = request.pool().is_some_and(|pool| pool.budget.withdraw());
         if !granted {
-            self.metrics.retries_refused.with_label_values(&[self.pool_name(request)]).inc();
+            self.metrics.retries_refused.with_label_values(&[request.pool_name()]).inc();
         }
         granted
     }
 
     /// Counts a try on another endpoint.
     pub(super) fn count_retry(&self, request: &Request, reason: &str) {
-        self.metrics.retries.with_label_values(&[self.pool_name(request), reason]).inc();
+        self.metrics.retries.with_label_values(&[request.pool_name(), reason]).inc();
     }
 
     /// The answer an error amounts to; none when the client is gone or already has an answer.
@@ -80,7 +76,7 @@ impl Gateway {
         }
         Some(match (error.etype(), error.esource()) {
             (ErrorType::HTTPStatus(413), _) => {
-                Problem::body_too_large(self.route(request).map_or(0, |route| route.body_bytes_max))
+                Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
             }
             (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
             (

@@ -3,19 +3,19 @@
 use pingora::Error;
 use pingora::proxy::Session;
 
+use super::Gateway;
 use super::request::Request;
 use super::tunnel::End;
-use super::{Gateway, NO_ROUTE};
 use crate::cache::status::Outcome;
 use crate::operate::access_log::{Line, OpenLine, milliseconds};
 
 impl Gateway {
     /// Counts it.
     pub(super) fn observe(&self, session: &Session, request: &Request) {
-        let route = self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str());
+        let route = request.route_name();
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let class = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(status / 100).min(5)];
-        self.metrics.requests.with_label_values(&[route, self.pool_name(request), class]).inc();
+        self.metrics.requests.with_label_values(&[route, request.pool_name(), class]).inc();
         // An upgraded connection lives as long as its user; its time says nothing about us.
         if request.upgrade.is_none() {
             let seconds = request.started.elapsed().as_secs_f64();
@@ -56,8 +56,8 @@ impl Gateway {
             client: request.identity.client.to_string(),
             method: header.method.as_str(),
             path: header.uri.path(),
-            route: self.route(request).map_or(NO_ROUTE, |route| route.pattern.as_str()),
-            pool: self.pool_name(request),
+            route: request.route_name(),
+            pool: request.pool_name(),
             endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
             status: session.response_written().map_or(0, |response| response.status.as_u16()),
             bytes: session.body_bytes_sent(),

@@ -9,9 +9,14 @@ use super::affinity::Affinity;
 use super::edge::Identity;
 use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;
+use crate::config::{Config, Route};
+use crate::fleet::Snapshot;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
 use crate::operate::drain::InFlight;
+
+/// The label of requests that have no route.
+const NO_ROUTE: &str = "none";
 
 /// One request, from its header to its log line.
 pub struct Request {
@@ -19,10 +24,10 @@ pub struct Request {
     pub started: Instant,
     /// Who sent it.
     pub identity: Identity,
+    /// What it is decided with, from its first line to its last.
+    pub snapshot: Arc<Snapshot>,
     /// Its route, by index, once found.
-    pub route: Option<usize>,
-    /// The pool of its route, one snapshot for all its tries.
-    pub pool: Option<Arc<Pool>>,
+    route: Option<usize>,
     /// Where on the ring it belongs.
     pub affinity: Affinity,
     /// How its tries went.
@@ -74,12 +79,12 @@ pub struct Tries {
 
 impl Request {
     /// Nothing known yet.
-    pub fn new() -> Self {
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
         Self {
             started: Instant::now(),
+            snapshot,
             identity: Identity::default(),
             route: None,
-            pool: None,
             affinity: Affinity::default(),
             tries: Tries::default(),
             body_bytes: 0,
@@ -88,9 +93,37 @@ impl Request {
             upgrade: None,
         }
     }
-}
 
-impl Request {
+    /// The configuration it is decided with.
+    pub fn config(&self) -> &Config {
+        &self.snapshot.config
+    }
+
+    /// This is its route.
+    pub fn set_route(&mut self, index: usize) {
+        self.route = Some(index);
+    }
+
+    /// Its route, once found.
+    pub fn route(&self) -> Option<&Route> {
+        self.route.map(|index| &self.snapshot.config.routes[index])
+    }
+
+    /// The pool of its route.
+    pub fn pool(&self) -> Option<&Arc<Pool>> {
+        self.route().map(|route| &self.snapshot.pools[route.pool])
+    }
+
+    /// The pattern of its route, for labels.
+    pub fn route_name(&self) -> &str {
+        self.route().map_or(NO_ROUTE, |route| route.pattern.as_str())
+    }
+
+    /// The name of its pool, for labels.
+    pub fn pool_name(&self) -> &str {
+        self.pool().map_or(NO_ROUTE, |pool| pool.settings.name.as_str())
+    }
+
     /// The request goes to this endpoint now.
     pub fn begin_try(&mut self, index: usize, pool: &Pool) {
         self.tries.tried = self.tries.tried.with(index);
@@ -108,12 +141,6 @@ impl Request {
             self.tries.first_byte_ms =
                 self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
         }
-    }
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

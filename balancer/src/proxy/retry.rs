@@ -1,18 +1,11 @@
-//! Whether a request that failed may be tried on another endpoint. Pure but for the budget's counter.
+//! Whether a request that failed may be tried on another endpoint. Pure.
 //!
 //! A connect that failed sent nothing, so any request may go elsewhere. Once a request was sent, only one whose
 //! repetition changes nothing may be sent again, never after the first byte of an answer, and only within the budget,
 //! which keeps a failing pool from being asked twice for everything (as in Finagle's `RetryBudget`).
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use http::Method;
 use pingora::http::RequestHeader;
-
-use crate::config;
-
-/// The budget counts in thousandths of a request.
-const ONE_REQUEST: i64 = 1_000;
 
 /// Whether sending this request, as an endpoint sees it, twice has the effect of sending it once.
 pub fn repeatable(request: &RequestHeader) -> bool {
@@ -39,40 +32,6 @@ pub struct Failure {
 /// Whether a sent request may be sent to another endpoint, the budget apart.
 pub fn may_send_again(failure: Failure, attempts_max: usize) -> bool {
     failure.repeatable && !failure.answer_begun && failure.body_kept && failure.attempts < attempts_max
-}
-
-/// Second sends, as a share of all requests and a burst.
-#[derive(Debug)]
-pub struct Budget {
-    saved: AtomicI64,
-    deposit: i64,
-    most: i64,
-}
-
-impl Budget {
-    /// A full budget.
-    pub fn new(settings: config::Retry) -> Self {
-        let most = i64::from(settings.budget_burst) * ONE_REQUEST;
-        Self {
-            saved: AtomicI64::new(most),
-            deposit: i64::from(settings.budget_percent) * ONE_REQUEST / 100,
-            most,
-        }
-    }
-
-    /// Every request puts a little in.
-    pub fn deposit(&self) {
-        // A full budget stays untouched, so requests do not fight over the counter while all is well.
-        if self.saved.load(Ordering::Relaxed) < self.most {
-            self.saved.fetch_add(self.deposit, Ordering::Relaxed);
-        }
-    }
-
-    /// Every second send takes one out; false when there is none left.
-    pub fn withdraw(&self) -> bool {
-        let take = |saved: i64| (saved >= ONE_REQUEST).then_some(saved - ONE_REQUEST);
-        self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
-    }
 }
 
 #[cfg(test)]
@@ -104,14 +63,5 @@ mod tests {
         assert!(!may_send_again(Failure { answer_begun: true, ..failure }, 2));
         assert!(!may_send_again(Failure { body_kept: false, ..failure }, 2));
         assert!(!may_send_again(Failure { repeatable: false, ..failure }, 2));
-    }
-
-    #[test]
-    fn the_budget_is_a_burst_and_then_a_share() {
-        let budget = Budget::new(config::Retry { attempts_max: 2, budget_percent: 10, budget_burst: 3 });
-        let spent = (0..100).filter(|_| budget.withdraw()).count();
-        assert_eq!(spent, 3);
-        (0..20).for_each(|_| budget.deposit());
-        assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 2);
     }
 }

@@ -1,0 +1,66 @@
+//! `[cache]`: limits of the response cache.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::reader::Reader;
+
+/// `[cache]` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    /// Everything stored together, in bytes.
+    bytes_max: usize,
+    /// Stored answers.
+    entries_max: usize,
+    /// One stored body, in bytes.
+    object_bytes_max: usize,
+    /// How long a request waits for another one that is already fetching the same answer.
+    lock_wait_ms: u64,
+    /// How long past its freshness an answer may stand in for an upstream that fails.
+    stale_if_error_seconds: u32,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            bytes_max: 64 * 1024 * 1024,
+            entries_max: 10_000,
+            object_bytes_max: 1024 * 1024,
+            lock_wait_ms: 2_000,
+            stale_if_error_seconds: 60,
+        }
+    }
+}
+
+/// Limits of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// All stored answers, in bytes.
+    pub bytes_max: usize,
+    /// Stored answers.
+    pub entries_max: usize,
+    /// One stored body, in bytes.
+    pub object_bytes_max: usize,
+    /// Longest wait for another request's fetch.
+    pub lock_wait: Duration,
+    /// Seconds past freshness that an answer may replace an error.
+    pub stale_if_error_seconds: u32,
+}
+
+impl Written {
+    pub(super) fn read(&self, reader: &Reader<'_>) -> Result<Cache, ConfigError> {
+        if self.object_bytes_max > self.bytes_max {
+            return reader.wrong(&["cache", "object_bytes_max"], "larger than bytes_max; lower it");
+        }
+        Ok(Cache {
+            bytes_max: reader.at_least_one(&["cache", "bytes_max"], self.bytes_max)?,
+            entries_max: reader.at_least_one(&["cache", "entries_max"], self.entries_max)?,
+            object_bytes_max: self.object_bytes_max,
+            lock_wait: reader.milliseconds(&["cache", "lock_wait_ms"], self.lock_wait_ms)?,
+            stale_if_error_seconds: self.stale_if_error_seconds,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! `[edge]`: what is let in, how much of it, and whom to believe.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::ConfigError;
+use super::pattern::Pattern;
+use super::reader::Reader;
+
+/// The balancer's own parser stops here; a larger limit would never be reached.
+pub const HEADER_FIELDS_LIMIT: usize = 256;
+
+/// `[edge]` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    /// Networks whose forwarding headers and request ids are believed.
+    trusted: Vec<String>,
+    /// Path patterns that are never routed, whatever the routes say.
+    never: Vec<String>,
+    /// Request line and headers together, in bytes.
+    header_bytes_max: usize,
+    /// Header fields of one request.
+    header_fields_max: usize,
+    /// Request body in bytes, unless the route says otherwise.
+    pub(super) body_bytes_max: usize,
+    /// The whole header must have arrived after this many seconds.
+    header_seconds: u64,
+    /// Longest pause inside a request body, in seconds.
+    body_idle_seconds: u64,
+    /// Longest time a client may block one write of ours, in seconds.
+    write_seconds: u64,
+    /// How long an idle client connection stays open, in seconds.
+    keepalive_seconds: u64,
+    /// After SIGTERM requests are let in for this many seconds, so that whoever balances in front sees that this one
+    /// is not ready.
+    drain_notice_seconds: u64,
+    /// After that, requests in flight get this many seconds to end.
+    drain_seconds: u64,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            trusted: Vec::new(),
+            never: Vec::new(),
+            header_bytes_max: 16 * 1024,
+            header_fields_max: 64,
+            body_bytes_max: 64 * 1024,
+            header_seconds: 10,
+            body_idle_seconds: 15,
+            write_seconds: 30,
+            keepalive_seconds: 75,
+            drain_notice_seconds: 2,
+            drain_seconds: 10,
+        }
+    }
+}
+
+/// Limits and trust at the public listener.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// Networks whose forwarding headers are believed.
+    pub trusted: Vec<IpNet>,
+    /// Paths that are never routed, for paths in lower case.
+    pub never: Vec<Pattern>,
+    /// Request line and headers, in bytes.
+    pub header_bytes_max: usize,
+    /// Header fields.
+    pub header_fields_max: usize,
+    /// Deadline of a whole header.
+    pub header: Duration,
+    /// Longest pause inside a request body.
+    pub body_idle: Duration,
+    /// Longest block of one write to a client.
+    pub write: Duration,
+    /// Life of an idle client connection.
+    pub keepalive: Duration,
+    /// Time between saying that it is not ready and letting nobody in.
+    pub drain_notice: Duration,
+    /// Time after that for requests in flight to end.
+    pub drain: Duration,
+}
+
+impl Edge {
+    /// Whether this sender's forwarding headers are believed.
+    pub fn trusts(&self, sender: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&sender))
+    }
+}
+
+impl Written {
+    pub(super) fn read(&self, reader: &Reader<'_>) -> Result<Edge, ConfigError> {
+        let at = |key| ["edge", key];
+        if self.header_fields_max > HEADER_FIELDS_LIMIT {
+            return reader.wrong(
+                &at("header_fields_max"),
+                format!("more than {HEADER_FIELDS_LIMIT} fields are never read; lower it"),
+            );
+        }
+        Ok(Edge {
+            trusted: self.trusted(reader)?,
+            never: self.never(reader)?,
+            header_bytes_max: reader.at_least_one(&at("header_bytes_max"), self.header_bytes_max)?,
+            header_fields_max: reader.at_least_one(&at("header_fields_max"), self.header_fields_max)?,
+            header: reader.seconds(&at("header_seconds"), self.header_seconds)?,
+            body_idle: reader.seconds(&at("body_idle_seconds"), self.body_idle_seconds)?,
+            write: reader.seconds(&at("write_seconds"), self.write_seconds)?,
+            keepalive: reader.seconds(&at("keepalive_seconds"), self.keepalive_seconds)?,
+            drain_notice: reader.seconds_or_none(&at("drain_notice_seconds"), self.drain_notice_seconds)?,
+            drain: reader.seconds_or_none(&at("drain_seconds"), self.drain_seconds)?,
+        })
+    }
+
+    fn trusted(&self, reader: &Reader<'_>) -> Result<Vec<IpNet>, ConfigError> {
+        let trusted = self.trusted.iter().enumerate();
+        trusted.map(|(i, text)| reader.network(&["edge", "trusted", &i.to_string()], text)).collect()
+    }
+
+    fn never(&self, reader: &Reader<'_>) -> Result<Vec<Pattern>, ConfigError> {
+        let never = self.never.iter().enumerate();
+        never
+            .map(|(i, text)| reader.pattern(&["edge", "never", &i.to_string()], text).map(Pattern::lowercase))
+            .collect()
+    }
+}

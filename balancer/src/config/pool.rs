@@ -1,0 +1,117 @@
+//! `[pools.NAME]`: endpoints that can answer the same requests, and how they are used.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::endpoint::{self, Endpoint};
+use super::health::{self, Health};
+use super::reader::Reader;
+use super::{ConfigError, File};
+
+/// Idle connections kept per endpoint.
+pub const IDLE_CONNECTIONS_MAX: usize = 16_384;
+
+/// `[pools.NAME]` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    /// Who can serve.
+    endpoints: Vec<endpoint::Written>,
+    /// How one of them is chosen.
+    #[serde(default)]
+    policy: Policy,
+    /// TCP connect, in milliseconds.
+    #[serde(default = "connect_ms")]
+    connect_ms: u64,
+    /// Longest silence of the upstream (first byte, and between bytes), in milliseconds.
+    #[serde(default = "read_ms")]
+    pub(super) read_ms: u64,
+    /// Longest time one write to the upstream may block, in milliseconds.
+    #[serde(default = "write_ms")]
+    write_ms: u64,
+    /// How long an idle upstream connection is kept; shorter than the service keeps it.
+    #[serde(default = "idle_seconds")]
+    idle_seconds: u64,
+    /// Idle upstream connections kept per endpoint.
+    #[serde(default = "idle_connections_max")]
+    idle_connections_max: usize,
+    /// The active check.
+    #[serde(default)]
+    health: health::Written,
+}
+
+fn connect_ms() -> u64 {
+    1_000
+}
+fn read_ms() -> u64 {
+    15_000
+}
+fn write_ms() -> u64 {
+    10_000
+}
+fn idle_seconds() -> u64 {
+    20
+}
+fn idle_connections_max() -> usize {
+    128
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Consistent hash of the client's affinity cookie.
+    #[default]
+    RingHash,
+}
+
+/// Endpoints with one policy and one set of limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// Its endpoints.
+    pub endpoints: Vec<Endpoint>,
+    /// How one of them is chosen.
+    pub policy: Policy,
+    /// TCP connect.
+    pub connect: Duration,
+    /// One blocked write.
+    pub write: Duration,
+    /// Life of an idle upstream connection.
+    pub idle: Duration,
+    /// Idle connections kept per endpoint.
+    pub idle_connections_max: usize,
+    /// The active check.
+    pub health: Health,
+}
+
+/// All pools, in the order of their names.
+pub(super) fn read_all(reader: &Reader<'_>, file: &File) -> Result<Vec<Pool>, ConfigError> {
+    if file.pools.is_empty() {
+        return reader.wrong(&["pools"], "no pool at all; add [pools.NAME] with endpoints");
+    }
+    file.pools.iter().map(|(name, pool)| pool.read(reader, name)).collect()
+}
+
+impl Written {
+    fn read(&self, reader: &Reader<'_>, name: &str) -> Result<Pool, ConfigError> {
+        let at = |key| ["pools", name, key];
+        reader.milliseconds(&at("read_ms"), self.read_ms)?;
+        Ok(Pool {
+            name: name.to_owned(),
+            endpoints: endpoint::read_all(reader, &at("endpoints"), &self.endpoints)?,
+            policy: self.policy,
+            connect: reader.milliseconds(&at("connect_ms"), self.connect_ms)?,
+            write: reader.milliseconds(&at("write_ms"), self.write_ms)?,
+            idle: reader.seconds(&at("idle_seconds"), self.idle_seconds)?,
+            idle_connections_max: reader.size(
+                &at("idle_connections_max"),
+                self.idle_connections_max,
+                IDLE_CONNECTIONS_MAX,
+            )?,
+            health: self.health.read(reader, name)?,
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! `[[routes]]`: which paths go to which pool, under which limits.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::pattern::Pattern;
+use super::pool::Pool;
+use super::reader::Reader;
+use super::{ConfigError, File};
+
+/// One of `[[routes]]` as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    /// The path pattern.
+    #[serde(rename = "match")]
+    pattern: String,
+    /// Name of the pool that answers.
+    pool: String,
+    /// Whether answers marked public may be stored.
+    #[serde(default)]
+    cache: bool,
+    /// Request body in bytes; `edge.body_bytes_max` when left out.
+    body_bytes_max: Option<usize>,
+    /// Longest silence of the upstream; the pool's `read_ms` when left out.
+    read_ms: Option<u64>,
+}
+
+/// A pattern and what happens to requests that match it.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which paths.
+    pub pattern: Pattern,
+    /// Index into [`super::Config::pools`].
+    pub pool: usize,
+    /// Whether answers marked public may be stored.
+    pub cache: bool,
+    /// Request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Longest silence of the upstream.
+    pub read: Duration,
+}
+
+/// All routes, the most specific first.
+pub(super) fn read_all(reader: &Reader<'_>, file: &File, pools: &[Pool]) -> Result<Vec<Route>, ConfigError> {
+    if file.routes.is_empty() {
+        return reader.wrong(&["routes"], "no route at all; add [[routes]] with match and pool");
+    }
+    let mut routes: Vec<Route> = Vec::with_capacity(file.routes.len());
+    for (index, written) in file.routes.iter().enumerate() {
+        let index = index.to_string();
+        let route = written.read(reader, &index, file, pools)?;
+        if let Some(earlier) = routes.iter().find(|known| known.pattern.same_paths(&route.pattern)) {
+            let message = format!(
+                "`{}` matches the same paths as `{}`; remove one",
+                route.pattern.as_str(),
+                earlier.pattern.as_str()
+            );
+            return reader.wrong(&["routes", &index, "match"], message);
+        }
+        routes.push(route);
+    }
+    routes.sort_by(|a, b| b.pattern.specificity(&a.pattern));
+    Ok(routes)
+}
+
+impl Written {
+    fn read(
+        &self,
+        reader: &Reader<'_>,
+        index: &str,
+        file: &File,
+        pools: &[Pool],
+    ) -> Result<Route, ConfigError> {
+        let pool = self.pool(reader, index, pools)?;
+        let read_ms = self.read_ms.unwrap_or(file.pools[&self.pool].read_ms);
+        Ok(Route {
+            pattern: reader.pattern(&["routes", index, "match"], &self.pattern)?,
+            pool,
+            cache: self.cache,
+            body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
+            read: reader.milliseconds(&["routes", index, "read_ms"], read_ms)?,
+        })
+    }
+
+    fn pool(&self, reader: &Reader<'_>, index: &str, pools: &[Pool]) -> Result<usize, ConfigError> {
+        if let Some(pool) = pools.iter().position(|pool| pool.name == self.pool) {
+            return Ok(pool);
+        }
+        let known: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+        let message = format!(
+            "`{}` is not a pool; use one of {} or add [pools.{}]",
+            self.pool,
+            known.join(", "),
+            self.pool
+        );
+        reader.wrong(&["routes", index, "pool"], message)
+    }
+}
