@@ -2,10 +2,10 @@
 //!
 //! The life of a request: its whole header must arrive before a deadline ([`proxy::deadline`]); the edge refuses what
 //! is too large or could be read in two ways ([`proxy::edge`]); its path finds a route ([`proxy::route`]); a stored
-//! answer may end it here ([`cache`]); its affinity cookie places it on the ring of the route's pool
-//! ([`proxy::affinity`], [`fleet`]); when an endpoint fails it, another one may be tried ([`proxy::retry`]); the answer
-//! goes back with what belongs to this client alone, is perhaps stored without that, and leaves a line and a few
-//! counts ([`operate`]).
+//! answer may end it here ([`cache`]); its affinity cookie or another part of it gives the key
+//! ([`proxy::hash_key`], [`proxy::affinity`]) by which the policy of the route's pool places it ([`fleet::policy`]);
+//! when an endpoint fails it, another one may be tried ([`proxy::retry`]); the answer goes back with what belongs to
+//! this client alone, is perhaps stored without that, and leaves a line and a few counts ([`operate`]).
 
 pub mod cache;
 pub mod config;

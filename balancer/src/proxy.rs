@@ -6,6 +6,7 @@ pub mod answer;
 pub mod deadline;
 pub mod edge;
 mod failure;
+pub mod hash_key;
 pub mod lent;
 mod report;
 pub mod request;
@@ -29,13 +30,13 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use self::affinity::Affinity;
 use self::answer::Problem;
 use self::request::{Heard, OpenUpgrade, Request};
 use crate::cache::status::Outcome;
 use crate::cache::{Cache, key};
 use crate::config;
 use crate::fleet::Fleet;
+use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::Pool;
 use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
@@ -237,6 +238,7 @@ impl ProxyHttp for Gateway {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             open_tunnel(session, request);
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
+            request.tries.endpoint.iter_mut().for_each(Busy::upgraded);
             request.in_flight = None;
         }
         Ok(())
@@ -358,9 +360,12 @@ impl Gateway {
             };
         }
         let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
-        edge::check_length(session.req_header(), snapshot.config.routes[index].body_bytes_max)?;
+        let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
+        edge::check_length(header, route.body_bytes_max)?;
         request.set_route(index);
-        request.affinity = Affinity::of(session.req_header(), &snapshot.config.affinity);
+        let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
+        let parts = hash_key::Parts { headers, path: &path, query, client };
+        request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
         Ok(Admitted::ToRoute)
     }
 }

@@ -4,13 +4,14 @@
 test_a_second_run_keeps_the_data_and_fresh_forgets_them() {
   start_run
   sql 'CREATE TABLE kept (n int)'
-  local key ticket
-  key=$(<"$run_dir/session.key") ticket=$(<"$run_dir/ticket.key")
+  local key ticket affinity
+  key=$(<"$run_dir/session.key") ticket=$(<"$run_dir/ticket.key") affinity=$(<"$run_dir/affinity.key")
   stop_run TERM
   start_run
   sql 'SELECT count(*) FROM kept' >/dev/null || fail "the data are gone"
   [[ $(<"$run_dir/session.key") == "$key" ]] || fail "visitors have become strangers"
   [[ $ticket =~ ^[0-9a-f]{64}$ && $(<"$run_dir/ticket.key") == "$ticket" ]] || fail "tickets have become void"
+  [[ $affinity =~ ^[0-9a-f]{64}$ && $(<"$run_dir/affinity.key") == "$affinity" ]] || fail "visitors have moved"
   stop_run TERM
   start_run --fresh
   if sql 'SELECT count(*) FROM kept' >/dev/null 2>&1; then fail "the data are still there"; fi
@@ -19,7 +20,7 @@ test_a_second_run_keeps_the_data_and_fresh_forgets_them() {
 test_secrets_are_readable_by_their_owner_only() {
   start_run
   local file
-  for file in session.key ticket.key fleet.env postgres.password; do
+  for file in session.key ticket.key affinity.key fleet.env postgres.password; do
     [[ $(find "$run_dir/$file" -perm 600) ]] || fail "$file is not mode 600"
   done
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::endpoint::{self, Endpoint};
+use super::hash_on::{self, HashOn};
 use super::health::{self, Health};
+use super::policy::{self, Policy};
 use super::reader::Reader;
 use super::{ConfigError, File};
 
@@ -20,7 +22,11 @@ pub(super) struct Written {
     endpoints: Vec<endpoint::Written>,
     /// How one of them is chosen.
     #[serde(default)]
-    policy: Policy,
+    policy: policy::Name,
+    /// Of its share, what one endpoint may have in flight; 0 for no bound.
+    load_factor: Option<f64>,
+    /// What requests are placed by.
+    hash_on: Option<String>,
     /// TCP connect, in milliseconds.
     #[serde(default = "connect_ms")]
     connect_ms: u64,
@@ -57,17 +63,8 @@ fn idle_connections_max() -> usize {
     128
 }
 
-/// How an endpoint is chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// Consistent hash of the client's affinity cookie.
-    #[default]
-    RingHash,
-}
-
 /// Endpoints with one policy and one set of limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
     /// Its name in metrics and logs.
     pub name: String,
@@ -75,6 +72,8 @@ pub struct Pool {
     pub endpoints: Vec<Endpoint>,
     /// How one of them is chosen.
     pub policy: Policy,
+    /// What requests are placed by, where their route does not say.
+    pub hash_on: HashOn,
     /// TCP connect.
     pub connect: Duration,
     /// One blocked write.
@@ -99,10 +98,13 @@ impl Written {
     fn read(&self, reader: &Reader<'_>, name: &str) -> Result<Pool, ConfigError> {
         let at = |key| ["pools", name, key];
         reader.milliseconds(&at("read_ms"), self.read_ms)?;
+        let policy = policy::read(reader, name, self.policy, self.load_factor)?;
+        let hash_on = self.hash_on.as_deref();
         Ok(Pool {
             name: name.to_owned(),
             endpoints: endpoint::read_all(reader, &at("endpoints"), &self.endpoints)?,
-            policy: self.policy,
+            policy,
+            hash_on: hash_on::read(reader, &at("hash_on"), hash_on, policy, &HashOn::Affinity)?,
             connect: reader.milliseconds(&at("connect_ms"), self.connect_ms)?,
             write: reader.milliseconds(&at("write_ms"), self.write_ms)?,
             idle: reader.seconds(&at("idle_seconds"), self.idle_seconds)?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::hash_on::{self, HashOn};
 use super::pattern::Pattern;
 use super::pool::Pool;
 use super::reader::Reader;
@@ -18,6 +19,8 @@ pub(super) struct Written {
     pattern: String,
     /// Name of the pool that answers.
     pool: String,
+    /// What requests are placed by; the pool's `hash_on` when left out.
+    hash_on: Option<String>,
     /// Whether answers marked public may be stored.
     #[serde(default)]
     cache: bool,
@@ -34,6 +37,8 @@ pub struct Route {
     pub pattern: Pattern,
     /// Index into [`super::Config::pools`].
     pub pool: usize,
+    /// What requests are placed by.
+    pub hash_on: HashOn,
     /// Whether answers marked public may be stored.
     pub cache: bool,
     /// Request body, in bytes.
@@ -74,10 +79,13 @@ impl Written {
         pools: &[Pool],
     ) -> Result<Route, ConfigError> {
         let pool = self.pool(reader, index, pools)?;
+        let (policy, otherwise) = (pools[pool].policy, &pools[pool].hash_on);
+        let (path, hash_on) = (["routes", index, "hash_on"], self.hash_on.as_deref());
         let read_ms = self.read_ms.unwrap_or(file.pools[&self.pool].read_ms);
         Ok(Route {
             pattern: reader.pattern(&["routes", index, "match"], &self.pattern)?,
             pool,
+            hash_on: hash_on::read(reader, &path, hash_on, policy, otherwise)?,
             cache: self.cache,
             body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
             read: reader.milliseconds(&["routes", index, "read_ms"], read_ms)?,

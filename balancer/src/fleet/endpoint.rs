@@ -76,6 +76,7 @@ pub struct Endpoint {
     /// Somebody wants it to be left alone.
     draining: AtomicBool,
     in_flight: AtomicUsize,
+    sockets: AtomicUsize,
 }
 
 impl Endpoint {
@@ -88,6 +89,7 @@ impl Endpoint {
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            sockets: AtomicUsize::new(0),
         }
     }
 
@@ -134,32 +136,52 @@ impl Endpoint {
         (before.name() != state.name()).then_some(*state)
     }
 
-    /// Requests it is working on, as seen from here.
+    /// Requests it is working on, as seen from here. Upgraded connections are counted apart: most of them are idle, and
+    /// would look like load.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Upgraded connections that lead to it.
+    pub fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
     }
 
     /// Counts a request as its own until the guard is dropped.
     pub fn enter(self: &Arc<Self>) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Busy(self.clone())
+        Busy { endpoint: self.clone(), socket: false }
     }
 }
 
-/// One request an endpoint is working on.
-pub struct Busy(Arc<Endpoint>);
+/// One request an endpoint is working on, or one socket that leads to it.
+pub struct Busy {
+    endpoint: Arc<Endpoint>,
+    socket: bool,
+}
+
+impl Busy {
+    /// From now on it is a socket.
+    pub fn upgraded(&mut self) {
+        if !std::mem::replace(&mut self.socket, true) {
+            self.endpoint.sockets.fetch_add(1, Ordering::Relaxed);
+            self.endpoint.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl std::ops::Deref for Busy {
     type Target = Endpoint;
 
     fn deref(&self) -> &Endpoint {
-        &self.0
+        &self.endpoint
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let counter = if self.socket { &self.endpoint.sockets } else { &self.endpoint.in_flight };
+        counter.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -203,5 +225,20 @@ mod tests {
         assert_eq!(endpoint.record_refusal(), Some(State::Out { successes: 0 }));
         assert_eq!(endpoint.record_refusal(), None);
         assert!(!endpoint.serves());
+    }
+
+    #[test]
+    fn a_request_that_becomes_a_socket_is_counted_as_one() {
+        let endpoint = Arc::new(Endpoint::new("127.0.0.1:1".parse().expect("test address")));
+        let counts = || (endpoint.in_flight(), endpoint.sockets());
+        let (request, mut socket) = (endpoint.enter(), endpoint.enter());
+        assert_eq!(counts(), (2, 0));
+        socket.upgraded();
+        socket.upgraded();
+        assert_eq!(counts(), (1, 1));
+        drop(request);
+        assert_eq!(counts(), (0, 1));
+        drop(socket);
+        assert_eq!(counts(), (0, 0));
     }
 }

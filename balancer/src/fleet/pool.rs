@@ -7,7 +7,7 @@ use crate::config;
 
 use super::budget::Budget;
 use super::endpoint::Endpoint;
-use super::policy::{self, Policy};
+use super::policy::{self, Candidates, Policy};
 
 /// The endpoints one request was already sent to, by index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,18 +68,18 @@ impl Pool {
         };
         let endpoints: Vec<Arc<Endpoint>> = settings.endpoints.iter().map(of).collect();
         let weights = settings.endpoints.iter().map(|one| one.weight);
-        let policy = policy::build(settings.policy, endpoints.iter().map(|e| e.name.as_str()).zip(weights));
+        let shares: Vec<(&str, u32)> = endpoints.iter().map(|one| one.name.as_str()).zip(weights).collect();
+        let policy = policy::build(settings.policy, &shares);
         Self { settings, endpoints, budget, policy }
     }
 
     /// The next endpoint for this key. When none that serves is left, one that does not is better than nobody, and then
     /// even one that is to be left alone.
     pub fn pick(&self, key: u64, tried: Tried) -> Option<usize> {
-        let untried = |index: usize, wanted: bool| wanted && !tried.contains(index);
-        self.policy
-            .pick(key, &|index| untried(index, self.endpoints[index].serves()))
-            .or_else(|| self.policy.pick(key, &|index| untried(index, !self.endpoints[index].draining())))
-            .or_else(|| self.policy.pick(key, &|index| untried(index, true)))
+        let pick = |wanted: fn(&Endpoint) -> bool| {
+            self.policy.pick(key, &Untried { endpoints: &self.endpoints, tried, wanted })
+        };
+        pick(Endpoint::serves).or_else(|| pick(|endpoint| !endpoint.draining())).or_else(|| pick(|_| true))
     }
 
     /// Whether an endpoint can serve right now that has not been tried.
@@ -96,5 +96,27 @@ impl Pool {
     /// One of its endpoints.
     pub fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+}
+
+/// Endpoints as one pick sees them.
+struct Untried<'a> {
+    endpoints: &'a [Arc<Endpoint>],
+    tried: Tried,
+    wanted: fn(&Endpoint) -> bool,
+}
+
+impl Candidates for Untried<'_> {
+    fn eligible(&self, index: usize) -> bool {
+        !self.tried.contains(index) && (self.wanted)(&self.endpoints[index])
+    }
+
+    fn in_flight(&self, index: usize) -> usize {
+        self.endpoints[index].in_flight()
+    }
+
+    /// Nobody starts slowly yet.
+    fn warmth(&self, _: usize) -> f64 {
+        1.0
     }
 }

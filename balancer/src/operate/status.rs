@@ -43,6 +43,8 @@ pub struct EndpointStatus {
     pub state: &'static str,
     /// Requests sent there and not answered yet.
     pub in_flight: usize,
+    /// Upgraded connections that lead there.
+    pub sockets: usize,
 }
 
 /// Every pool and endpoint.
@@ -59,6 +61,7 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
                 weight: settings.weight,
                 state: endpoint.state_name(),
                 in_flight: endpoint.in_flight(),
+                sockets: endpoint.sockets(),
             })
             .collect(),
     };

@@ -1,35 +1,54 @@
-//! The cookie that keeps a client on one endpoint: an opaque random value, hashed to a place on the ring.
-//! It names nobody and no address, and it decides nothing but where a request goes.
+//! The cookie that keeps a client on one endpoint: 128 random bits, signed, in URL-safe base64.
+//! It names nobody and no address, and decides nothing but where a request goes.
+//!
+//! One that we did not sign is ignored and replaced: who could choose the bits could choose the endpoint. The newest key
+//! signs, and all are believed. A cookie of an older key is renewed: the same bits, signed by the newest, so that its
+//! client stays where it is when the old key goes. The cookie says which key it was, so a request costs one HMAC, and one
+//! more when its cookie is renewed.
 
-use http::header;
-use pingora::http::RequestHeader;
+use data_encoding::BASE64URL_NOPAD;
+use http::HeaderMap;
 
+use super::hash_key;
 use crate::config;
-use crate::fleet::policy::ring_hash;
+use crate::config::affinity::{Key, MAC_BYTES};
+use crate::fleet::policy::hash;
 
-/// Hex digits of a value: 128 random bits.
-const VALUE_LENGTH: usize = 32;
+const ID_BYTES: usize = 16;
+/// The key's mark, the random bits, and their signature: they divide by three, so base64 leaves nothing over.
+const VALUE_BYTES: usize = 1 + ID_BYTES + MAC_BYTES;
+const VALUE_CHARACTERS: usize = VALUE_BYTES / 3 * 4;
 
-/// Where on the ring a request belongs.
-#[derive(Debug, Default)]
+type Id = [u8; ID_BYTES];
+
+/// Where a request belongs.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Affinity {
     /// The key to pick an endpoint with.
     pub key: u64,
-    /// The value to give to a client that came without one.
+    /// The cookie's value, for a client that came without one, or with one that is to be replaced.
     issued: Option<String>,
 }
 
 impl Affinity {
-    /// The request's own value; a new one when it has none, or one that is not ours.
-    pub fn of(request: &RequestHeader, settings: &config::Affinity) -> Self {
-        if let Some(value) = presented(request, &settings.cookie) {
-            return Self { key: ring_hash::hash(value), issued: None };
-        }
-        let value = format!("{:032x}", rand::random::<u128>());
-        Self { key: ring_hash::hash(value.as_bytes()), issued: Some(value) }
+    /// By something the request says anyway.
+    pub fn by_key(key: u64) -> Self {
+        Self { key, issued: None }
     }
 
-    /// The `Set-Cookie` for a new client.
+    /// By the request's own cookie; by a new one when it has none, or one that is not ours.
+    pub fn by_cookie(headers: &HeaderMap, settings: &config::Affinity) -> Self {
+        let mut values = hash_key::cookies(headers, &settings.cookie);
+        let value = values.find(|value| value.len() == VALUE_CHARACTERS);
+        if let Some((id, signer)) = value.and_then(|value| verify(value, &settings.keys)) {
+            let issued = (signer > 0).then(|| sign(&id, &settings.keys));
+            return Self { key: hash::hash(&id), issued };
+        }
+        let id: Id = rand::random();
+        Self { key: hash::hash(&id), issued: Some(sign(&id, &settings.keys)) }
+    }
+
+    /// The `Set-Cookie` for a client that is to come with another cookie than it did.
     pub fn set_cookie(&self, settings: &config::Affinity) -> Option<String> {
         let value = self.issued.as_ref()?;
         let secure = if settings.secure { "; Secure" } else { "" };
@@ -37,53 +56,116 @@ impl Affinity {
     }
 }
 
-/// The first well-formed value of our cookie.
-fn presented<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a [u8]> {
-    let headers = request.headers.get_all(header::COOKIE).iter();
-    let pairs = headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")).find(
-        |value| {
-            value.len() == VALUE_LENGTH
-                && value.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
-        },
-    )
+/// The value of a cookie, signed by the newest key.
+fn sign(id: &Id, keys: &[Key]) -> String {
+    let key = &keys[0];
+    let mut value = [key.mark(); VALUE_BYTES];
+    value[1..=ID_BYTES].copy_from_slice(id);
+    value[1 + ID_BYTES..].copy_from_slice(&key.sign(id));
+    BASE64URL_NOPAD.encode(&value)
+}
+
+/// The random bits of a value, and which key signed it.
+fn verify(value: &[u8], keys: &[Key]) -> Option<(Id, usize)> {
+    let mut bytes = [0; VALUE_BYTES];
+    BASE64URL_NOPAD.decode_mut(value, &mut bytes).ok()?;
+    let (mark, rest) = bytes.split_first()?;
+    let (id, mac) = rest.split_first_chunk::<ID_BYTES>()?;
+    let mac = mac.first_chunk::<MAC_BYTES>()?;
+    let signer = keys.iter().position(|key| key.mark() == *mark && key.signed(id, mac))?;
+    Some((*id, signer))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
-    const VALUE: &str = "0123456789abcdef0123456789abcdef";
+    const OLD: &[u8] = b"an old key";
+    const NEW: &[u8] = b"a new key";
 
-    fn of(cookie: Option<&str>) -> Affinity {
-        let mut request = RequestHeader::build("GET", b"/", None).expect("test request");
-        if let Some(cookie) = cookie {
-            request.append_header("cookie", cookie).expect("test header");
+    fn settings(keys: &[&[u8]]) -> config::Affinity {
+        let keys = keys.iter().map(|key| Key::new(key)).collect();
+        config::Affinity { cookie: "where".into(), secure: false, keys }
+    }
+
+    fn by_cookie(settings: &config::Affinity, cookie: &str) -> Affinity {
+        let mut headers = HeaderMap::new();
+        headers.append("cookie", HeaderValue::from_str(cookie).expect("test header"));
+        Affinity::by_cookie(&headers, settings)
+    }
+
+    fn issue(settings: &config::Affinity) -> (u64, String) {
+        let new = Affinity::by_cookie(&HeaderMap::new(), settings);
+        (new.key, new.issued.expect("a new client gets a cookie"))
+    }
+
+    #[test]
+    fn a_client_keeps_the_place_it_was_given_and_gets_no_second_cookie() {
+        let settings = settings(&[OLD]);
+        let (key, value) = issue(&settings);
+        assert_eq!(by_cookie(&settings, &format!("a=b; where={value}")), Affinity::by_key(key));
+        assert_eq!(by_cookie(&settings, &format!("where={value}; session=x")), Affinity::by_key(key));
+        assert_ne!(issue(&settings).0, key);
+    }
+
+    #[test]
+    fn what_we_did_not_sign_is_replaced() {
+        let ours = settings(&[NEW, OLD]);
+        let (key, value) = issue(&ours);
+        let foreign = issue(&settings(&[b"another key"])).1;
+        let mut wrong = vec![String::new(), "x".into(), "127.0.0.1:7101".into(), foreign, value[1..].into()];
+        wrong.push(format!("{value}A"));
+        wrong.push("-".repeat(VALUE_CHARACTERS));
+        wrong.push("!".repeat(VALUE_CHARACTERS));
+        for position in 0..value.len() {
+            let other = if value.as_bytes()[position] == b'A' { "B" } else { "A" };
+            let mut tampered = value.clone();
+            tampered.replace_range(position..=position, other);
+            wrong.push(tampered);
         }
-        Affinity::of(&request, &config::Affinity { cookie: "where".into(), secure: false })
-    }
-
-    #[test]
-    fn a_known_client_keeps_its_place_and_gets_no_cookie() {
-        let first = of(Some(&format!("a=b; where={VALUE}")));
-        let again = of(Some(&format!("where={VALUE}; session=x")));
-        assert_eq!(first.key, again.key);
-        assert!(first.issued.is_none());
-    }
-
-    #[test]
-    fn a_new_client_gets_the_value_it_was_placed_by() {
-        let fresh = of(None);
-        let value = fresh.issued.clone().expect("issued");
-        assert_eq!(of(Some(&format!("where={value}"))).key, fresh.key);
-    }
-
-    #[test]
-    fn what_is_not_ours_is_ignored() {
-        for wrong in
-            ["where=", "where=x", "where=0123", &format!("elsewhere={VALUE}"), &format!("where={VALUE}0")]
-        {
-            assert!(of(Some(wrong)).issued.is_some(), "{wrong} was taken");
+        for wrong in wrong {
+            let new = by_cookie(&ours, &format!("where={wrong}"));
+            assert!(new.issued.is_some_and(|issued| issued != wrong) && new.key != key, "{wrong} was taken");
         }
+        assert!(by_cookie(&ours, &format!("elsewhere={value}")).issued.is_some());
+    }
+
+    #[test]
+    fn one_of_another_kind_with_our_name_hides_nothing() {
+        let settings = settings(&[OLD]);
+        let (key, value) = issue(&settings);
+        assert_eq!(by_cookie(&settings, &format!("where=theirs; where={value}")), Affinity::by_key(key));
+    }
+
+    #[test]
+    fn nobody_moves_when_keys_are_rotated() {
+        let (before, during, after) = (settings(&[OLD]), settings(&[NEW, OLD]), settings(&[NEW]));
+        let (key, old) = issue(&before);
+        let renewed = by_cookie(&during, &format!("where={old}"));
+        assert_eq!(renewed.key, key);
+        let new = renewed.issued.expect("an old key's cookie is renewed");
+        assert_eq!(by_cookie(&during, &format!("where={new}")), Affinity::by_key(key));
+        assert_eq!(by_cookie(&after, &format!("where={new}")), Affinity::by_key(key));
+        assert_ne!(
+            by_cookie(&after, &format!("where={old}")).key,
+            key,
+            "the old key is not believed any more"
+        );
+    }
+
+    #[test]
+    fn it_is_kept_from_scripts_and_other_sites() {
+        let mut settings = settings(&[OLD]);
+        let new = Affinity::by_cookie(&HeaderMap::new(), &settings);
+        let written = new.set_cookie(&settings).expect("a new client gets a cookie");
+        assert!(
+            written.starts_with("where=") && written.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+            "{written}"
+        );
+        settings.secure = true;
+        assert!(new.set_cookie(&settings).is_some_and(|written| written.ends_with("; Secure")));
+        assert_eq!(Affinity::by_key(new.key).set_cookie(&settings), None);
     }
 }

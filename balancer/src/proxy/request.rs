@@ -28,7 +28,7 @@ pub struct Request {
     pub snapshot: Arc<Snapshot>,
     /// Its route, by index, once found.
     route: Option<usize>,
-    /// Where on the ring it belongs.
+    /// Where it belongs.
     pub affinity: Affinity,
     /// How its tries went.
     pub tries: Tries,

@@ -16,8 +16,19 @@ async fn owner(rig: &Rig, cookie: &str) -> String {
 
 #[tokio::test]
 async fn clients_stay_and_only_those_of_a_leaver_move() {
+    only_clients_of_a_leaver_move("ring_hash").await;
+}
+
+#[tokio::test]
+async fn in_a_table_as_on_a_ring_only_those_of_a_leaver_move() {
+    only_clients_of_a_leaver_move("maglev").await;
+}
+
+async fn only_clients_of_a_leaver_move(policy: &str) {
     let ups = [Upstream::start("a").await, Upstream::start("b").await, Upstream::start("c").await];
-    let rig = Rig::start(&config(&[&ups[0], &ups[1], &ups[2]])).await;
+    let policy = format!("[pools.main]\npolicy = \"{policy}\"\n");
+    let config = config(&[&ups[0], &ups[1], &ups[2]]).replace("[pools.main]\n", &policy);
+    let rig = Rig::start(&config).await;
     let mut before = HashMap::new();
     for _ in 0..CLIENTS {
         let first = rig.get("/who").await;
@@ -62,9 +73,50 @@ async fn the_cookie_is_opaque_and_a_wrong_one_is_replaced() {
         cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/")
     );
     assert!(!cookie.contains("127"), "{cookie}");
-    for wrong in ["affinity=", "affinity=127.0.0.1:80", "affinity=ZZZZ", "affinity"] {
+    let issued = answer.affinity_cookie().expect("a cookie for a new client");
+    let middle = issued.len() / 2;
+    let other = if issued.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let tampered = format!("{}{other}{}", &issued[..middle], &issued[middle + 1..]);
+    let unsigned = format!("affinity={}", "0123456789abcdef".repeat(2));
+    for wrong in ["affinity=", "affinity=127.0.0.1:80", "affinity=ZZZZ", "affinity", &tampered, &unsigned] {
         let answer = rig.get_with("/who", "cookie", wrong).await;
         assert_eq!(answer.status, 200);
-        assert!(answer.affinity_cookie().is_some_and(|cookie| cookie != wrong), "{wrong}");
+        assert!(
+            answer.affinity_cookie().is_some_and(|cookie| cookie != wrong && cookie != issued),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_keys_a_balancer_believes_no_other() {
+    let up = Upstream::start("a").await;
+    let (one, other) = (Rig::start(&config(&[&up])).await, Rig::start(&config(&[&up])).await);
+    let cookie = one.get("/who").await.affinity_cookie().expect("a cookie for a new client");
+    assert_eq!(one.get_with("/who", "cookie", &cookie).await.affinity_cookie(), None);
+    assert!(other.get_with("/who", "cookie", &cookie).await.affinity_cookie().is_some());
+}
+
+/// Two balancers share a key: the second stands for the first after its restart, and for another beside it.
+#[tokio::test]
+async fn a_client_stays_when_keys_are_rotated_and_the_balancer_is_restarted() {
+    let ups = [Upstream::start("a").await, Upstream::start("b").await, Upstream::start("c").await];
+    let config = config(&[&ups[0], &ups[1], &ups[2]]);
+    let with = async |keys: &str| Rig::start(&format!("[affinity]\nkeys = [{keys}]\n{config}")).await;
+    let (old, new) = (format!("\"{}\"", "old key ".repeat(4)), format!("\"{}\"", "new key ".repeat(4)));
+    let (before, restarted) = (with(&old).await, with(&old).await);
+    let (during, after) = (with(&format!("{new}, {old}")).await, with(&new).await);
+    for _ in 0..30 {
+        let first = before.get("/who").await;
+        let cookie = first.affinity_cookie().expect("a cookie for a new client");
+        let name = first.body.split(' ').next().expect("a name");
+        assert_eq!(owner(&restarted, &cookie).await, name);
+
+        let renewed = during.get_with("/who", "cookie", &cookie).await;
+        assert!(renewed.body.starts_with(name), "{name} became {}", renewed.body);
+        let renewed = renewed.affinity_cookie().expect("signed by the new key");
+        assert_eq!(owner(&during, &renewed).await, name);
+        assert_eq!(owner(&after, &renewed).await, name);
+        assert!(after.get_with("/who", "cookie", &cookie).await.affinity_cookie().is_some());
     }
 }

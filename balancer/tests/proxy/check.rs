@@ -142,6 +142,65 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
 }
 
 #[test]
+fn a_wrong_policy_key_or_part_to_hash_on_says_what_would_be_right() {
+    let pool = |keys: &str| format!("{ENDING}{keys}\n");
+    let route = |hash_on: &str| ENDING.replace("/**\"", &format!("/**\"\nhash_on = \"{hash_on}\""));
+    let affinity = |keys: &str| format!("[affinity]\nkeys = {keys}\n{ENDING}");
+    let cases = [
+        (pool("policy = \"fastest\""), ":6: key `pools.main.policy`", "`round_robin`"),
+        (
+            pool("load_factor = 1"),
+            ":6: key `pools.main.load_factor`: 1 is not a bound",
+            "such as 1.25, or 0 for none",
+        ),
+        (pool("load_factor = nan"), ":6: key `pools.main.load_factor`", "such as 1.25"),
+        (pool("load_factor = -0.5"), ":6: key `pools.main.load_factor`", "such as 1.25"),
+        (pool("load_factor = 101"), ":6: key `pools.main.load_factor`", "at most 100"),
+        (
+            pool("policy = \"round_robin\"\nload_factor = 2"),
+            ":7: key `pools.main.load_factor`: this policy does not hash",
+            "use `ring_hash` or `maglev`",
+        ),
+        (
+            pool("policy = \"least_request\"\nhash_on = \"client\""),
+            ":7: key `pools.main.hash_on`: the policy of the pool does not hash",
+            "remove it",
+        ),
+        (
+            pool("hash_on = \"header\""),
+            ":6: key `pools.main.hash_on`: `header` is nothing to hash on",
+            "`header:NAME`",
+        ),
+        (pool("hash_on = \"path:0\""), ":6: key `pools.main.hash_on`", "the first is `path:1`"),
+        (
+            route("cookie:a=b"),
+            ":3: key `routes.0.hash_on`: `a=b` is not the name of a cookie",
+            "`cookie:tenant`",
+        ),
+        (affinity("[\"too short\"]"), ":2: key `affinity.keys.0`", "openssl rand -hex 32"),
+        (affinity("7"), ":2: key `affinity.keys`", "expected a list of keys"),
+        (affinity(&format!("{:?}", vec!["x".repeat(32); 9])), ":2: key `affinity.keys`", "remove the oldest"),
+    ];
+    for (config, place, way_out) in cases {
+        let line = complaint(&config, &[]);
+        assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
+        assert!(!line.contains("too short"), "a key was shown: {line}");
+    }
+}
+
+#[test]
+fn keys_may_come_from_the_environment_with_commas_between() {
+    let variable = "MARQUEE_BALANCER__AFFINITY__KEYS";
+    let (one, other) = ("a".repeat(32), "b".repeat(32));
+    for keys in [one.clone(), format!("{one}, {other}"), format!("[{one:?}, {other:?}]")] {
+        let output = balancer(ENDING, &[(variable, &keys)], true);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let line = complaint(ENDING, &[(variable, &format!("{one},short"))]);
+    assert!(line.contains(&format!("environment variable {variable}")) && !line.contains("short,"), "{line}");
+}
+
+#[test]
 fn a_health_check_asks_for_a_path() {
     for wrong in ["/ready\\tz", "/ready z", "readyz", "*", "/readyz#now", "http://elsewhere/readyz", ""] {
         let line = complaint(&format!("{ENDING}[pools.main.health]\npath = \"{wrong}\"\n"), &[]);

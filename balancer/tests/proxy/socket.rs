@@ -19,15 +19,20 @@ const UPGRADES: usize = 1_000;
 /// Opened at the same time.
 const AT_ONCE: usize = 20;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn open(address: std::net::SocketAddr) -> Socket {
+    open_with(address, "x-forwarded-for", "9.9.9.9").await
+}
+
+/// With one header.
+pub(crate) async fn open_with(address: std::net::SocketAddr, name: &'static str, value: &str) -> Socket {
     let mut request = format!("ws://{address}/live/socket").into_client_request().expect("request");
-    request.headers_mut().insert("x-forwarded-for", "9.9.9.9".parse().expect("value"));
+    request.headers_mut().insert(name, value.parse().expect("value"));
     connect_async(request).await.expect("upgraded").0
 }
 
-async fn next(socket: &mut Socket) -> String {
+pub(crate) async fn next(socket: &mut Socket) -> String {
     socket.next().await.expect("open").expect("a frame").into_text().expect("text").to_string()
 }
 

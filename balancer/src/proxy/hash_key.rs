@@ -1,0 +1,136 @@
+//! What a request is placed by: the part of it that its route hashes on, or else its affinity cookie.
+//! A part that is missing or empty is no fault. Values are taken as they are written, not decoded, but for paths, which
+//! were decoded at the edge.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, header};
+
+use super::affinity::Affinity;
+use crate::config::{self, HashOn};
+use crate::fleet::policy::hash;
+
+/// A request, as far as it can say where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its decoded path.
+    pub path: &'a str,
+    /// What follows `?`.
+    pub query: Option<&'a str>,
+    /// Who sent it.
+    pub client: IpAddr,
+}
+
+/// Where the request belongs. Only a client that is placed by an affinity cookie ever gets one.
+pub fn affinity(hash_on: &HashOn, parts: Parts<'_>, settings: &config::Affinity) -> Affinity {
+    let key = match hash_on {
+        HashOn::Nothing => Some(0),
+        HashOn::Affinity => None,
+        HashOn::Client => Some(of_client(parts.client)),
+        HashOn::Cookie(name) => cookies(parts.headers, name).next().and_then(of_value),
+        HashOn::Header(name) => parts.headers.get(name).and_then(|value| of_value(value.as_bytes())),
+        HashOn::Query(name) => parts.query.and_then(|query| parameter(query, name)).and_then(of_value),
+        HashOn::Path(number) => parts.path.split('/').nth(*number).and_then(|part| of_value(part.as_bytes())),
+    };
+    key.map_or_else(|| Affinity::by_cookie(parts.headers, settings), Affinity::by_key)
+}
+
+fn of_value(value: &[u8]) -> Option<u64> {
+    (!value.is_empty()).then(|| hash::hash(value))
+}
+
+/// A client has the same key whether it came by IPv4 or by IPv4 in IPv6.
+fn of_client(client: IpAddr) -> u64 {
+    match client.to_canonical() {
+        IpAddr::V4(address) => hash::hash(&address.octets()),
+        IpAddr::V6(address) => hash::hash(&address.octets()),
+    }
+}
+
+/// The first value of a parameter.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a [u8]> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.as_bytes())
+}
+
+/// Every value of a cookie, in the order they came.
+pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let headers = headers.get_all(header::COOKIE).iter();
+    let pairs = headers.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::config::affinity::Key;
+
+    fn settings() -> config::Affinity {
+        config::Affinity { cookie: "a".into(), secure: false, keys: vec![Key::new(b"a key")] }
+    }
+
+    fn headers(written: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = written
+            .iter()
+            .map(|(name, value)| (name.parse().expect("name"), HeaderValue::from_static(value)));
+        pairs.collect()
+    }
+
+    fn affinity_of(hash_on: &str, headers: &HeaderMap, target: &str, client: &str) -> Affinity {
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let parts = Parts { headers, path, query, client: client.parse().expect("address") };
+        affinity(&HashOn::parse(hash_on).expect(hash_on), parts, &settings())
+    }
+
+    /// For one request with everything in it.
+    fn full(hash_on: &str) -> Affinity {
+        let headers = headers(&[("cookie", "x=1; tenant=blue; tenant=red"), ("x-tenant", "blue")]);
+        affinity_of(hash_on, &headers, "/api/blue/7?tenantx=1&tenant=blue&tenant=red", "10.1.2.3")
+    }
+
+    #[test]
+    fn every_source_gives_the_key_of_its_value_and_no_cookie() {
+        let of = |value: &[u8]| Affinity::by_key(hash::hash(value));
+        for hash_on in ["cookie:tenant", "header:X-Tenant", "query:tenant", "path:2"] {
+            assert_eq!(full(hash_on), of(b"blue"), "{hash_on}");
+        }
+        assert_eq!(full("client"), of(&[10, 1, 2, 3]));
+        assert_eq!(full("path:3"), of(b"7"));
+        assert!(full("affinity").set_cookie(&settings()).is_some());
+    }
+
+    #[test]
+    fn an_address_is_the_same_in_either_notation() {
+        let of = |client| affinity_of("client", &HeaderMap::new(), "/", client);
+        assert_eq!(of("10.1.2.3"), of("::ffff:10.1.2.3"));
+        assert_ne!(of("10.1.2.3"), of("10.1.2.4"));
+    }
+
+    #[test]
+    fn what_is_missing_or_empty_falls_back_to_the_affinity_cookie() {
+        let empty = headers(&[("cookie", "tenant="), ("x-tenant", "")]);
+        for hash_on in ["cookie:tenant", "header:x-tenant", "query:tenant", "path:2", "path:9"] {
+            for headers in [&HeaderMap::new(), &empty] {
+                let first = affinity_of(hash_on, headers, "/api/?tenant=", "10.1.2.3");
+                let cookie = first.set_cookie(&settings()).expect(hash_on);
+                let mut known = headers.clone();
+                known.append("cookie", HeaderValue::from_str(&cookie).expect("test header"));
+                let again = affinity_of(hash_on, &known, "/api/?tenant=", "10.1.2.3");
+                assert_eq!(again, Affinity::by_key(first.key), "{hash_on}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_that_does_not_hash_costs_nothing() {
+        let headers = HeaderMap::new();
+        let parts =
+            Parts { headers: &headers, path: "/", query: None, client: "::1".parse().expect("address") };
+        assert_eq!(affinity(&HashOn::Nothing, parts, &settings()), Affinity::default());
+    }
+}
