@@ -13,9 +13,9 @@ pub mod fleet;
 pub mod operate;
 pub mod proxy;
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
@@ -24,7 +24,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
-use tokio::net::TcpSocket;
+use tokio::sync::watch;
 
 use crate::cache::Cache;
 use crate::config::Config;
@@ -33,9 +33,11 @@ use crate::fleet::health::HealthChecks;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
+use crate::operate::handover::Sockets;
 use crate::operate::listener::Listener;
 use crate::operate::metrics::Metrics;
 use crate::operate::reload::{OnHangUp, Reload};
+use crate::operate::serving::Serving;
 use crate::operate::telemetry;
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
@@ -47,14 +49,26 @@ const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Time for threads to end after everything was drained, in seconds.
 const THREADS_END_SECONDS: u64 = 1;
 
-/// Runs until SIGTERM or SIGINT by the configuration in this file, which may change meanwhile; everything in flight has
-/// had its time when this returns.
-pub fn run(path: &Path, config: Config) -> anyhow::Result<()> {
+/// How this process comes to life.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// It takes over from one that runs.
+    pub upgrade: bool,
+    /// Where its id is written once it serves.
+    pub pid_file: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM, SIGINT or a successor by the configuration in this file, which may change meanwhile; everything in
+/// flight has had its time when this returns.
+pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let _telemetry = telemetry::start(&metrics).context("log")?;
-    for (key, address) in [("listen.public", config.listen.public), ("listen.admin", config.listen.admin)] {
-        probe(key, address)?;
-    }
+    let listen = &config.listen;
+    let mut sockets =
+        if start.upgrade { Sockets::inherit(listen.public)? } else { Sockets::first(listen.public) };
+    let public = sockets.open("listen.public", listen.public)?;
+    let admin = sockets.open("listen.admin", listen.admin)?;
+    let (predecessor, successor) = sockets.between();
     raise_open_files();
     let conf = server_conf(&config);
     let parts = Parts::new(path, config, metrics)?;
@@ -64,13 +78,27 @@ pub fn run(path: &Path, config: Config) -> anyhow::Result<()> {
     let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
     let checks = server.add_service(background_service("health", checks));
     server.add_service(background_service("reload", OnHangUp(parts.reload.clone())));
-    let public = server.add_service(parts.public(&server.configuration));
+    let public = server.add_service(parts.public(&server.configuration, public));
     public.add_dependency(&checks);
-    server.add_service(parts.admin());
+    let admin = server.add_service(parts.admin(admin));
+    if start.upgrade {
+        // Until then the old process answers there, and it is ready.
+        admin.add_dependency(&checks);
+    }
+    let (serving, in_service) = watch::channel(false);
+    let serving = Serving { predecessor: Mutex::new(predecessor), pid_file: start.pid_file, serving };
+    let serving = server.add_service(background_service("serving", serving));
+    serving.add_dependency(&public);
+    serving.add_dependency(&admin);
 
     let Config { listen, threads, .. } = &parts.config;
     tracing::info!(public = %listen.public, admin = %listen.admin, threads, "starting");
-    let signals = Signals { drain: parts.drain.clone(), fleet: parts.fleet.clone() };
+    let signals = Signals {
+        drain: parts.drain.clone(),
+        fleet: parts.fleet.clone(),
+        successor: Mutex::new(Some(successor)),
+        serving: in_service,
+    };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     parts.access_log.flush();
     Ok(())
@@ -104,7 +132,7 @@ impl Parts {
         })
     }
 
-    fn public(&self, conf: &Arc<ServerConf>) -> Listener<Timed<HttpProxy<Gateway>>> {
+    fn public(&self, conf: &Arc<ServerConf>, socket: OwnedFd) -> Listener<Timed<HttpProxy<Gateway>>> {
         let gateway = Gateway {
             fleet: self.fleet.clone(),
             cache: self.cache,
@@ -112,15 +140,20 @@ impl Parts {
             access_log: self.access_log.clone(),
             drain: self.drain.clone(),
         };
-        let timed = Timed { app: Arc::new(http_proxy(conf, gateway)), fleet: self.fleet.clone() };
+        let timed = Timed {
+            app: Arc::new(http_proxy(conf, gateway)),
+            fleet: self.fleet.clone(),
+            closed: self.drain.closed(),
+        };
         let mut service = Service::new("public".to_owned(), timed);
         service.threads = Some(self.config.threads);
         let buffer = L4BufferSettings::default().read(READ_BUFFER_BYTES);
         service.add_listener(ListenerConfig::tcp(self.config.listen.public.to_string()).l4_buffer(buffer));
-        Listener { service, closed: self.drain.closed() }
+        let sockets = vec![(self.config.listen.public.to_string(), socket)];
+        Listener { service, sockets, shut: self.drain.shut() }
     }
 
-    fn admin(&self) -> Service<Admin> {
+    fn admin(&self, socket: OwnedFd) -> Listener<Admin> {
         let admin = Admin {
             token: self.config.listen.admin_token.clone(),
             fleet: self.fleet.clone(),
@@ -132,7 +165,8 @@ impl Parts {
         let mut service = Service::new("admin".to_owned(), admin);
         service.threads = Some(1);
         service.add_tcp(&self.config.listen.admin.to_string());
-        service
+        let sockets = vec![(self.config.listen.admin.to_string(), socket)];
+        Listener { service, sockets, shut: self.drain.handed_over() }
     }
 }
 
@@ -142,19 +176,6 @@ fn raise_open_files() {
         Ok(open_files_max) => tracing::info!(open_files_max, "limit of open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
     }
-}
-
-/// Pingora would panic on an address it cannot bind, so it is tried first; without listening, so that no client
-/// connects to a listener that is about to go away.
-fn probe(key: &str, address: SocketAddr) -> anyhow::Result<()> {
-    let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)
-    };
-    bind().with_context(|| {
-        format!("key `{key}`: cannot listen on {address}; stop what uses it or choose another")
-    })
 }
 
 fn server_conf(config: &Config) -> ServerConf {

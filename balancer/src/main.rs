@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use balancer::Start;
 use balancer::config::Config;
 use clap::Parser;
 
@@ -19,6 +20,12 @@ struct Arguments {
     /// Read and validate the configuration, and exit.
     #[arg(long)]
     check: bool,
+    /// Take the listening sockets over from the balancer that runs with the same public address, which then drains and ends.
+    #[arg(long)]
+    upgrade: bool,
+    /// Write the process id to this file once requests are served.
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
     /// What to do.
     #[arg(value_enum, default_value = "serve")]
     command: Command,
@@ -48,5 +55,6 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("balancer: {} is valid", arguments.config.display());
         return Ok(());
     }
-    balancer::run(&arguments.config, config)
+    let start = Start { upgrade: arguments.upgrade, pid_file: arguments.pid_file.clone() };
+    balancer::run(&arguments.config, config, start)
 }

@@ -4,9 +4,11 @@
 pub mod access_log;
 pub mod admin;
 pub mod drain;
+pub mod handover;
 pub mod lines;
 pub mod listener;
 pub mod metrics;
 pub mod reload;
+pub mod serving;
 pub mod status;
 pub mod telemetry;

@@ -32,6 +32,8 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use self::answer::Problem;
 use self::request::{Heard, OpenUpgrade, Request};
+use self::tunnel::Tunnel;
+use self::tunnel::leave::Leave;
 use crate::cache::status::Outcome;
 use crate::cache::{Cache, key};
 use crate::config;
@@ -128,7 +130,13 @@ impl ProxyHttp for Gateway {
         let mut peer = peer(&pool, index, read);
         if session.is_upgrade_req() {
             let settings = &pool.settings;
-            let tunnel = upgrade::prepare(&mut peer, settings.connect, read, settings.write);
+            let leave = Leave {
+                endpoint: pool.endpoints[index].left_alone(),
+                process: self.drain.shut(),
+                spread: request.config().edge.drain_sockets,
+            };
+            let tunnel = Tunnel::new(settings.write, leave);
+            upgrade::prepare(&mut peer, settings.connect, read, tunnel.clone());
             request.tries.tunnel = Some(tunnel);
         }
         Ok(Box::new(peer))
@@ -237,11 +245,26 @@ impl ProxyHttp for Gateway {
         response.remove_header("proxy-connection");
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             open_tunnel(session, request);
-            request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open));
+            request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
             request.tries.endpoint.iter_mut().for_each(Busy::upgraded);
             request.in_flight = None;
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        request: &mut Request,
+    ) -> Result<Option<Duration>> {
+        if let (Some(tunnel), Some(bytes)) = (&request.tries.tunnel, body)
+            && tunnel.is_open()
+        {
+            tunnel.follow(bytes);
+        }
+        Ok(None)
     }
 
     fn response_cache_filter(

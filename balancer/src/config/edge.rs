@@ -40,6 +40,8 @@ pub(super) struct Written {
     drain_notice_seconds: u64,
     /// After that, requests in flight get this many seconds to end.
     drain_seconds: u64,
+    /// Open sockets are told to leave one after the other, over this many seconds of those.
+    drain_sockets_seconds: u64,
 }
 
 impl Default for Written {
@@ -56,6 +58,7 @@ impl Default for Written {
             keepalive_seconds: 75,
             drain_notice_seconds: 2,
             drain_seconds: 10,
+            drain_sockets_seconds: 5,
         }
     }
 }
@@ -83,6 +86,8 @@ pub struct Edge {
     pub drain_notice: Duration,
     /// Time after that for requests in flight to end.
     pub drain: Duration,
+    /// Time of that over which open sockets are told to leave, so that their clients do not come back in one instant.
+    pub drain_sockets: Duration,
 }
 
 impl Edge {
@@ -112,7 +117,13 @@ impl Written {
             keepalive: reader.seconds(&at("keepalive_seconds"), self.keepalive_seconds)?,
             drain_notice: reader.seconds_or_none(&at("drain_notice_seconds"), self.drain_notice_seconds)?,
             drain: reader.seconds_or_none(&at("drain_seconds"), self.drain_seconds)?,
+            drain_sockets: self.drain_sockets(reader)?,
         })
+    }
+
+    fn drain_sockets(&self, reader: &Reader<'_>) -> Result<Duration, ConfigError> {
+        let seconds = self.drain_sockets_seconds.min(self.drain_seconds);
+        reader.seconds_or_none(&["edge", "drain_sockets_seconds"], seconds)
     }
 
     fn trusted(&self, reader: &Reader<'_>) -> Result<Vec<IpNet>, ConfigError> {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 /// What the checks have found so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -75,6 +77,8 @@ pub struct Endpoint {
     serving: AtomicBool,
     /// Somebody wants it to be left alone.
     draining: AtomicBool,
+    /// The same, for those who wait for it.
+    left_alone: watch::Sender<bool>,
     in_flight: AtomicUsize,
     sockets: AtomicUsize,
 }
@@ -88,6 +92,7 @@ impl Endpoint {
             state: Mutex::new(State::Unproven),
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
+            left_alone: watch::Sender::new(false),
             in_flight: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
         }
@@ -115,7 +120,13 @@ impl Endpoint {
 
     /// Leaves it alone from now on, or no longer; what it is working on ends there. Returns whether that changed anything.
     pub fn set_draining(&self, draining: bool) -> bool {
+        self.left_alone.send_replace(draining);
         self.draining.swap(draining, Ordering::Relaxed) != draining
+    }
+
+    /// Becomes true when it is to be left alone.
+    pub fn left_alone(&self) -> watch::Receiver<bool> {
+        self.left_alone.subscribe()
     }
 
     /// Records one check; the new state when it began or stopped serving, or was decided for the first time.

@@ -1,48 +1,70 @@
-//! The way down: stop being ready; after a notice, let nobody in; let requests end; then stop.
+//! The way down, of two kinds.
 //!
-//! From the first moment every answer says that its connection closes, and after the notice the listener and the
-//! connections that wait for a next request close too, so that what is in flight comes to an end under any load.
-//! Open sockets are not waited for: their services tell them to move, and they may live for hours.
+//! After a signal: stop being ready; after a notice, let nobody in; let requests end; then stop. After a handover the sockets
+//! that let connections in belong to somebody else already, so it begins with letting nobody in, and the notice comes after that.
+//!
+//! From the first moment every answer says that its connection closes, and after the notice the connections that wait for a next
+//! request close too, so that what is in flight comes to an end under any load. Open sockets are told to leave when nobody is let
+//! in any more, one after the other; neither they nor requests are waited for beyond the deadline.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::handover::{Successor, TakenOver};
 use crate::fleet::Fleet;
 
-/// How often requests in flight are counted while waiting for the last one.
+/// How often what is left is counted while waiting for the last one.
 const POLL: Duration = Duration::from_millis(10);
 /// Counts in a row that must find none: a fifth of a second, in which whoever was let in last may still ask.
 const CALM_POLLS: u32 = 20;
 
-/// Whether the process is going down, and how many requests it still owes an answer.
+/// Whether the process is going down, and what it still owes.
 #[derive(Debug, Default)]
 pub struct Drain {
     draining: AtomicBool,
+    shut: watch::Sender<bool>,
     closed: watch::Sender<bool>,
+    handed_over: watch::Sender<bool>,
     in_flight: AtomicUsize,
+    sockets: AtomicUsize,
 }
 
 impl Drain {
-    /// Whether a signal to stop has come.
+    /// Whether it is going down.
     pub fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Becomes true when nobody is let in any more.
+    /// Becomes true when nobody is let in any more, and open sockets have to leave.
+    pub fn shut(&self) -> ShutdownWatch {
+        self.shut.subscribe()
+    }
+
+    /// Becomes true when connections that wait for a next request are closed.
     pub fn closed(&self) -> ShutdownWatch {
         self.closed.subscribe()
+    }
+
+    /// Becomes true when another process answers for this one.
+    pub fn handed_over(&self) -> ShutdownWatch {
+        self.handed_over.subscribe()
     }
 
     /// Requests in flight.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Open sockets.
+    pub fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
     }
 
     /// Counts a request until the guard is dropped.
@@ -51,10 +73,16 @@ impl Drain {
         InFlight(self.clone())
     }
 
+    /// Counts a socket until the guard is dropped.
+    pub fn open_socket(self: &Arc<Self>) -> OpenSocket {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+        OpenSocket(self.clone())
+    }
+
     async fn settled(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
         let mut calm = Calm::default();
-        while !calm.reached(self.in_flight()) && Instant::now() < end {
+        while !calm.reached(self.in_flight() + self.sockets()) && Instant::now() < end {
             tokio::time::sleep(POLL).await;
         }
     }
@@ -68,8 +96,8 @@ struct Calm {
 
 impl Calm {
     /// Whether it has been long enough, after one more count.
-    fn reached(&mut self, in_flight: usize) -> bool {
-        self.polls = if in_flight == 0 { self.polls + 1 } else { 0 };
+    fn reached(&mut self, left: usize) -> bool {
+        self.polls = if left == 0 { self.polls + 1 } else { 0 };
         self.polls >= CALM_POLLS
     }
 }
@@ -84,12 +112,26 @@ impl Drop for InFlight {
     }
 }
 
-/// Tells the server to stop after SIGTERM or SIGINT, once the last request has ended or time is up.
+/// One open socket.
+#[derive(Debug)]
+pub struct OpenSocket(Arc<Drain>);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the server to stop after SIGTERM, SIGINT or a handover, once the last request has ended or time is up.
 pub struct Signals {
     /// What to watch while going down.
     pub drain: Arc<Drain>,
-    /// Says how long requests are let in after the signal, and the longest wait for those in flight after that.
+    /// Says how long requests are let in after the signal, and the longest wait for what is left after that.
     pub fleet: Arc<Fleet>,
+    /// Who may take over, and the sockets for it; none once the way down has begun.
+    pub successor: Mutex<Option<Successor>>,
+    /// Becomes true when this process lets connections in: there is nothing to hand over before that.
+    pub serving: watch::Receiver<bool>,
 }
 
 #[async_trait]
@@ -101,30 +143,62 @@ impl ShutdownSignalWatch for Signals {
             tracing::error!("no signal handler could be installed, stopping");
             return ShutdownSignal::FastShutdown;
         };
+        let successor = self.successor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken_over = tokio::select! {
+            () = either(&mut terminate, &mut interrupt) => None,
+            taken_over = self.taken_over(successor.as_ref()) => Some(taken_over),
+        };
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tokio::select! {
-            () = self.go_down() => {}
+            () = self.go_down(successor, taken_over) => {}
             // A second signal is somebody who does not want to wait.
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = either(&mut terminate, &mut interrupt) => {}
         }
-        tracing::info!(in_flight = self.drain.in_flight(), "stopping");
+        tracing::info!(in_flight = self.drain.in_flight(), sockets = self.drain.sockets(), "stopping");
         ShutdownSignal::GracefulTerminate
     }
 }
 
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
 impl Signals {
-    async fn go_down(&self) {
-        self.drain.draining.store(true, Ordering::Relaxed);
-        tracing::info!(in_flight = self.drain.in_flight(), "draining");
-        let config = self.fleet.snapshot().config.clone();
-        tokio::time::sleep(config.edge.drain_notice).await;
-        self.drain.closed.send_replace(true);
-        tracing::info!(in_flight = self.drain.in_flight(), "closed");
-        self.drain.settled(config.edge.drain).await;
+    async fn taken_over(&self, successor: Option<&Successor>) -> TakenOver {
+        let serving = self.serving.clone().wait_for(|serving| *serving).await.is_ok();
+        match successor.filter(|_| serving) {
+            Some(successor) => successor.ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn go_down(&self, successor: Option<Successor>, taken_over: Option<TakenOver>) {
+        let drain = &self.drain;
+        let edge = self.fleet.snapshot().config.edge.clone();
+        tracing::info!(in_flight = drain.in_flight(), taken_over = taken_over.is_some(), "draining");
+        if let Some(taken_over) = taken_over {
+            // Who asks whether this address is ready is to hear it from the new process.
+            drain.handed_over.send_replace(true);
+            self.shut(successor);
+            drain.draining.store(true, Ordering::Relaxed);
+            drop(taken_over);
+            tokio::time::sleep(edge.drain_notice).await;
+        } else {
+            drain.draining.store(true, Ordering::Relaxed);
+            tokio::time::sleep(edge.drain_notice).await;
+            self.shut(successor);
+        }
+        drain.closed.send_replace(true);
+        tracing::info!(in_flight = drain.in_flight(), sockets = drain.sockets(), "closed");
+        drain.settled(edge.drain).await;
+    }
+
+    /// Nobody is let in any more. The services close their sockets, so ours must not be the last that are open.
+    fn shut(&self, successor: Option<Successor>) {
+        drop(successor);
+        self.drain.shut.send_replace(true);
     }
 }
 

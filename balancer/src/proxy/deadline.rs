@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 use super::lent;
 use crate::fleet::Fleet;
 
+/// Longer than it takes to notice that something was read.
+const LAST_WORD: Duration = Duration::from_millis(10);
+
 tokio::task_local! {
     static ARRIVED: Arc<Notify>;
 }
@@ -35,6 +38,8 @@ pub struct Timed<A> {
     pub app: Arc<A>,
     /// Says how long a connection may stay idle between requests, and how long a header may take.
     pub fleet: Arc<Fleet>,
+    /// Becomes true when connections that wait for a next request are closed.
+    pub closed: ShutdownWatch,
 }
 
 #[async_trait]
@@ -49,7 +54,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         let reused = context.is_some();
         session.set_connection_user_context(context);
         let arrived = Arc::new(Notify::new());
-        let patience = self.patience(reused, shutdown.clone());
+        let patience = self.patience(reused, self.closed.clone());
         tokio::select! {
             biased;
             done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
@@ -76,7 +81,7 @@ impl<A> Timed<A> {
         let idle = if reused { keepalive } else { Duration::ZERO };
         tokio::select! {
             () = tokio::time::sleep(header + idle) => {}
-            _ = closed.wait_for(|closed| *closed), if reused => {}
+            () = last_word(&mut closed), if reused => {}
         }
     }
 
@@ -84,6 +89,13 @@ impl<A> Timed<A> {
         let edge = &self.fleet.snapshot().config.edge;
         (edge.header, edge.keepalive)
     }
+}
+
+/// Ends a moment after the connections are to be closed: a request that has arrived by then is read before.
+async fn last_word(closed: &mut ShutdownWatch) {
+    // An error means that nobody is left who could say so, and then the process ends.
+    let _ = closed.wait_for(|closed| *closed).await;
+    tokio::time::sleep(LAST_WORD).await;
 }
 
 /// Ends when patience does; never when the header has arrived before.

@@ -13,7 +13,7 @@ use crate::config::{Config, Route};
 use crate::fleet::Snapshot;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
-use crate::operate::drain::InFlight;
+use crate::operate::drain::{InFlight, OpenSocket};
 
 /// The label of requests that have no route.
 const NO_ROUTE: &str = "none";
@@ -144,14 +144,14 @@ impl Request {
     }
 }
 
-/// One open upgraded connection, for the gauge.
-pub struct OpenUpgrade(IntGauge);
+/// One open upgraded connection, for the gauge and for the way down.
+pub struct OpenUpgrade(IntGauge, #[expect(dead_code, reason = "it counts until it is dropped")] OpenSocket);
 
 impl OpenUpgrade {
     /// Counts it until dropped.
-    pub fn new(gauge: &IntGauge) -> Self {
+    pub fn new(gauge: &IntGauge, open: OpenSocket) -> Self {
         gauge.inc();
-        Self(gauge.clone())
+        Self(gauge.clone(), open)
     }
 }
 

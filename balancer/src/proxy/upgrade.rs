@@ -44,17 +44,14 @@ pub fn ignore_other_protocols(request: &mut RequestHeader) {
     }
 }
 
-/// Makes a peer fit for one upgrade request, and returns its tunnel, closed; until it is opened the upstream may be
-/// silent for so long.
-pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration, write: Duration) -> Tunnel {
-    let tunnel = Tunnel::new(write);
+/// Makes a peer fit for one upgrade request; until its tunnel is opened the upstream may be silent for so long.
+pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration, tunnel: Tunnel) {
     // A connection is found again only by its own group; ordinary ones are in group 0.
     peer.group_key = rand::random_range(1..=u64::MAX);
     peer.options.idle_timeout = Some(Duration::ZERO);
     peer.options.read_timeout = None;
-    let connect = Connect { timeout: connect, silence_max, tunnel: tunnel.clone() };
+    let connect = Connect { timeout: connect, silence_max, tunnel };
     peer.options.custom_l4 = Some(Arc::new(connect));
-    tunnel
 }
 
 #[derive(Debug)]

@@ -14,4 +14,6 @@ mod rig;
 mod routing;
 mod shutdown;
 mod socket;
+mod socket_close;
+mod upgrade_binary;
 mod upstream;

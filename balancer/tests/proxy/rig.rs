@@ -30,7 +30,7 @@ pub(crate) struct Rig {
 pub(crate) fn config(upstreams: &[&Upstream]) -> String {
     format!(
         "{}\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[[routes]]\nmatch = \"/cached/**\"\npool = \"main\"\ncache = true\n{}",
-        "[edge]\ndrain_notice_seconds = 0\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
+        "[edge]\ndrain_notice_seconds = 0\ndrain_sockets_seconds = 0\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
         pool("main", upstreams)
     )
 }
@@ -160,9 +160,68 @@ impl Rig {
         assert!(status.expect("kill").success());
     }
 
+    /// Another balancer that takes over, or tries to, with the configuration in this file of its directory.
+    pub(crate) fn successor(&self, file: &str) -> Successor {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("successor-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let said = self.directory.join(format!("{name}.log"));
+        let pid_file = self.directory.join(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
+        command
+            .arg("--config")
+            .arg(self.directory.join(file))
+            .arg("--upgrade")
+            .arg("--pid-file")
+            .arg(&pid_file);
+        command.env_remove("RUST_LOG").stdout(Stdio::null()).kill_on_drop(true);
+        let child = command.stderr(std::fs::File::create(&said).expect("log")).spawn().expect("it starts");
+        Successor { child, pid_file, said }
+    }
+
+    /// Another balancer takes over, and this one ends.
+    pub(crate) async fn upgrade(&mut self) {
+        let successor = self.successor("balancer.toml");
+        self.until("the new one serves", || async { successor.serves() }).await;
+        assert_eq!(self.exit_code().await, Some(0), "{}", self.stderr());
+        self.child = successor.child;
+    }
+
+    /// Writes a file beside its configuration, made from that.
+    pub(crate) fn write(&self, file: &str, change: impl FnOnce(String) -> String) {
+        let config = std::fs::read_to_string(self.directory.join("balancer.toml")).expect("a file");
+        std::fs::write(self.directory.join(file), change(config)).expect("written");
+    }
+
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
         let exit = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         exit.expect("the balancer ends").expect("waited").code()
+    }
+}
+
+/// One that is to take over.
+pub(crate) struct Successor {
+    pub(crate) child: Child,
+    pid_file: PathBuf,
+    said: PathBuf,
+}
+
+impl Successor {
+    /// Whether it has said so.
+    pub(crate) fn serves(&self) -> bool {
+        let pid = self.child.id().map(|pid| format!("{pid}\n"));
+        std::fs::read_to_string(&self.pid_file).ok() == pid && pid.is_some()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).expect("its log")
+    }
+
+    /// How it ended, and its last words.
+    pub(crate) async fn failed(mut self) -> String {
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("waited");
+        assert!(!status.success());
+        self.said()
     }
 }
 

@@ -40,8 +40,9 @@ async fn a_request_in_flight_is_answered_first() {
     assert_eq!(rig.exit_code().await, Some(0), "{}", rig.stderr());
 }
 
+/// It is told to leave and does not hear it.
 #[tokio::test]
-async fn an_open_socket_is_not_waited_for() {
+async fn a_socket_whose_client_is_deaf_is_not_waited_for() {
     let up = Upstream::start("a").await;
     let mut rig = Rig::start(&patient(&up)).await;
     let url = format!("ws://{}/socket", rig.public);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::stream::SplitSink;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -16,8 +17,11 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
@@ -48,6 +52,7 @@ struct Shared {
     unready: AtomicBool,
     probes: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
+    closes: Mutex<Vec<u16>>,
 }
 
 impl Upstream {
@@ -76,6 +81,11 @@ impl Upstream {
 
     pub(crate) fn probes(&self) -> usize {
         self.shared.probes.load(Ordering::Relaxed)
+    }
+
+    /// The codes with which its sockets were closed by their clients, in good order.
+    pub(crate) fn closes(&self) -> Vec<u16> {
+        self.shared.closes.lock().expect("lock").clone()
     }
 
     /// What it was asked, probes apart.
@@ -115,7 +125,7 @@ async fn answer(
     }
     if path.ends_with("/socket") {
         remember(&shared, &request, Bytes::new());
-        return Ok(upgrade(request, &shared.name));
+        return Ok(upgrade(request, shared));
     }
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| "body")?.to_bytes();
@@ -176,21 +186,17 @@ fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// Greets with its name and then echoes.
-fn upgrade(mut request: Request<Incoming>, name: &str) -> Response<Full<Bytes>> {
+type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+fn upgrade(mut request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
     let key = request.headers().get("sec-websocket-key").map(|key| derive_accept_key(key.as_bytes()));
     let Some(accept) = key else { return plain(StatusCode::BAD_REQUEST, "no key") };
     let upgraded = hyper::upgrade::on(&mut request);
-    let name = name.to_owned();
     tokio::spawn(async move {
         let Ok(stream) = upgraded.await else { return };
-        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
-        let mut open = socket.send(name.into()).await.is_ok();
-        while open {
-            open = match socket.next().await {
-                Some(Ok(message)) if !message.is_close() => socket.send(message).await.is_ok(),
-                _ => false,
-            };
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
+        if let Some(code) = talk(socket, &shared.name).await {
+            shared.closes.lock().expect("lock").push(code);
         }
     });
     let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
@@ -200,4 +206,43 @@ fn upgrade(mut request: Request<Incoming>, name: &str) -> Response<Full<Bytes>> 
         response.headers_mut().insert(name, HeaderValue::from_str(value).expect("value"));
     }
     response
+}
+
+/// Greets with its name and then echoes; asked to flood, it sends messages in fragments for as long as it is open. Returns the
+/// code with which the client closed.
+async fn talk(socket: Socket, name: &str) -> Option<u16> {
+    let (mut to, mut from) = socket.split();
+    to.send(name.into()).await.ok()?;
+    let mut flood = false;
+    loop {
+        let message = if flood { from.next().now_or_never() } else { Some(from.next().await) };
+        match message {
+            None => fragments(&mut to).await?,
+            Some(message) => match message?.ok()? {
+                Message::Close(frame) => {
+                    // The answer to it is sent by asking for more.
+                    while from.next().await.is_some() {}
+                    return frame.map(|frame| frame.code.into());
+                }
+                Message::Text(text) if text == "flood" => flood = true,
+                message => to.send(message).await.ok()?,
+            },
+        }
+    }
+}
+
+/// Bytes of a fragment, more than the balancer reads at once, and fragments of a message.
+pub(crate) const FRAGMENT_BYTES: usize = 20_001;
+pub(crate) const FRAGMENTS: usize = 3;
+
+/// One message.
+async fn fragments(to: &mut SplitSink<Socket, Message>) -> Option<()> {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for number in 0..FRAGMENTS {
+        let kind = if number == 0 { Data::Binary } else { Data::Continue };
+        let payload = vec![number as u8; FRAGMENT_BYTES];
+        let frame = Frame::message(payload, OpCode::Data(kind), number + 1 == FRAGMENTS);
+        to.send(Message::Frame(frame)).await.ok()?;
+    }
+    Some(())
 }

@@ -1,0 +1,48 @@
+//! The moment from which this process lets connections in: its predecessor is relieved, and whoever started it is told.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use tokio::sync::watch;
+
+use super::handover::Predecessor;
+
+/// Runs once, when all listeners are open.
+pub struct Serving {
+    /// Who had the sockets before.
+    pub predecessor: Mutex<Option<Predecessor>>,
+    /// Where the process id is written then.
+    pub pid_file: Option<PathBuf>,
+    /// Becomes true then.
+    pub serving: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl BackgroundService for Serving {
+    async fn start(&self, _: ShutdownWatch) {
+        let predecessor = self.predecessor.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(predecessor) = predecessor {
+            match predecessor.relieve().await {
+                Ok(()) => tracing::info!("took over from the process that ran before"),
+                // It has the sockets all the same.
+                Err(error) => tracing::warn!(%error, "the process that ran before does not answer"),
+            }
+        }
+        self.serving.send_replace(true);
+        if let Some(file) = &self.pid_file
+            && let Err(error) = write_pid(file)
+        {
+            tracing::error!(%error, file = %file.display(), "the process id cannot be written");
+        }
+    }
+}
+
+/// In one piece: who reads it finds the old one or the new one.
+fn write_pid(file: &std::path::Path) -> std::io::Result<()> {
+    let own = file.with_added_extension(std::process::id().to_string());
+    std::fs::write(&own, format!("{}\n", std::process::id()))?;
+    std::fs::rename(&own, file)
+}
