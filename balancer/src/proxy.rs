@@ -81,7 +81,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
-        match self.admit(session, request) {
+        match admit(session, request) {
             Ok(Admitted::ToRoute) => Ok(false),
             Ok(Admitted::Healthy) => {
                 answer::json(session, r#"{"status":"ok"}"#, &request.identity.request_id).await?;
@@ -153,7 +153,7 @@ impl ProxyHttp for Gateway {
             self.take_out(request);
         }
         // Nothing was sent, so this costs the pool nothing and needs no budget.
-        let again = request.tries.count < self.attempts_max(request);
+        let again = request.tries.count < request.attempts_max();
         if again {
             self.count_retry(request, "connect");
         }
@@ -317,7 +317,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         request: &mut Request,
     ) -> FailToProxy {
-        let problem = self.problem_of(session, error, request);
+        let problem = failure::problem_of(session, error, request);
         let error_code = problem.as_ref().map_or(0, |problem| problem.status.as_u16());
         if let Some(problem) = problem {
             session.set_keepalive(None);
@@ -339,7 +339,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         self.observe(session, request);
         let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
-        let line = self.access_log.enabled().then(|| self.line(session, error, request));
+        let line = self.access_log.enabled().then(|| report::line(session, error, request));
         match (tunnel, line) {
             (Some(tunnel), line) => {
                 let line = line.and_then(|line| line.open());
@@ -368,29 +368,29 @@ impl Gateway {
             session.set_keepalive(Some(edge.keepalive.as_secs()));
         }
     }
+}
 
-    /// Everything that can refuse a request before any endpoint hears of it.
-    fn admit(&self, session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
-        let snapshot = request.snapshot.clone();
-        edge::check(session, &snapshot.config.edge)?;
-        let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
-        if path == HEALTH_PATH {
-            let unavailable = status::pools_unavailable(&snapshot);
-            return if unavailable.is_empty() {
-                Ok(Admitted::Healthy)
-            } else {
-                Err(Problem::pools_unavailable(&unavailable))
-            };
-        }
-        let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
-        let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
-        edge::check_length(header, route.body_bytes_max)?;
-        request.set_route(index);
-        let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
-        let parts = hash_key::Parts { headers, path: &path, query, client };
-        request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
-        Ok(Admitted::ToRoute)
+/// Everything that can refuse a request before any endpoint hears of it.
+fn admit(session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
+    let snapshot = request.snapshot.clone();
+    edge::check(session, &snapshot.config.edge)?;
+    let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
+    if path == HEALTH_PATH {
+        let unavailable = status::pools_unavailable(&snapshot);
+        return if unavailable.is_empty() {
+            Ok(Admitted::Healthy)
+        } else {
+            Err(Problem::pools_unavailable(&unavailable))
+        };
     }
+    let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
+    let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
+    edge::check_length(header, route.body_bytes_max)?;
+    request.set_route(index);
+    let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
+    let parts = hash_key::Parts { headers, path: &path, query, client };
+    request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
+    Ok(Admitted::ToRoute)
 }
 
 /// The endpoint agreed to an upgrade. Both connections go over into the tunnel as soon as Pingora has passed that on.

@@ -15,32 +15,16 @@ impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
     pub(super) fn may_send_again(&self, session: &Session, error: &Error, request: &Request) -> bool {
         *error.esource() == ErrorSource::Upstream
-            && self.may_be_sent_again(session, request)
+            && may_be_sent_again(session, request)
             && self.withdraw(request)
     }
 
     /// Whether a request that an endpoint answered with 503 goes to another one: that one may have what the first one lacks. Where
     /// there is none, the client gets the first one's own answer, which knows best when to come back.
     pub(super) fn another_may_be_able(&self, session: &Session, request: &Request) -> bool {
-        self.may_be_sent_again(session, request)
+        may_be_sent_again(session, request)
             && request.pool().is_some_and(|pool| pool.another_serves(request.tries.tried))
             && self.withdraw(request)
-    }
-
-    fn may_be_sent_again(&self, session: &Session, request: &Request) -> bool {
-        let failure = Failure {
-            repeatable: request.tries.repeatable,
-            answer_begun: request.tries.heard == Heard::Answer || session.response_written().is_some(),
-            body_kept: !session.as_ref().retry_buffer_truncated(),
-            attempts: request.tries.count,
-        };
-        retry::may_send_again(failure, self.attempts_max(request))
-    }
-
-    /// No endpoint has a request twice, so there are never more tries than endpoints.
-    pub(super) fn attempts_max(&self, request: &Request) -> usize {
-        let endpoints = request.pool().map_or(0, |pool| pool.endpoints.len());
-        request.config().retry.attempts_max.min(endpoints)
     }
 
     /// A refused connect takes its endpoint out at once.
@@ -68,35 +52,43 @@ impl Gateway {
     pub(super) fn count_retry(&self, request: &Request, reason: &str) {
         self.metrics.retries.with_label_values(&[request.pool_name(), reason]).inc();
     }
+}
 
-    /// The answer an error amounts to; none when the client is gone or already has an answer.
-    pub(super) fn problem_of(&self, session: &Session, error: &Error, request: &Request) -> Option<Problem> {
-        if session.response_written().is_some_and(|response| !response.status.is_informational()) {
-            return None;
-        }
-        Some(match (error.etype(), error.esource()) {
-            (ErrorType::HTTPStatus(413), _) => {
-                Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
-            }
-            (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
-            (
-                ErrorType::ReadError
-                | ErrorType::WriteError
-                | ErrorType::WriteTimedout
-                | ErrorType::ConnectionClosed,
-                ErrorSource::Downstream,
-            ) => return None,
-            (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
-            (_, ErrorSource::Upstream) if timed_out(error) && request.tries.sent => {
-                Problem::upstream_timeout()
-            }
-            (_, ErrorSource::Upstream) if !request.tries.sent || request.tries.repeatable => {
-                Problem::upstream_unavailable()
-            }
-            (_, ErrorSource::Upstream) => Problem::upstream_failed(),
-            (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
-        })
+fn may_be_sent_again(session: &Session, request: &Request) -> bool {
+    let failure = Failure {
+        repeatable: request.tries.repeatable,
+        answer_begun: request.tries.heard == Heard::Answer || session.response_written().is_some(),
+        body_kept: !session.as_ref().retry_buffer_truncated(),
+        attempts: request.tries.count,
+    };
+    retry::may_send_again(failure, request.attempts_max())
+}
+
+/// The answer an error amounts to; none when the client is gone or already has an answer.
+pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) -> Option<Problem> {
+    if session.response_written().is_some_and(|response| !response.status.is_informational()) {
+        return None;
     }
+    Some(match (error.etype(), error.esource()) {
+        (ErrorType::HTTPStatus(413), _) => {
+            Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
+        }
+        (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
+        (
+            ErrorType::ReadError
+            | ErrorType::WriteError
+            | ErrorType::WriteTimedout
+            | ErrorType::ConnectionClosed,
+            ErrorSource::Downstream,
+        ) => return None,
+        (_, ErrorSource::Downstream) => Problem::bad_request("the request cannot be read"),
+        (_, ErrorSource::Upstream) if timed_out(error) && request.tries.sent => Problem::upstream_timeout(),
+        (_, ErrorSource::Upstream) if !request.tries.sent || request.tries.repeatable => {
+            Problem::upstream_unavailable()
+        }
+        (_, ErrorSource::Upstream) => Problem::upstream_failed(),
+        (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
+    })
 }
 
 /// Whether time ran out, by Pingora's clock or by that of the connection.

@@ -37,35 +37,30 @@ impl Gateway {
             }
         })
     }
+}
 
-    /// Describes it.
-    pub(super) fn line<'a>(
-        &'a self,
-        session: &'a Session,
-        error: Option<&Error>,
-        request: &'a Request,
-    ) -> Line<'a> {
-        let header = session.req_header();
-        let duration = request.started.elapsed();
-        let began =
-            jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
-        Line {
-            time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
-            request_id: &request.identity.request_id,
-            trace_id: &request.identity.trace.trace_id,
-            client: request.identity.client.to_string(),
-            method: header.method.as_str(),
-            path: header.uri.path(),
-            route: request.route_name(),
-            pool: request.pool_name(),
-            endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
-            status: session.response_written().map_or(0, |response| response.status.as_u16()),
-            bytes: session.body_bytes_sent(),
-            duration_ms: milliseconds(duration),
-            upstream_ms: request.tries.first_byte_ms,
-            retries: request.tries.count.saturating_sub(1),
-            cache: request.cache.map(Outcome::name),
-            error: error.map(ToString::to_string),
-        }
+/// Describes it.
+pub(super) fn line<'a>(session: &'a Session, error: Option<&Error>, request: &'a Request) -> Line<'a> {
+    let header = session.req_header();
+    let duration = request.started.elapsed();
+    let began =
+        jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
+    Line {
+        time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
+        request_id: &request.identity.request_id,
+        trace_id: &request.identity.trace.trace_id,
+        client: request.identity.client.to_string(),
+        method: header.method.as_str(),
+        path: header.uri.path(),
+        route: request.route_name(),
+        pool: request.pool_name(),
+        endpoint: request.tries.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str()),
+        status: session.response_written().map_or(0, |response| response.status.as_u16()),
+        bytes: session.body_bytes_sent(),
+        duration_ms: milliseconds(duration),
+        upstream_ms: request.tries.first_byte_ms,
+        retries: request.tries.count.saturating_sub(1),
+        cache: request.cache.map(Outcome::name),
+        error: error.map(ToString::to_string),
     }
 }

@@ -124,6 +124,12 @@ impl Request {
         self.pool().map_or(NO_ROUTE, |pool| pool.settings.name.as_str())
     }
 
+    /// No endpoint has it twice, so there are never more tries than endpoints.
+    pub fn attempts_max(&self) -> usize {
+        let endpoints = self.pool().map_or(0, |pool| pool.endpoints.len());
+        self.config().retry.attempts_max.min(endpoints)
+    }
+
     /// The request goes to this endpoint now.
     pub fn begin_try(&mut self, index: usize, pool: &Pool) {
         self.tries.tried = self.tries.tried.with(index);

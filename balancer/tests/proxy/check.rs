@@ -131,6 +131,11 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
             ":3: key `listen.admin`",
             "another port",
         ),
+        (
+            "[listen]\nadmin = \"0.0.0.0:8081\"\n".to_owned() + ENDING,
+            "key `listen.admin_token`",
+            "set a token or listen on 127.0.0.1",
+        ),
         ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
         ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
         (String::new(), "key `pools`", "add [pools.NAME]"),

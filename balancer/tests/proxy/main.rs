@@ -9,6 +9,7 @@ mod hash_on;
 mod health;
 mod paths;
 mod policy;
+mod reload;
 mod retry;
 mod rig;
 mod routing;

@@ -23,6 +23,8 @@ pub(crate) struct Rig {
     pub(crate) admin: SocketAddr,
     pub(crate) client: reqwest::Client,
     directory: PathBuf,
+    /// What its file ends with, whatever the test writes.
+    ending: String,
     child: Child,
 }
 
@@ -63,6 +65,15 @@ impl Rig {
         Self::start_in(directory(), config, "enabled = false", talkative).await
     }
 
+    /// Its admin listener asks for this token.
+    pub(crate) async fn start_with_token(config: &str, token: &str) -> Self {
+        let directory = directory();
+        let with_token = |command: &mut Command| {
+            command.env("MARQUEE_BALANCER__LISTEN__ADMIN_TOKEN", token);
+        };
+        Self::start_in(directory, config, "enabled = false", with_token).await
+    }
+
     async fn start_in(
         directory: PathBuf,
         config: &str,
@@ -70,14 +81,18 @@ impl Rig {
         adjust: impl FnOnce(&mut Command),
     ) -> Self {
         let (public, admin) = (free_address(), free_address());
-        let listen =
-            format!("[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[access_log]\n{access_log}\n");
+        let environment = [
+            ("MARQUEE_BALANCER__LISTEN__PUBLIC", public.to_string()),
+            ("MARQUEE_BALANCER__LISTEN__ADMIN", admin.to_string()),
+        ];
         let file = directory.join("balancer.toml");
-        std::fs::write(&file, format!("{listen}{config}")).expect("config written");
+        let ending = format!("\n[access_log]\n{access_log}\n");
+        std::fs::write(&file, format!("{config}{ending}")).expect("config written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
         command
             .arg("--config")
             .arg(&file)
+            .envs(environment)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.join("stderr.log")).expect("log"))
@@ -85,9 +100,15 @@ impl Rig {
         adjust(&mut command);
         let child = command.spawn().expect("balancer starts");
         let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("client");
-        let rig = Self { public, admin, client, directory, child };
+        let rig = Self { public, admin, client, directory, ending, child };
         rig.until("the public listener is open", || async { TcpStream::connect(public).await.is_ok() }).await;
         rig
+    }
+
+    /// Writes another configuration into its file.
+    pub(crate) fn write_config(&self, config: &str) {
+        let file = self.directory.join("balancer.toml");
+        std::fs::write(file, format!("{config}{}", self.ending)).expect("config written");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
