@@ -81,18 +81,14 @@ impl Rig {
         adjust: impl FnOnce(&mut Command),
     ) -> Self {
         let (public, admin) = (free_address(), free_address());
-        let environment = [
-            ("MARQUEE_BALANCER__LISTEN__PUBLIC", public.to_string()),
-            ("MARQUEE_BALANCER__LISTEN__ADMIN", admin.to_string()),
-        ];
         let file = directory.join("balancer.toml");
-        let ending = format!("\n[access_log]\n{access_log}\n");
+        let listen = format!("\n[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n");
+        let ending = format!("{listen}[access_log]\n{access_log}\n");
         std::fs::write(&file, format!("{config}{ending}")).expect("config written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_balancer"));
         command
             .arg("--config")
             .arg(&file)
-            .envs(environment)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(directory.join("stderr.log")).expect("log"))
