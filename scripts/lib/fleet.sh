@@ -3,6 +3,9 @@
 
 services=(catalog-1 catalog-2 reservations-1 reservations-2 waitlist-1 waitlist-2 cache-warmer)
 
+# The balancer before an upgrade, under this name, until it has ended what it began.
+succeeded=balancer-before
+
 # port_of NAME → REPLY: where it listens.
 port_of() {
   case $1 in

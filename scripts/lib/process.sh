@@ -19,12 +19,24 @@ identity() {
   fi
 }
 
-# running NAME → REPLY: its pid; fails when the process that was started under this name is gone.
+# running NAME → REPLY: its pid; fails when the process that was started under this name, or has succeeded it, is gone.
 running() {
-  local pid id file=$run_dir/pids/$1
-  { read -r pid <"$file.pid" && read -r id <"$file.id"; } 2>/dev/null || return 1
-  identity "$pid" && [[ $REPLY == "$id" ]] || return 1
-  REPLY=$pid
+  local pid again id ids file=$run_dir/pids/$1
+  { read -r pid <"$file.pid"; } 2>/dev/null || return 1
+  while true; do
+    { mapfile -t ids <"$file.id"; } 2>/dev/null || return 1
+    identity "$pid" || REPLY=gone
+    for id in "${ids[@]}"; do
+      if [[ $REPLY == "$id" && $id != gone ]]; then
+        REPLY=$pid
+        return 0
+      fi
+    done
+    # Between one look and the other it may have been succeeded.
+    { read -r again <"$file.pid"; } 2>/dev/null || return 1
+    if [[ $again == "$pid" ]]; then return 1; fi
+    pid=$again
+  done
 }
 
 # in_own_session COMMAND…: the command in place of this subshell, out of reach of the terminal's Ctrl-C: we stop things
@@ -60,6 +72,19 @@ record() {
   # It may be gone already; then no identity ever matches, and that is right.
   identity "$2" || REPLY=gone
   printf '%s\n' "$REPLY" >"$file.id"
+}
+
+# succeed NAME PID: from here on that process goes by this name. Whoever looks meanwhile finds the one or the other running.
+succeed() {
+  local file=$run_dir/pids/$1 id
+  identity "$2" || REPLY=gone
+  id=$REPLY
+  { cat "$file.id" && printf '%s\n' "$id"; } >"$file.id.new"
+  mv -f "$file.id.new" "$file.id"
+  printf '%s\n' "$2" >"$file.pid.new"
+  mv -f "$file.pid.new" "$file.pid"
+  printf '%s\n' "$id" >"$file.id.new"
+  mv -f "$file.id.new" "$file.id"
 }
 
 # forget NAME: it is stopped.

@@ -69,6 +69,8 @@ tell_death() {
   read -r pid <"$run_dir/pids/$name.pid"
   wait "$pid" 2>/dev/null || status=$?
   why="ended with exit code $status"
+  # One that scripts/upgrade has started is not our child: nobody tells us how it ended.
+  if ((status == 127)); then why="ended"; fi
   if ((status > 128)); then why="was killed by SIG$(kill -l $((status - 128)) 2>/dev/null || echo "NAL $((status - 128))")"; fi
   if [[ -e $run_dir/down/$name ]]; then why+=" and is kept down"; fi
   event "$name" "(pid $pid) $why; its last lines:"
@@ -92,7 +94,7 @@ stop_all() {
   trap '' INT TERM HUP
   record_starting
   stop_step
-  stop_processes TERM "$stop_seconds_max" balancer
+  stop_processes TERM "$stop_seconds_max" balancer "$succeeded"
   stop_processes TERM "$stop_seconds_max" "${services[@]}"
   stop_processes TERM 10 redis
   # SIGINT is Postgres' fast shutdown: it ends the sessions and writes everything down.
@@ -102,7 +104,7 @@ stop_all() {
 # stop_orphans: what a run that was killed has left behind.
 stop_orphans() {
   local name found=""
-  for name in "$step" balancer "${services[@]}" redis postgres; do
+  for name in "$step" balancer "$succeeded" "${services[@]}" redis postgres; do
     if running "$name"; then found+="${found:+, }$name (pid $REPLY)"; else forget "$name"; fi
   done
   if [[ -n $found ]]; then
