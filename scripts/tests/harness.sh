@@ -70,6 +70,8 @@ ended() { ! kill -0 "$1" 2>/dev/null; }
 # start_run [ARGUMENT…]: in the background, until it is ready. Perl gives it back the SIGINT that a shell takes from what it
 # starts in the background.
 start_run() {
+  # What the run before has said must not be taken for this one's.
+  : >"$out"
   MARQUEE_RUN_DIR=$run_dir perl -e '$SIG{INT} = $SIG{HUP} = "DEFAULT"; exec @ARGV' \
     "$root/scripts/run" --port "$port" --service-ports "$base" "$@" >"$out" 2>&1 </dev/null &
   run_pid=$!
