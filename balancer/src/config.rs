@@ -5,6 +5,7 @@
 pub mod access_log;
 pub mod affinity;
 pub mod cache;
+pub mod discovery;
 pub mod edge;
 pub mod endpoint;
 pub mod hash_on;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 pub use self::access_log::AccessLog;
 pub use self::affinity::Affinity;
 pub use self::cache::Cache;
+pub use self::discovery::Discovery;
 pub use self::edge::Edge;
 pub use self::endpoint::{ENDPOINTS_PER_POOL_MAX, Endpoint};
 pub use self::hash_on::HashOn;

@@ -2,11 +2,13 @@
 //! A request keeps the snapshot it began with. It must not know requests or cookies; a request comes here as a hash key.
 
 pub mod budget;
+pub mod discovery;
 pub mod endpoint;
 pub mod health;
 pub mod policy;
 pub mod pool;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -22,6 +24,8 @@ pub struct Fleet {
     /// Held while the next snapshot is made from the current one.
     writing: Mutex<()>,
     changes: watch::Sender<()>,
+    /// Everybody who was there at the start has been checked once.
+    checked: AtomicBool,
 }
 
 /// What one request is decided with.
@@ -39,6 +43,7 @@ impl Fleet {
             current: ArcSwap::from_pointee(Snapshot::new(Arc::new(config), &[])),
             writing: Mutex::default(),
             changes: watch::Sender::default(),
+            checked: AtomicBool::default(),
         }
     }
 
@@ -54,20 +59,40 @@ impl Fleet {
         self.publish(Snapshot::new(Arc::new(config), &old.pools));
     }
 
-    /// Takes over the endpoints that were found for a pool; those that stay keep their state.
-    pub fn found(&self, pool: &str, endpoints: Vec<config::Endpoint>) {
+    /// Takes over the endpoints that were found for a pool; those that stay keep their state. Returns those it had when
+    /// that is a change. Nothing happens when the pool is looked for elsewhere by now.
+    pub fn found(
+        &self,
+        pool: &str,
+        source: &config::Discovery,
+        endpoints: &[config::Endpoint],
+    ) -> Option<Vec<config::Endpoint>> {
         let _writing = self.write();
         let old = self.snapshot();
-        let renewed = |known: &Arc<Pool>| {
-            if known.settings.name == pool { known.with_endpoints(endpoints.clone()) } else { known.clone() }
-        };
-        let pools = old.pools.iter().map(renewed).collect();
+        let known = old.pool(pool).filter(|known| known.settings.discovery == *source)?;
+        if known.settings.endpoints == endpoints {
+            return None;
+        }
+        let renewed = known.with_endpoints(endpoints.to_vec());
+        let swap = |one: &Arc<Pool>| if Arc::ptr_eq(one, known) { renewed.clone() } else { one.clone() };
+        let pools = old.pools.iter().map(swap).collect();
         self.publish(Snapshot { config: old.config.clone(), pools });
+        Some(known.settings.endpoints.clone())
     }
 
     /// Hears of every new snapshot.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
+    }
+
+    /// Whether the first round of checks is over.
+    pub fn checked(&self) -> bool {
+        self.checked.load(Ordering::Relaxed)
+    }
+
+    /// The first round of checks is over.
+    pub fn set_checked(&self) {
+        self.checked.store(true, Ordering::Relaxed);
     }
 
     fn write(&self) -> MutexGuard<'_, ()> {

@@ -29,6 +29,8 @@ use tokio::sync::watch;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::fleet::Fleet;
+use crate::fleet::discovery::Discovery;
+use crate::fleet::discovery::journal::Journal;
 use crate::fleet::health::HealthChecks;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
@@ -77,6 +79,7 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
 
     let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
     let checks = server.add_service(background_service("health", checks));
+    checks.add_dependency(server.add_service(background_service("discovery", parts.discovery())));
     server.add_service(background_service("reload", OnHangUp(parts.reload.clone())));
     let public = server.add_service(parts.public(&server.configuration, public));
     public.add_dependency(&checks);
@@ -109,6 +112,7 @@ struct Parts {
     /// As it was at the start: where it listens, and with how many threads.
     config: Config,
     fleet: Arc<Fleet>,
+    journal: Arc<Journal>,
     reload: Arc<Reload>,
     cache: Cache,
     metrics: Arc<Metrics>,
@@ -124,12 +128,17 @@ impl Parts {
         Ok(Self {
             reload: Arc::new(Reload::new(path.to_owned(), fleet.clone(), metrics.clone())),
             fleet,
+            journal: Arc::default(),
             cache: Cache::new(config.cache),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
             metrics,
             config,
         })
+    }
+
+    fn discovery(&self) -> Discovery {
+        Discovery::new(self.fleet.clone(), self.metrics.clone(), self.journal.clone())
     }
 
     fn public(&self, conf: &Arc<ServerConf>, socket: OwnedFd) -> Listener<Timed<HttpProxy<Gateway>>> {
@@ -157,6 +166,7 @@ impl Parts {
         let admin = Admin {
             token: self.config.listen.admin_token.clone(),
             fleet: self.fleet.clone(),
+            journal: self.journal.clone(),
             reload: self.reload.clone(),
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
@@ -179,8 +189,11 @@ fn raise_open_files() {
 }
 
 fn server_conf(config: &Config) -> ServerConf {
-    let idle_connections =
-        config.pools.iter().map(|pool| pool.idle_connections_max * pool.endpoints.len()).sum();
+    let endpoints = |pool: &config::Pool| match pool.discovery {
+        config::Discovery::Static => pool.endpoints.len(),
+        config::Discovery::Dns(_) | config::Discovery::File(_) => config::ENDPOINTS_PER_POOL_MAX,
+    };
+    let idle_connections = config.pools.iter().map(|pool| pool.idle_connections_max * endpoints(pool)).sum();
     ServerConf {
         threads: 1,
         max_retries: TRIES_MAX,

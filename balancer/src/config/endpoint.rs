@@ -1,12 +1,14 @@
 //! One endpoint as written: `"127.0.0.1:7101"`, or `{ address = "127.0.0.1:7101", weight = 2 }`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor, value::MapAccessDeserializer};
 
 use super::ConfigError;
 use super::reader::Reader;
+use super::source::Source;
 
 /// Endpoints of one pool: a request remembers those it tried in one machine word.
 pub const ENDPOINTS_PER_POOL_MAX: usize = 64;
@@ -20,6 +22,20 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its share relative to the others.
     pub weight: u32,
+}
+
+/// The endpoints that a file of their own lists under the key `endpoints`.
+pub fn from_file(path: &Path, text: String) -> Result<Vec<Endpoint>, ConfigError> {
+    let source = Source::new(path, text, []);
+    let file: File = source.parse()?;
+    read_all(&Reader { source: &source }, &["endpoints"], &file.endpoints)
+}
+
+/// Such a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    endpoints: Vec<Written>,
 }
 
 /// All endpoints of a pool.

@@ -1,9 +1,11 @@
 //! `[pools.NAME]`: endpoints that can answer the same requests, and how they are used.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::discovery::{self, Discovery};
 use super::endpoint::{self, Endpoint};
 use super::hash_on::{self, HashOn};
 use super::health::{self, Health};
@@ -18,8 +20,10 @@ pub const IDLE_CONNECTIONS_MAX: usize = 16_384;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
-    /// Who can serve.
-    endpoints: Vec<endpoint::Written>,
+    /// Who can serve; or else `dns` or `file`, which say where to look for them.
+    endpoints: Option<Vec<endpoint::Written>>,
+    dns: Option<discovery::WrittenDns>,
+    file: Option<PathBuf>,
     /// How one of them is chosen.
     #[serde(default)]
     policy: policy::Name,
@@ -68,7 +72,9 @@ fn idle_connections_max() -> usize {
 pub struct Pool {
     /// Its name in metrics and logs.
     pub name: String,
-    /// Its endpoints.
+    /// Where its endpoints come from.
+    pub discovery: Discovery,
+    /// Its endpoints, as far as they are known.
     pub endpoints: Vec<Endpoint>,
     /// How one of them is chosen.
     pub policy: Policy,
@@ -86,6 +92,17 @@ pub struct Pool {
     pub health: Health,
 }
 
+impl Pool {
+    /// These settings where these endpoints were known before: they stay until a look-up has found others.
+    #[must_use]
+    pub fn knowing(mut self, endpoints: &[Endpoint]) -> Self {
+        if self.discovery != Discovery::Static {
+            self.endpoints = endpoints.to_vec();
+        }
+        self
+    }
+}
+
 /// All pools, in the order of their names.
 pub(super) fn read_all(reader: &Reader<'_>, file: &File) -> Result<Vec<Pool>, ConfigError> {
     if file.pools.is_empty() {
@@ -98,11 +115,13 @@ impl Written {
     fn read(&self, reader: &Reader<'_>, name: &str) -> Result<Pool, ConfigError> {
         let at = |key| ["pools", name, key];
         reader.milliseconds(&at("read_ms"), self.read_ms)?;
+        let (discovery, endpoints) = self.endpoints(reader, name)?;
         let policy = policy::read(reader, name, self.policy, self.load_factor)?;
         let hash_on = self.hash_on.as_deref();
         Ok(Pool {
             name: name.to_owned(),
-            endpoints: endpoint::read_all(reader, &at("endpoints"), &self.endpoints)?,
+            discovery,
+            endpoints,
             policy,
             hash_on: hash_on::read(reader, &at("hash_on"), hash_on, policy, &HashOn::Affinity)?,
             connect: reader.milliseconds(&at("connect_ms"), self.connect_ms)?,
@@ -115,5 +134,22 @@ impl Written {
             )?,
             health: self.health.read(reader, name)?,
         })
+    }
+
+    /// Where the endpoints come from, and those that are known already.
+    fn endpoints(&self, reader: &Reader<'_>, name: &str) -> Result<(Discovery, Vec<Endpoint>), ConfigError> {
+        match (&self.endpoints, &self.dns, &self.file) {
+            (Some(written), None, None) => {
+                let endpoints = endpoint::read_all(reader, &["pools", name, "endpoints"], written)?;
+                Ok((Discovery::Static, endpoints))
+            }
+            (None, Some(dns), None) => Ok((Discovery::Dns(dns.read(reader, name)?), Vec::new())),
+            (None, None, Some(path)) => Ok((Discovery::File(path.clone()), Vec::new())),
+            (None, None, None) => {
+                let message = "nobody can serve; add `endpoints`, or `dns` or `file` that says where to look";
+                reader.wrong(&["pools", name], message)
+            }
+            _ => reader.wrong(&["pools", name], "more than one of `endpoints`, `dns` and `file`; keep one"),
+        }
     }
 }

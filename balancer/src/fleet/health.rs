@@ -38,6 +38,7 @@ impl BackgroundService for HealthChecks {
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
         let mut changes = self.fleet.changes();
         self.first_round().await;
+        self.fleet.set_checked();
         ready.notify_ready();
         let mut schedules = Schedules::default();
         loop {
@@ -78,6 +79,7 @@ type Whom = (String, String);
 
 struct Schedule {
     pool: Arc<Pool>,
+    endpoint: Arc<Endpoint>,
     /// Dropped, it ends.
     _checks: JoinSet<()>,
 }
@@ -88,7 +90,7 @@ impl Schedules {
         let mut kept = HashMap::new();
         for (pool, endpoint) in everyone(snapshot) {
             let whom = (pool.settings.name.clone(), endpoint.name.clone());
-            let same = self.0.remove(&whom).filter(|schedule| Arc::ptr_eq(&schedule.pool, &pool));
+            let same = self.0.remove(&whom).filter(|schedule| schedule.fits(&pool, &endpoint));
             kept.insert(whom, same.unwrap_or_else(|| Schedule::start(pool, endpoint, metrics.clone())));
         }
         let gone = self.0.keys().filter(|whom| !kept.contains_key(*whom));
@@ -100,8 +102,14 @@ impl Schedules {
 impl Schedule {
     fn start(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Metrics>) -> Self {
         let mut checks = JoinSet::new();
-        checks.spawn(keep_checking(pool.clone(), endpoint, metrics));
-        Self { pool, _checks: checks }
+        checks.spawn(keep_checking(pool.clone(), endpoint.clone(), metrics));
+        Self { pool, endpoint, _checks: checks }
+    }
+
+    /// Whether it may go on although the pool has changed: begun anew at every change of a list that keeps changing, a
+    /// check would never be due.
+    fn fits(&self, pool: &Pool, endpoint: &Arc<Endpoint>) -> bool {
+        Arc::ptr_eq(&self.endpoint, endpoint) && self.pool.settings.health == pool.settings.health
     }
 }
 

@@ -43,19 +43,17 @@ impl Pool {
         let Some(before) = before else {
             return Arc::new(Self::new(settings.clone(), &[], Arc::new(Budget::new(retry))));
         };
-        if before.settings == *settings && before.budget.settings() == retry {
+        let settings = settings.clone().knowing(&before.settings.endpoints);
+        if before.settings == settings && before.budget.settings() == retry {
             return before.clone();
         }
         let same_budget = before.budget.settings() == retry;
         let budget = if same_budget { before.budget.clone() } else { Arc::new(Budget::new(retry)) };
-        Arc::new(Self::new(settings.clone(), &before.endpoints, budget))
+        Arc::new(Self::new(settings, &before.endpoints, budget))
     }
 
     /// The same pool with other endpoints.
-    pub fn with_endpoints(self: &Arc<Self>, endpoints: Vec<config::Endpoint>) -> Arc<Self> {
-        if self.settings.endpoints == endpoints {
-            return self.clone();
-        }
+    pub fn with_endpoints(&self, endpoints: Vec<config::Endpoint>) -> Arc<Self> {
         let settings = config::Pool { endpoints, ..self.settings.clone() };
         Arc::new(Self::new(settings, &self.endpoints, self.budget.clone()))
     }

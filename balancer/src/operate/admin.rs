@@ -21,7 +21,7 @@ use super::reload::Reload;
 use super::status::{self, Status};
 use crate::cache::Cache;
 use crate::fleet::Fleet;
-use crate::fleet::endpoint::State;
+use crate::fleet::discovery::journal::Journal;
 
 /// What the pages are made from.
 pub struct Admin {
@@ -29,6 +29,8 @@ pub struct Admin {
     pub token: Option<String>,
     /// The configuration and the endpoints.
     pub fleet: Arc<Fleet>,
+    /// How look-ups of endpoints go.
+    pub journal: Arc<Journal>,
     /// The way to another configuration.
     pub reload: Arc<Reload>,
     /// The metrics.
@@ -87,7 +89,7 @@ impl Admin {
 
     fn status(&self) -> Response<Vec<u8>> {
         let status = Status {
-            pools: status::pools(&self.fleet.snapshot()),
+            pools: status::pools(&self.fleet.snapshot(), &self.journal),
             draining: self.drain.draining(),
             requests_in_flight: self.drain.in_flight(),
             reload: self.reload.last(),
@@ -100,9 +102,7 @@ impl Admin {
         if self.drain.draining() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
-        let snapshot = self.fleet.snapshot();
-        let mut endpoints = snapshot.pools.iter().flat_map(|pool| &pool.endpoints);
-        if endpoints.any(|endpoint| endpoint.state() == State::Unproven) {
+        if !self.fleet.checked() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "checking endpoints\n");
         }
         text(StatusCode::OK, "ok\n")

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub access_log_dropped: IntCounter,
     /// Lines of the process's own log dropped because the writer was behind or could not write.
     pub log_dropped: IntCounter,
+    /// Look-ups of a pool's endpoints, by pool and result.
+    pub discovery_updates: IntCounterVec,
     /// Reloads of the configuration, by result.
     pub reloads: IntCounterVec,
     /// When the configuration that runs was taken over, in seconds since 1970.
@@ -51,6 +53,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// All metrics at zero, in a registry of their own.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("marquee_balancer".into()), None)?;
         let metrics = Self {
@@ -104,6 +107,12 @@ impl Metrics {
                 &registry,
                 "log_dropped_total",
                 "Lines of the process's own log dropped because the writer was behind or could not write.",
+            )?,
+            discovery_updates: counters(
+                &registry,
+                "discovery_updates_total",
+                "Look-ups of a pool's endpoints.",
+                &["pool", "result"],
             )?,
             reloads: counters(&registry, "reloads_total", "Reloads of the configuration.", &["result"])?,
             config_loaded_at: real_gauge(

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::reload::LastReload;
+use crate::config::{self, Discovery};
 use crate::fleet::Snapshot;
+use crate::fleet::discovery::journal::Journal;
 use crate::fleet::pool::Pool;
 
 /// The answer to `GET /status`.
@@ -28,8 +30,22 @@ pub struct PoolStatus {
     pub name: String,
     /// Endpoints that can serve.
     pub serving: usize,
+    /// How its endpoints are looked up, where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoveryStatus>,
     /// All of them.
     pub endpoints: Vec<EndpointStatus>,
+}
+
+/// How it goes with looking for a pool's endpoints.
+#[derive(Debug, Serialize)]
+pub struct DiscoveryStatus {
+    /// Where.
+    pub source: String,
+    /// How long ago they were last found; nothing when they never were.
+    pub age_seconds: Option<u64>,
+    /// Why the last look-up failed.
+    pub error: Option<String>,
 }
 
 /// One endpoint.
@@ -48,10 +64,11 @@ pub struct EndpointStatus {
 }
 
 /// Every pool and endpoint.
-pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
+pub fn pools(snapshot: &Snapshot, journal: &Journal) -> Vec<PoolStatus> {
     let describe = |pool: &Arc<Pool>| PoolStatus {
         name: pool.settings.name.clone(),
         serving: pool.serving(),
+        discovery: discovery(&pool.settings, journal),
         endpoints: pool
             .endpoints
             .iter()
@@ -66,6 +83,18 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
             .collect(),
     };
     snapshot.pools.iter().map(describe).collect()
+}
+
+fn discovery(pool: &config::Pool, journal: &Journal) -> Option<DiscoveryStatus> {
+    if pool.discovery == Discovery::Static {
+        return None;
+    }
+    let entry = journal.of(&pool.name).unwrap_or_default();
+    Some(DiscoveryStatus {
+        source: pool.discovery.to_string(),
+        age_seconds: entry.found_at.map(|at| at.elapsed().as_secs()),
+        error: entry.error,
+    })
 }
 
 /// Names of the pools in which nobody can serve.

@@ -137,6 +137,33 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
             "set a token or listen on 127.0.0.1",
         ),
         ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
+        (
+            found("").replace("file = \"x\"", ""),
+            ":4: key `pools.main`",
+            "add `endpoints`, or `dns` or `file`",
+        ),
+        (found("endpoints = [\"127.0.0.1:1\"]"), ":4: key `pools.main`", "keep one"),
+        (found("dns = { name = \"a.test\", port = 1 }"), ":4: key `pools.main`", "keep one"),
+        (dns("name = \"a.test\""), ":5: key `pools.main.dns.port`", "say where the instances listen"),
+        (dns("name = \"a.test\", port = 0"), ":5: key `pools.main.dns.port`", "1 or more"),
+        (dns("name = \"a.test\", port = 1, kind = \"srv\""), ":5: key `pools.main.dns.port`", "remove it"),
+        (dns("name = \"10.0.0.1\", port = 1"), ":5: key `pools.main.dns.name`", "write it in `endpoints`"),
+        (dns("name = \"a..test\", port = 1"), ":5: key `pools.main.dns.name`", "catalog.internal"),
+        (
+            dns("name = \"a.test\", port = 1, server = \"ns.test\""),
+            ":5: key `pools.main.dns.server`",
+            "ip:port",
+        ),
+        (
+            dns("name = \"a.test\", port = 1, ttl = 1"),
+            ":5: key `pools.main.dns`: unknown field `ttl`",
+            "expected one of",
+        ),
+        (
+            dns("name = \"a.test\", port = 1, refresh_seconds = 0"),
+            ":5: key `pools.main.dns.refresh_seconds`",
+            "1 or more",
+        ),
         ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
         (String::new(), "key `pools`", "add [pools.NAME]"),
     ];
@@ -144,6 +171,18 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         let line = complaint(&config, &[]);
         assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
     }
+}
+
+/// With a pool that is looked up in a file, and besides as this line says.
+fn found(line: &str) -> String {
+    let (before, _) = ENDING.split_once("endpoints").expect("a pool with endpoints");
+    format!("{before}file = \"x\"\n{line}\n")
+}
+
+/// With a pool that is looked up in DNS.
+fn dns(keys: &str) -> String {
+    let (before, _) = ENDING.split_once("endpoints").expect("a pool with endpoints");
+    format!("{before}dns = {{ {keys} }}\n")
 }
 
 #[test]

@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -46,13 +47,14 @@ pub(crate) struct Upstream {
     running: JoinSet<()>,
 }
 
-#[derive(Default)]
 struct Shared {
     name: String,
     unready: AtomicBool,
     probes: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
     closes: Mutex<Vec<u16>>,
+    /// One permit for each answer that may be given at `/held`.
+    released: Semaphore,
 }
 
 impl Upstream {
@@ -63,7 +65,14 @@ impl Upstream {
     pub(crate) async fn start_on(name: &str, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.expect("bind");
         let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared { name: name.to_owned(), ..Shared::default() });
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            unready: AtomicBool::default(),
+            probes: AtomicUsize::default(),
+            seen: Mutex::default(),
+            closes: Mutex::default(),
+            released: Semaphore::new(0),
+        });
         let mut running = JoinSet::new();
         running.spawn(accept(listener, shared.clone()));
         Self { name: name.to_owned(), address, shared, running }
@@ -86,6 +95,11 @@ impl Upstream {
     /// The codes with which its sockets were closed by their clients, in good order.
     pub(crate) fn closes(&self) -> Vec<u16> {
         self.shared.closes.lock().expect("lock").clone()
+    }
+
+    /// Lets one request at `/held` have its answer.
+    pub(crate) fn release(&self) {
+        self.shared.released.add_permits(1);
     }
 
     /// What it was asked, probes apart.
@@ -162,6 +176,10 @@ async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Fu
             plain(StatusCode::OK, &text)
         }
         "silent" => std::future::pending().await,
+        "held" => {
+            shared.released.acquire().await.map_err(|_| "never closed")?.forget();
+            plain(StatusCode::OK, &text)
+        }
         "broken" => return Err("breaks off on purpose"),
         "echo" => Response::new(Full::new(body)),
         "unable" => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{} is unable", shared.name)),
