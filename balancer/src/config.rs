@@ -10,6 +10,7 @@ pub mod edge;
 pub mod endpoint;
 pub mod hash_on;
 pub mod health;
+pub mod limits;
 pub mod listen;
 pub mod pattern;
 pub mod policy;
@@ -32,6 +33,7 @@ pub use self::edge::Edge;
 pub use self::endpoint::{ENDPOINTS_PER_POOL_MAX, Endpoint};
 pub use self::hash_on::HashOn;
 pub use self::health::Health;
+pub use self::limits::{Key, Limits, PoolLimits, RateLimit};
 pub use self::listen::Listen;
 pub use self::policy::Policy;
 pub use self::pool::Pool;
@@ -63,6 +65,10 @@ pub struct Config {
     pub affinity: Affinity,
     /// Limits on second tries.
     pub retry: Retry,
+    /// What one client may have open.
+    pub limits: Limits,
+    /// How often one client may ask.
+    pub rate_limits: Vec<RateLimit>,
     /// Limits of the cache.
     pub cache: Cache,
     /// Where the access log goes; none when it is off.
@@ -87,6 +93,10 @@ struct File {
     #[serde(default)]
     retry: retry::Written,
     #[serde(default)]
+    limits: limits::Written,
+    #[serde(default)]
+    rate_limits: Vec<limits::WrittenRate>,
+    #[serde(default)]
     cache: cache::Written,
     #[serde(default)]
     access_log: access_log::Written,
@@ -110,8 +120,11 @@ impl Config {
         let file: File = source.parse()?;
         let reader = &Reader { source };
         let pools = pool::read_all(reader, &file)?;
+        let routes = route::read_all(reader, &file, &pools)?;
         Ok(Self {
-            routes: route::read_all(reader, &file, &pools)?,
+            limits: file.limits.read(reader)?,
+            rate_limits: limits::read_rates(reader, &file, &routes)?,
+            routes,
             listen: file.listen.read(reader)?,
             threads: listen::threads(reader, file.threads)?,
             edge: file.edge.read(reader)?,

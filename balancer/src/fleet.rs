@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod health;
 pub mod policy;
 pub mod pool;
+pub mod rates;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use crate::config::{self, Config};
 
 use self::pool::Pool;
+use self::rates::Rates;
 
 /// The current snapshot.
 pub struct Fleet {
@@ -34,13 +36,15 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// Every pool, by the index routes use.
     pub pools: Vec<Arc<Pool>>,
+    /// How often clients may ask.
+    pub rates: Arc<Rates>,
 }
 
 impl Fleet {
     /// The fleet a configuration describes.
     pub fn new(config: Config) -> Self {
         Self {
-            current: ArcSwap::from_pointee(Snapshot::new(Arc::new(config), &[])),
+            current: ArcSwap::from_pointee(Snapshot::new(Arc::new(config), &[], &Rates::default())),
             writing: Mutex::default(),
             changes: watch::Sender::default(),
             checked: AtomicBool::default(),
@@ -56,7 +60,7 @@ impl Fleet {
     pub fn configure(&self, config: Config) {
         let _writing = self.write();
         let old = self.snapshot();
-        self.publish(Snapshot::new(Arc::new(config), &old.pools));
+        self.publish(Snapshot::new(Arc::new(config), &old.pools, &old.rates));
     }
 
     /// Takes over the endpoints that were found for a pool; those that stay keep their state. Returns those it had when
@@ -76,7 +80,7 @@ impl Fleet {
         let renewed = known.with_endpoints(endpoints.to_vec());
         let swap = |one: &Arc<Pool>| if Arc::ptr_eq(one, known) { renewed.clone() } else { one.clone() };
         let pools = old.pools.iter().map(swap).collect();
-        self.publish(Snapshot { config: old.config.clone(), pools });
+        self.publish(Snapshot { config: old.config.clone(), pools, rates: old.rates.clone() });
         Some(known.settings.endpoints.clone())
     }
 
@@ -106,14 +110,15 @@ impl Fleet {
 }
 
 impl Snapshot {
-    fn new(config: Arc<Config>, before: &[Arc<Pool>]) -> Self {
+    fn new(config: Arc<Config>, before: &[Arc<Pool>], rates: &Rates) -> Self {
         let same = |name: &str| before.iter().find(|pool| pool.settings.name == name);
         let pools = config
             .pools
             .iter()
             .map(|settings| Pool::after(same(&settings.name), settings, config.retry))
             .collect();
-        Self { config, pools }
+        let rates = Arc::new(Rates::after(rates, &config));
+        Self { config, pools, rates }
     }
 
     /// A pool by its name.

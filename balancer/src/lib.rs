@@ -10,6 +10,7 @@
 pub mod cache;
 pub mod config;
 pub mod fleet;
+pub mod limit;
 pub mod operate;
 pub mod proxy;
 
@@ -32,6 +33,7 @@ use crate::fleet::Fleet;
 use crate::fleet::discovery::Discovery;
 use crate::fleet::discovery::journal::Journal;
 use crate::fleet::health::HealthChecks;
+use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
@@ -148,6 +150,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             access_log: self.access_log.clone(),
             drain: self.drain.clone(),
+            sockets: Open::default(),
         };
         let timed = Timed {
             app: Arc::new(http_proxy(conf, gateway)),

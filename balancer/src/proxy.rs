@@ -8,6 +8,7 @@ pub mod edge;
 mod failure;
 pub mod hash_key;
 pub mod lent;
+pub mod limit;
 mod report;
 pub mod request;
 pub mod retry;
@@ -17,7 +18,7 @@ pub mod upgrade;
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -40,6 +41,7 @@ use crate::config;
 use crate::fleet::Fleet;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::Pool;
+use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
 use crate::operate::metrics::Metrics;
@@ -59,6 +61,8 @@ pub struct Gateway {
     pub access_log: Arc<AccessLog>,
     /// The way down.
     pub drain: Arc<Drain>,
+    /// Sockets that clients have open.
+    pub sockets: Open,
 }
 
 #[async_trait]
@@ -81,7 +85,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
-        match admit(session, request) {
+        let admitted = match self.admit(session, request) {
+            Ok(admitted) => self.take_shared(session, request).await.map(|()| admitted),
+            Err(problem) => Err(problem),
+        };
+        match admitted {
             Ok(Admitted::ToRoute) => Ok(false),
             Ok(Admitted::Healthy) => {
                 answer::json(session, r#"{"status":"ok"}"#, &request.identity.request_id).await?;
@@ -115,10 +123,18 @@ impl ProxyHttp for Gateway {
         key::variance(stored, header)
     }
 
+    /// Only reached when the cache has no answer. What waits here holds back nobody else.
+    async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+        self.let_in(session, request).await
+    }
+
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
         let (Some(route), Some(pool)) = (request.route(), request.pool().cloned()) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route went upstream");
         };
+        if pool.full(request.tries.tried) {
+            return self.endpoints_full(request);
+        }
         let Some(index) = pool.pick(request.affinity.key, request.tries.tried) else {
             return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
         };
@@ -196,9 +212,12 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         request: &mut Request,
     ) -> Result<()> {
+        if end && request.tries.body_sent_at.is_none() {
+            request.tries.body_sent_at = Some(Instant::now());
+        }
         request.body_bytes += body.as_ref().map_or(0, Bytes::len);
         let most = request.route().map_or(usize::MAX, |route| route.body_bytes_max);
         if request.upgrade.is_none() && request.body_bytes > most {
@@ -241,6 +260,7 @@ impl ProxyHttp for Gateway {
             );
         }
         request.answer_begun();
+        request.tell_latency(response.status);
         response.remove_header("keep-alive");
         response.remove_header("proxy-connection");
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -248,6 +268,7 @@ impl ProxyHttp for Gateway {
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
             request.tries.endpoint.iter_mut().for_each(Busy::upgraded);
             request.in_flight = None;
+            request.permit = None;
         }
         Ok(())
     }
@@ -318,6 +339,9 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> FailToProxy {
         let problem = failure::problem_of(session, error, request);
+        if problem.as_ref().is_some_and(|problem| problem.status == StatusCode::GATEWAY_TIMEOUT) {
+            request.tell_elapsed();
+        }
         let error_code = problem.as_ref().map_or(0, |problem| problem.status.as_u16());
         if let Some(problem) = problem {
             session.set_keepalive(None);
@@ -337,6 +361,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
+        request.permit = None;
         self.observe(session, request);
         let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
         let line = self.access_log.enabled().then(|| report::line(session, error, request));
@@ -358,6 +383,31 @@ enum Admitted {
 }
 
 impl Gateway {
+    /// Everything that can refuse a request before any endpoint hears of it.
+    fn admit(&self, session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
+        let snapshot = request.snapshot.clone();
+        self.hold_to(snapshot.rates.for_all(), session, request)?;
+        edge::check(session, &snapshot.config.edge)?;
+        let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
+        if path == HEALTH_PATH {
+            let unavailable = status::pools_unavailable(&snapshot);
+            return if unavailable.is_empty() {
+                Ok(Admitted::Healthy)
+            } else {
+                Err(Problem::pools_unavailable(&unavailable))
+            };
+        }
+        let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
+        let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
+        edge::check_length(header, route.body_bytes_max)?;
+        request.set_route(index);
+        self.hold_to(snapshot.rates.for_route(index), session, request)?;
+        let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
+        let parts = hash_key::Parts { headers, path: &path, query, client };
+        request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
+        Ok(Admitted::ToRoute)
+    }
+
     fn set_timeouts(&self, session: &mut Session, edge: &config::Edge) {
         session.set_read_timeout(Some(edge.body_idle));
         session.set_write_timeout(Some(edge.write));
@@ -368,29 +418,6 @@ impl Gateway {
             session.set_keepalive(Some(edge.keepalive.as_secs()));
         }
     }
-}
-
-/// Everything that can refuse a request before any endpoint hears of it.
-fn admit(session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
-    let snapshot = request.snapshot.clone();
-    edge::check(session, &snapshot.config.edge)?;
-    let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
-    if path == HEALTH_PATH {
-        let unavailable = status::pools_unavailable(&snapshot);
-        return if unavailable.is_empty() {
-            Ok(Admitted::Healthy)
-        } else {
-            Err(Problem::pools_unavailable(&unavailable))
-        };
-    }
-    let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
-    let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
-    edge::check_length(header, route.body_bytes_max)?;
-    request.set_route(index);
-    let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
-    let parts = hash_key::Parts { headers, path: &path, query, client };
-    request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
-    Ok(Admitted::ToRoute)
 }
 
 /// The endpoint agreed to an upgrade. Both connections go over into the tunnel as soon as Pingora has passed that on.

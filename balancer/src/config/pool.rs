@@ -9,6 +9,7 @@ use super::discovery::{self, Discovery};
 use super::endpoint::{self, Endpoint};
 use super::hash_on::{self, HashOn};
 use super::health::{self, Health};
+use super::limits::{self, PoolLimits};
 use super::policy::{self, Policy};
 use super::reader::Reader;
 use super::{ConfigError, File};
@@ -49,6 +50,9 @@ pub(super) struct Written {
     /// The active check.
     #[serde(default)]
     health: health::Written,
+    /// What it can take.
+    #[serde(default)]
+    limits: limits::WrittenPool,
 }
 
 fn connect_ms() -> u64 {
@@ -90,6 +94,8 @@ pub struct Pool {
     pub idle_connections_max: usize,
     /// The active check.
     pub health: Health,
+    /// What it can take.
+    pub limits: PoolLimits,
 }
 
 impl Pool {
@@ -133,6 +139,7 @@ impl Written {
                 IDLE_CONNECTIONS_MAX,
             )?,
             health: self.health.read(reader, name)?,
+            limits: self.limits.read(reader, name)?,
         })
     }
 

@@ -9,6 +9,7 @@ use super::pattern::Pattern;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::{ConfigError, File};
+use crate::limit::priority::Priority;
 
 /// One of `[[routes]]` as written.
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,9 @@ pub(super) struct Written {
     body_bytes_max: Option<usize>,
     /// Longest silence of the upstream; the pool's `read_ms` when left out.
     read_ms: Option<u64>,
+    /// Who goes first when not everybody can: `critical`, `high`, `normal` or `low`.
+    #[serde(default)]
+    priority: Priority,
 }
 
 /// A pattern and what happens to requests that match it.
@@ -45,6 +49,8 @@ pub struct Route {
     pub body_bytes_max: usize,
     /// Longest silence of the upstream.
     pub read: Duration,
+    /// How much it matters that it is answered.
+    pub priority: Priority,
 }
 
 /// All routes, the most specific first.
@@ -89,6 +95,7 @@ impl Written {
             cache: self.cache,
             body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
             read: reader.milliseconds(&["routes", index, "read_ms"], read_ms)?,
+            priority: self.priority,
         })
     }
 

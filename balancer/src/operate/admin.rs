@@ -81,6 +81,10 @@ impl Admin {
         self.metrics.requests_in_flight.set(signed(self.drain.in_flight()));
         self.metrics.cache_bytes.set(signed(self.cache.bytes()));
         self.metrics.cache_entries.set(signed(self.cache.entries()));
+        for pool in &self.fleet.snapshot().pools {
+            let load = pool.door.requests.load(pool.in_flight_max());
+            self.metrics.limits.pool_load(&pool.settings.name, load);
+        }
         match self.metrics.text() {
             Ok(page) => respond(StatusCode::OK, "text/plain; version=0.0.4", page),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),

@@ -2,11 +2,12 @@
 //! classes from the configuration, never a path, client or id.
 
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::fleet::endpoint::State;
+use crate::limit::admission::Load;
 
 /// Upper bounds of the latency buckets, in seconds.
 const SECONDS: &[f64] =
@@ -29,6 +30,8 @@ pub struct Metrics {
     pub retries: IntCounterVec,
     /// Second tries refused because the pool's budget was spent, by pool.
     pub retries_refused: IntCounterVec,
+    /// What pools let in and what they refuse.
+    pub limits: LimitMetrics,
     /// Requests on routes with a cache, by result.
     pub cache_requests: IntCounterVec,
     /// Bytes the cache holds.
@@ -49,6 +52,57 @@ pub struct Metrics {
     pub config_loaded_at: Gauge,
     /// Whether the last attempt to reload went well (1) or the one before still runs (0).
     pub config_reload_successful: IntGauge,
+}
+
+/// What pools let in and what they refuse.
+pub struct LimitMetrics {
+    /// Requests refused so that others are answered, by pool and reason.
+    pub shed: IntCounterVec,
+    /// Requests that have a place in their pool.
+    pub limit_in_flight: IntGaugeVec,
+    /// How many may have one, the critical class apart.
+    pub limit_current: IntGaugeVec,
+    /// Requests that wait for one.
+    pub queue_length: IntGaugeVec,
+}
+
+impl LimitMetrics {
+    /// Looks at what a pool has let in and what waits.
+    pub fn pool_load(&self, pool: &str, load: Load) {
+        let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.limit_in_flight.with_label_values(&[pool]).set(signed(load.in_flight));
+        self.limit_current.with_label_values(&[pool]).set(signed(load.limit));
+        self.queue_length.with_label_values(&[pool]).set(signed(load.waiting));
+    }
+
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            shed: counters(
+                registry,
+                "shed_total",
+                "Requests refused so that others are answered.",
+                &["pool", "reason"],
+            )?,
+            limit_in_flight: whole_gauges(
+                registry,
+                "limit_in_flight",
+                "Requests that have a place in their pool.",
+                &["pool"],
+            )?,
+            limit_current: whole_gauges(
+                registry,
+                "limit_current",
+                "How many requests may have a place, the critical class apart.",
+                &["pool"],
+            )?,
+            queue_length: whole_gauges(
+                registry,
+                "queue_length",
+                "Requests that wait for a place in their pool.",
+                &["pool"],
+            )?,
+        })
+    }
 }
 
 impl Metrics {
@@ -89,6 +143,7 @@ impl Metrics {
                 "Second tries refused because the budget was spent.",
                 &["pool"],
             )?,
+            limits: LimitMetrics::new(&registry)?,
             cache_requests: counters(
                 &registry,
                 "cache_requests_total",
@@ -127,9 +182,8 @@ impl Metrics {
             )?,
             registry,
         };
-        gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
-            .set(1.0);
+        let build = gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         Ok(metrics)
     }
 
@@ -188,6 +242,17 @@ fn gauges(
     labels: &[&str],
 ) -> Result<GaugeVec, prometheus::Error> {
     let metric = GaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn whole_gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

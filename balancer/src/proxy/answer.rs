@@ -1,5 +1,6 @@
 //! Answers the balancer makes itself: `/healthz`, and problems (RFC 9457) with a stable `code`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +11,12 @@ use pingora::proxy::Session;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What clients are told to wait after a 429 or 503, in seconds.
+/// What clients are told to wait after a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
+/// Whoever is refused for want of room is told to wait up to this, so that not all come back at the same time.
+const RETRY_AFTER_SECONDS_MAX: u64 = 3;
+/// Room for a problem without members of its own.
+const BODY_BYTES: usize = 320;
 /// How much of a refused body is read away, so that the client sees the answer and not a reset.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// And for how long.
@@ -24,17 +29,42 @@ pub struct Problem {
     pub status: StatusCode,
     /// The stable word programs look at.
     pub code: &'static str,
-    detail: String,
+    detail: Cow<'static, str>,
+    /// What clients are told to wait, in seconds, after a 429 or 503.
+    retry_after: u64,
     members: Map<String, Value>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), members: Map::new() }
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        let (detail, retry_after) = (detail.into(), RETRY_AFTER_SECONDS);
+        Self { status, code, detail, retry_after, members: Map::new() }
+    }
+
+    /// The client asks too often; it is told when it may again.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let detail = "more requests than one client may send; the next one is answered after Retry-After";
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        problem.retry_after = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        problem
+    }
+
+    /// The client has as many sockets as it may.
+    pub fn too_many_sockets() -> Self {
+        let detail = "as many sockets are open as one client may have; close one";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", detail)
+    }
+
+    /// The service has as much to do as it can; the request had no effect.
+    pub fn overloaded() -> Self {
+        let detail = "more is asked than can be answered right now; the request had no effect";
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail);
+        problem.retry_after = rand::random_range(RETRY_AFTER_SECONDS..=RETRY_AFTER_SECONDS_MAX);
+        problem
     }
 
     /// The request cannot be read in one way.
-    pub fn bad_request(detail: &str) -> Self {
+    pub fn bad_request(detail: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
     }
 
@@ -110,7 +140,10 @@ impl Problem {
             request_id,
             members: &self.members,
         };
-        serde_json::to_vec(&body).unwrap_or_default()
+        let mut bytes = Vec::with_capacity(BODY_BYTES);
+        // It has no map with keys that are not text, and memory takes all that is written.
+        drop(serde_json::to_writer(&mut bytes, &body));
+        bytes
     }
 }
 
@@ -119,7 +152,7 @@ pub async fn problem(session: &mut Session, problem: &Problem, request_id: &str)
     let body = problem.body(request_id);
     let mut response = head(problem.status, "application/problem+json", body.len(), request_id)?;
     if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-        response.insert_header(header::RETRY_AFTER, RETRY_AFTER_SECONDS)?;
+        response.insert_header(header::RETRY_AFTER, problem.retry_after)?;
     }
     send(session, response, body).await
 }

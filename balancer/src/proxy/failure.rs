@@ -73,6 +73,7 @@ pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) ->
         (ErrorType::HTTPStatus(413), _) => {
             Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
         }
+        (ErrorType::HTTPStatus(503), ErrorSource::Internal) => Problem::overloaded(),
         (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
         (
             ErrorType::ReadError

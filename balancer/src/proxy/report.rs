@@ -28,7 +28,7 @@ impl Gateway {
 
     /// What is left to be done when its tunnel is over: until then the connection counts, here and for its endpoint.
     pub(super) fn end_of_tunnel(&self, request: &mut Request, line: Option<OpenLine>) -> End {
-        let counted = (request.upgrade.take(), request.tries.endpoint.take());
+        let counted = (request.upgrade.take(), request.tries.endpoint.take(), request.socket.take());
         let (access_log, started) = (self.access_log.clone(), request.started);
         Box::new(move |bytes| {
             drop(counted);

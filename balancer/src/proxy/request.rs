@@ -7,12 +7,14 @@ use prometheus::IntGauge;
 
 use super::affinity::Affinity;
 use super::edge::Identity;
+use super::limit::CountedSocket;
 use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;
 use crate::config::{Config, Route};
 use crate::fleet::Snapshot;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
+use crate::limit::admission::Permit;
 use crate::operate::drain::{InFlight, OpenSocket};
 
 /// The label of requests that have no route.
@@ -40,6 +42,10 @@ pub struct Request {
     pub in_flight: Option<InFlight>,
     /// Counts the connection once it is upgraded.
     pub upgrade: Option<OpenUpgrade>,
+    /// Its place in the pool, one for all its tries.
+    pub permit: Option<Permit>,
+    /// Counts it among the sockets of its pool and client, when it asks to become one.
+    pub socket: Option<CountedSocket>,
 }
 
 /// What an endpoint said to a request.
@@ -65,6 +71,8 @@ pub struct Tries {
     pub endpoint: Option<Busy>,
     /// When that one was chosen.
     pub started: Option<Instant>,
+    /// When it had the whole body.
+    pub body_sent_at: Option<Instant>,
     /// From choosing it to its first byte, in milliseconds.
     pub first_byte_ms: Option<f64>,
     /// Some endpoint may have seen the request.
@@ -91,6 +99,8 @@ impl Request {
             cache: None,
             in_flight: None,
             upgrade: None,
+            permit: None,
+            socket: None,
         }
     }
 
@@ -112,6 +122,11 @@ impl Request {
     /// The pool of its route.
     pub fn pool(&self) -> Option<&Arc<Pool>> {
         self.route().map(|route| &self.snapshot.pools[route.pool])
+    }
+
+    /// Its route, by index, once found.
+    pub fn route_index(&self) -> Option<usize> {
+        self.route
     }
 
     /// The pattern of its route, for labels.
@@ -136,6 +151,7 @@ impl Request {
         self.tries.count += 1;
         self.tries.endpoint = Some(pool.endpoints[index].enter());
         self.tries.started = Some(Instant::now());
+        self.tries.body_sent_at = None;
         self.tries.first_byte_ms = None;
         self.body_bytes = 0;
     }

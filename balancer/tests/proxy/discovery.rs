@@ -168,7 +168,7 @@ async fn a_request_in_flight_ends_on_an_endpoint_that_is_gone() {
     rig.until("a has it", || async { !a.seen().is_empty() }).await;
     write(&file, &[b.address]);
     until_only(&rig, 'b').await;
-    a.release();
+    a.release(1);
     let answer = held.await.expect("ended").expect("an answer");
     assert!(answer.status == 200 && answer.body.starts_with('a'), "{answer:?}");
 }
@@ -188,7 +188,7 @@ async fn a_new_endpoint_serves_once_a_check_has_passed_and_who_stays_keeps_its_s
     let kept = format!("\"address\":\"{}\",\"weight\":1,\"state\":\"healthy\",\"in_flight\":1", a.address);
     rig.until(&kept, || async { rig.admin("/status").await.body.contains(&kept) }).await;
     assert_eq!(rig.admin("/readyz").await.status, 200);
-    a.release();
+    a.release(1);
     held.await.expect("ended").expect("an answer");
     b.set_ready(true);
     rig.until("b is asked", || async { rig.get("/x").await.body.starts_with('b') }).await;

@@ -8,6 +8,7 @@ mod discovery;
 mod edge;
 mod hash_on;
 mod health;
+mod limit;
 mod nameserver;
 mod paths;
 mod policy;

@@ -88,6 +88,11 @@ impl Upstream {
         self.shared.unready.store(!ready, Ordering::Relaxed);
     }
 
+    /// Lets so many requests at paths that end in `held` have their answers.
+    pub(crate) fn release(&self, requests: usize) {
+        self.shared.released.add_permits(requests);
+    }
+
     pub(crate) fn probes(&self) -> usize {
         self.shared.probes.load(Ordering::Relaxed)
     }
@@ -95,11 +100,6 @@ impl Upstream {
     /// The codes with which its sockets were closed by their clients, in good order.
     pub(crate) fn closes(&self) -> Vec<u16> {
         self.shared.closes.lock().expect("lock").clone()
-    }
-
-    /// Lets one request at `/held` have its answer.
-    pub(crate) fn release(&self) {
-        self.shared.released.add_permits(1);
     }
 
     /// What it was asked, probes apart.
