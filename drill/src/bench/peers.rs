@@ -47,8 +47,17 @@ pub const ALL: [Peer; 5] = [NGINX, HAPROXY, VARNISH, PGBENCH, REDIS_BENCHMARK];
 pub struct Absent {
     /// As the table calls it.
     pub name: &'static str,
+    /// What brings it here, and its name there.
+    command: &'static str,
     package: &'static str,
 }
+
+/// The proxy of `balancer/examples/bare.rs`, when it is not built.
+pub const BARE_PINGORA: Absent = Absent {
+    name: "bare Pingora",
+    command: "cargo build --profile dist --package balancer --example",
+    package: "bare",
+};
 
 impl Absent {
     /// What its note begins with.
@@ -57,14 +66,14 @@ impl Absent {
 
 impl fmt::Display for Absent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: apt-get install {}", Self::WORDS, self.package)
+        write!(formatter, "{}: {} {}", Self::WORDS, self.command, self.package)
     }
 }
 
 impl Peer {
     /// Where it is.
     pub fn find(&self) -> Result<PathBuf, Absent> {
-        let absent = Absent { name: self.name, package: self.package };
+        let absent = Absent { name: self.name, command: "apt-get install", package: self.package };
         directories()
             .into_iter()
             .map(|directory| directory.join(self.program))

@@ -8,7 +8,7 @@ use super::measure::Plan;
 /// The rows of the table, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Row {
-    /// A proxied request: balancer, nginx, HAProxy, a bare epoll relay.
+    /// A proxied request: balancer, nginx, HAProxy, a bare Pingora, a bare epoll relay.
     Proxied,
     /// A cached hit: balancer, nginx, Varnish.
     Cached,

@@ -11,7 +11,7 @@ use super::cpu::Part;
 use super::fetching::{Fetching, Hits};
 use super::load::{Line, request};
 use super::measure::Contender;
-use super::peers::{Absent, HAPROXY, NGINX, VARNISH, haproxy, nginx, varnish};
+use super::peers::{Absent, BARE_PINGORA, HAPROXY, NGINX, VARNISH, haproxy, nginx, varnish};
 use super::program::{Directory, Program, free_address};
 use super::settings::Settings;
 use super::visitors::cookies_of;
@@ -86,6 +86,27 @@ impl Stage {
             }
             Err(absent) => self.absent.push(absent),
         }
+        Ok(())
+    }
+
+    /// The least that one can write with the same library.
+    pub async fn bare_pingora(&mut self) -> Result<()> {
+        let program = self.settings.bin_dir.join("examples").join("bare");
+        if !program.is_file() {
+            self.absent.push(BARE_PINGORA);
+            return Ok(());
+        }
+        let listen = free_address()?;
+        let mut command = Command::new(program);
+        command.args(["--listen", &listen.to_string(), "--to", &self.origin.to_string()]);
+        let program = Program::start("bare", command, self.directory.path(), listen).await?;
+        self.add(
+            BARE_PINGORA.name,
+            listen,
+            program,
+            None,
+            "the library and nothing else: no log, no metrics",
+        );
         Ok(())
     }
 
