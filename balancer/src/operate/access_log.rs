@@ -1,7 +1,9 @@
 //! One JSON line per request.
 
+use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,17 +13,22 @@ use super::lines::Lines;
 use super::metrics::Metrics;
 use crate::config;
 
+thread_local! {
+    /// The line that is being written; no longer than a header may be.
+    static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What is said about one request.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     /// When the request's header had arrived, RFC 3339.
-    pub time: String,
+    pub time: jiff::Timestamp,
     /// Given to the client and every upstream.
     pub request_id: &'a str,
     /// W3C trace id.
     pub trace_id: &'a str,
     /// The client's address.
-    pub client: String,
+    pub client: IpAddr,
     /// Method.
     pub method: &'a str,
     /// Path without its query, which may carry secrets.
@@ -102,9 +109,13 @@ impl AccessLog {
     /// Leaves a line, or counts it as dropped.
     pub fn write(&self, line: &impl Serialize) {
         let Some(lines) = &self.lines else { return };
-        let Ok(mut text) = serde_json::to_vec(line) else { return };
-        text.push(b'\n');
-        lines.leave(text);
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            if serde_json::to_writer(&mut *text, line).is_ok() {
+                text.push(b'\n');
+                lines.leave(text);
+            }
+        });
     }
 
     /// Waits a moment until the lines left so far are written.

@@ -46,7 +46,7 @@ struct Event(Arc<Lines>);
 
 impl io::Write for Event {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.leave(line.to_vec());
+        self.0.leave(line);
         Ok(line.len())
     }
 

@@ -46,10 +46,10 @@ pub(super) fn line<'a>(session: &'a Session, error: Option<&Error>, request: &'a
     let began =
         jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
     Line {
-        time: began.unwrap_or_else(|_| jiff::Timestamp::now()).to_string(),
+        time: began.unwrap_or_else(|_| jiff::Timestamp::now()),
         request_id: &request.identity.request_id,
         trace_id: &request.identity.trace.trace_id,
-        client: request.identity.client.to_string(),
+        client: request.identity.client,
         method: header.method.as_str(),
         path: header.uri.path(),
         route: request.route_name(),
