@@ -3,6 +3,7 @@
 //!
 //! Nothing here decides whether a figure is good. A row that cannot be measured is said, and so is a peer that is not here.
 
+pub mod attack;
 pub mod balancer;
 pub mod block;
 pub mod buying;
@@ -41,8 +42,16 @@ use self::settings::{Row, Settings};
 use self::table::{How, Table, Trouble};
 
 /// The order of measuring, not of the table: memory is looked at while the fleet is young.
-const ORDER: [Row; Row::ALL.len()] =
-    [Row::Proxied, Row::Cached, Row::Watching, Row::Sellout, Row::Losing, Row::Holds, Row::Popular];
+const ORDER: [Row; Row::ALL.len()] = [
+    Row::Proxied,
+    Row::Attacked,
+    Row::Cached,
+    Row::Watching,
+    Row::Sellout,
+    Row::Losing,
+    Row::Holds,
+    Row::Popular,
+];
 
 /// The small parts that the bench plays itself, each in a process of its own.
 #[derive(Debug, clap::Subcommand)]

@@ -1,7 +1,7 @@
 //! The tiny origin behind every proxy: it reads a head, not what is in it, and answers from memory.
 //!
 //! `/cached…` may be stored by whoever stands in between, everything else may not. `/asked` says how often `/cached…` got
-//! through to here: a cache that is measured must not ask.
+//! through to here: a cache that is measured must not ask. `/large` is for clients that do not read.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -16,6 +16,8 @@ use tokio::task::LocalSet;
 const PLAIN_BYTES: usize = 256;
 /// The body of what may be stored: about as long as a short popular list.
 const CACHED_BYTES: usize = 4_096;
+/// The body of what is more than sockets hold.
+const LARGE_BYTES: usize = 16 * 1024 * 1024;
 /// A longer head is nobody's that we know.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -39,6 +41,7 @@ pub fn serve(listen: SocketAddr) -> Result<()> {
 struct Answers {
     plain: Vec<u8>,
     cached: Vec<u8>,
+    large: Vec<u8>,
     asked: Cell<u64>,
 }
 
@@ -48,6 +51,7 @@ impl Answers {
         Self {
             plain: answer("no-store", &plain),
             cached: answer("public, max-age=86400", &cached),
+            large: answer("no-store", &"x".repeat(LARGE_BYTES)),
             asked: Cell::new(0),
         }
     }
@@ -57,6 +61,8 @@ impl Answers {
         if path.starts_with(b"/cached") {
             self.asked.set(self.asked.get() + 1);
             stream.write_all(&self.cached).await?;
+        } else if path == b"/large" {
+            stream.write_all(&self.large).await?;
         } else if path == b"/asked" {
             stream.write_all(&answer("no-store", &self.asked.get().to_string())).await?;
         } else {

@@ -1,5 +1,6 @@
 //! What each row of the table measures.
 
+mod attacked;
 mod cached;
 mod holds;
 mod losing;
@@ -17,6 +18,7 @@ use super::settings::{Row, Settings};
 pub async fn measure(row: Row, settings: &Settings) -> Result<Vec<Block>> {
     match row {
         Row::Proxied => proxied::measure(settings).await,
+        Row::Attacked => attacked::measure(settings).await,
         Row::Cached => cached::measure(settings).await,
         Row::Holds => holds::measure(settings).await,
         Row::Losing => losing::measure(settings).await,

@@ -10,6 +10,8 @@ use super::measure::Plan;
 pub enum Row {
     /// A proxied request: balancer, nginx, HAProxy, a bare Pingora, a bare epoll relay.
     Proxied,
+    /// A proxied request while 1,500 slow clients hold on to all they can, and without them.
+    Attacked,
     /// A cached hit: balancer, nginx, Varnish.
     Cached,
     /// A durable hold, at the peak and at 80% of it, and a hold that is confirmed: the whole house, the same SQL by pgbench, the
@@ -27,8 +29,9 @@ pub enum Row {
 
 impl Row {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Proxied,
+        Self::Attacked,
         Self::Cached,
         Self::Holds,
         Self::Losing,

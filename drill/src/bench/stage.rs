@@ -22,6 +22,7 @@ pub struct Stage {
     path: &'static str,
     cookies: String,
     origin: SocketAddr,
+    balancer: SocketAddr,
     /// Those that could be started.
     pub contenders: Vec<Box<dyn Contender>>,
     /// Peers that are not here.
@@ -45,12 +46,13 @@ impl Stage {
             path,
             cookies: String::new(),
             origin,
+            balancer: free_address()?,
             contenders: Vec::new(),
             absent: Vec::new(),
             _origin: program,
             directory,
         };
-        let listen = free_address()?;
+        let listen = stage.balancer;
         let (program, log) = balancer::start(&settings.bin_dir, &stage.directory, listen, origin).await?;
         stage.cookies = cookies_of(&mut Line::connect(listen).await?, "/").await?;
         stage.add(
@@ -145,6 +147,26 @@ impl Stage {
         Ok(())
     }
 
+    /// The balancer once more, under another name.
+    pub fn balancer_as(&self, name: &'static str, note: &str) -> Fetching {
+        let parts = self.contenders.first().map(|balancer| balancer.parts()).unwrap_or_default();
+        self.fetching(name, self.balancer, parts, note)
+    }
+
+    fn fetching(&self, name: &'static str, address: SocketAddr, parts: Vec<Part>, note: &str) -> Fetching {
+        Fetching {
+            name,
+            address,
+            request: request::get(self.path, &self.cookies),
+            connections: self.settings.connections as usize,
+            parts,
+            note: note.to_owned(),
+            program: None,
+            logs: Vec::new(),
+            hits: self.path.starts_with("/cached").then(|| Hits::of(self.origin)),
+        }
+    }
+
     fn add(
         &mut self,
         name: &'static str,
@@ -153,16 +175,12 @@ impl Stage {
         log: Option<PathBuf>,
         note: &str,
     ) {
+        let parts = vec![Part::of(name, program.pid())];
+        let fetching = self.fetching(name, address, parts, note);
         self.contenders.push(Box::new(Fetching {
-            name,
-            address,
-            request: request::get(self.path, &self.cookies),
-            connections: self.settings.connections as usize,
-            parts: vec![Part::of(name, program.pid())],
-            note: note.to_owned(),
             program: Some(program),
             logs: log.into_iter().collect(),
-            hits: self.path.starts_with("/cached").then(|| Hits::of(self.origin)),
+            ..fetching
         }));
     }
 }

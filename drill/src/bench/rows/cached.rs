@@ -1,4 +1,4 @@
-//! Row 2: what it costs to answer from memory.
+//! What it costs to answer from memory.
 
 use anyhow::Result;
 

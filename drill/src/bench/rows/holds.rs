@@ -1,4 +1,4 @@
-//! Row 3: what it costs to sell a seat, beside the bare work of its two judges.
+//! What it costs to sell a seat, beside the bare work of its two judges.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Row 4: what it costs to tell a buyer that the seat is taken.
+//! What it costs to tell a buyer that the seat is taken.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Row 6: what the popular list costs, and what it would cost without Redis and the warmer.
+//! What the popular list costs, and what it would cost without Redis and the warmer.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! Row 1: what it costs to pass a request on.
+//! What it costs to pass a request on.
 
 use anyhow::Result;
 

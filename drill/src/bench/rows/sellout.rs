@@ -1,4 +1,4 @@
-//! Row 5: a show that everybody wants at once. Each buyer has a connection of their own, and goes on until they have a seat or
+//! A show that everybody wants at once. Each buyer has a connection of their own, and goes on until they have a seat or
 //! there is none left. Whatever they do at once, in the end every seat is somebody's, and nobody's twice.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! Row 6: what it costs that everybody sees a seat change, and what a socket costs that only waits.
+//! What it costs that everybody sees a seat change, and what a socket costs that only waits.
 
 use std::time::Duration;
 
