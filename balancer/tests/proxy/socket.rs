@@ -14,7 +14,7 @@ use crate::retry::{Fault, faulty, unchecked};
 use crate::rig::{Rig, config};
 use crate::upstream::Upstream;
 
-/// Enough that an upgrade torn down by a fast answer (Pingora issue 946) would show.
+/// Enough that an upgrade torn down by a fast answer (Pingora issue 946) would show; `MARQUEE_TEST_UPGRADES` asks for more.
 const UPGRADES: usize = 1_000;
 /// Opened at the same time.
 const AT_ONCE: usize = 20;
@@ -49,16 +49,18 @@ async fn talk(address: std::net::SocketAddr) {
 
 #[tokio::test]
 async fn many_upgrades_all_echo() {
+    let wanted = std::env::var("MARQUEE_TEST_UPGRADES").ok().and_then(|count| count.parse().ok());
+    let upgrades = wanted.unwrap_or(UPGRADES) / AT_ONCE * AT_ONCE;
     let up = Upstream::start("a").await;
     let rig = Rig::start(&config(&[&up])).await;
-    for _ in 0..UPGRADES / AT_ONCE {
+    for _ in 0..upgrades / AT_ONCE {
         let mut talks = JoinSet::new();
         for _ in 0..AT_ONCE {
             talks.spawn(talk(rig.public));
         }
         talks.join_all().await;
     }
-    assert_eq!(up.seen().len(), UPGRADES);
+    assert_eq!(up.seen().len(), upgrades);
     rig.until_metric("marquee_balancer_upgrades_open", 0).await;
 }
 
