@@ -8,6 +8,7 @@ pub mod health;
 pub mod policy;
 pub mod pool;
 pub mod rates;
+pub mod traffic;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

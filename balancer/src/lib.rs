@@ -17,6 +17,7 @@ pub mod proxy;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
@@ -174,6 +175,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             cache: self.cache,
+            started_at: Instant::now(),
         };
         let mut service = Service::new("admin".to_owned(), admin);
         service.threads = Some(1);

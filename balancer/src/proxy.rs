@@ -165,6 +165,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        request.tries.count_break();
         if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
             self.take_out(request);
         }
@@ -234,6 +235,9 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
+        if *error.esource() == ErrorSource::Upstream && request.tries.heard == Heard::Nothing {
+            request.tries.count_break();
+        }
         let reason = if request.tries.heard == Heard::Unable {
             request.tries.heard = Heard::Nothing;
             Some("unable")
@@ -253,6 +257,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> Result<()> {
+        request.tries.count_answer(response.status);
         if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
             request.tries.heard = Heard::Unable;
             return Err(

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::traffic::Traffic;
+
 /// What the checks have found so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -79,6 +81,8 @@ pub struct Endpoint {
     draining: AtomicBool,
     /// The same, for those who wait for it.
     left_alone: watch::Sender<bool>,
+    /// What it has done so far.
+    pub traffic: Traffic,
     in_flight: AtomicUsize,
     sockets: AtomicUsize,
 }
@@ -90,6 +94,7 @@ impl Endpoint {
             address,
             name: address.to_string(),
             state: Mutex::new(State::Unproven),
+            traffic: Traffic::default(),
             serving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             left_alone: watch::Sender::new(false),

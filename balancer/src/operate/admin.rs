@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
@@ -18,7 +19,7 @@ use serde_json::json;
 use super::drain::Drain;
 use super::metrics::Metrics;
 use super::reload::Reload;
-use super::status::{self, Status};
+use super::status::{self, Counts, Status, page};
 use crate::cache::Cache;
 use crate::fleet::Fleet;
 use crate::fleet::discovery::journal::Journal;
@@ -39,6 +40,8 @@ pub struct Admin {
     pub drain: Arc<Drain>,
     /// The stored answers.
     pub cache: Cache,
+    /// When the process began.
+    pub started_at: Instant,
 }
 
 #[async_trait]
@@ -49,9 +52,11 @@ impl ServeHttp for Admin {
         match (&request.method, path) {
             (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            (&Method::GET | &Method::HEAD, "/status") if wants_page(request) => show(page::PAGE),
+            (&Method::GET | &Method::HEAD, path) if let Some(part) = page::part(path) => show(part),
             _ if !self.allowed(request) => refuse(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics_page(),
-            (&Method::GET | &Method::HEAD, "/status") => self.status(),
+            (&Method::GET | &Method::HEAD, "/status" | "/status.json") => self.status(),
             (&Method::POST, _) if !from_here(request) => {
                 problem(StatusCode::FORBIDDEN, "cross_site", "pages of other sites may not do this")
             }
@@ -93,9 +98,10 @@ impl Admin {
 
     fn status(&self) -> Response<Vec<u8>> {
         let status = Status {
-            pools: status::pools(&self.fleet.snapshot(), &self.journal),
+            pools: status::pools(&self.fleet.snapshot(), &self.journal, &self.metrics),
             draining: self.drain.draining(),
             requests_in_flight: self.drain.in_flight(),
+            counts: Counts::now(&self.metrics, self.cache, self.started_at.elapsed()),
             reload: self.reload.last(),
         };
         json(StatusCode::OK, &status)
@@ -173,6 +179,24 @@ fn refuse() -> Response<Vec<u8>> {
     let mut refusal = problem(StatusCode::UNAUTHORIZED, "unauthorized", detail);
     refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     refusal
+}
+
+fn wants_page(request: &RequestHeader) -> bool {
+    page::wanted(request.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()))
+}
+
+fn show(file: page::File) -> Response<Vec<u8>> {
+    let mut response = respond(StatusCode::OK, file.content_type, file.text.as_bytes().to_vec());
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "accept"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Vec<u8>> {

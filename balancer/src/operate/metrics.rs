@@ -1,6 +1,9 @@
 //! Every metric of the balancer; a doc comment is its help text. Labels are routes, pools, endpoints and
 //! classes from the configuration, never a path, client or id.
 
+use std::collections::BTreeMap;
+
+use prometheus::core::Collector as _;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -216,6 +219,23 @@ impl Metrics {
         encoder.encode(&prometheus::gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// The values of counters, summed by two of their labels.
+pub fn sums(counters: &IntCounterVec, [outer, inner]: [&str; 2]) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut sums: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for family in counters.collect() {
+        for metric in family.get_metric() {
+            let label = |name: &str| {
+                let found = metric.get_label().iter().find(|label| label.name() == name);
+                found.map_or("", |label| label.value()).to_owned()
+            };
+            // Counts of whole things, far below where a float loses one.
+            *sums.entry(label(outer)).or_default().entry(label(inner)).or_default() +=
+                metric.get_counter().get_value() as u64;
+        }
+    }
+    sums
 }
 
 fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::StatusCode;
 use prometheus::IntGauge;
 
 use super::affinity::Affinity;
@@ -83,6 +84,23 @@ pub struct Tries {
     pub heard: Heard,
     /// Where the current one leads to, when it is an upgrade.
     pub tunnel: Option<Tunnel>,
+}
+
+impl Tries {
+    /// The endpoint has answered with this status; what only announces an answer does not count.
+    pub fn count_answer(&self, status: StatusCode) {
+        let announces = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+        if let (Some(endpoint), Some(started), false) = (&self.endpoint, self.started, announces) {
+            endpoint.traffic.answered(started.elapsed(), status.is_server_error());
+        }
+    }
+
+    /// The endpoint could not be reached, or broke off without an answer.
+    pub fn count_break(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.traffic.broke_off();
+        }
+    }
 }
 
 impl Request {

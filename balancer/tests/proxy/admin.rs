@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::rig::{Rig, config};
+use crate::rig::{Answer, Rig, config};
 use crate::upstream::Upstream;
 
 #[tokio::test]
@@ -32,6 +32,33 @@ async fn the_admin_listener_tells_how_it_goes() {
     assert!(page.body.contains("marquee_balancer_build_info{version="));
     assert!(page.body.contains("process_open_fds"));
     assert_eq!(rig.get("/metrics").await.status, 404);
+}
+
+/// A browser gets a page that may load nothing but its own parts; programs get what it is drawn from.
+#[tokio::test]
+async fn the_status_page_is_whole_and_its_figures_are_true() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    assert_eq!(rig.get("/x").await.status, 200);
+    assert_eq!(rig.get("/failing").await.status, 500);
+    let url = |path: &str| format!("http://{}{path}", rig.admin);
+    let page = Answer::of(rig.client.get(url("/status")).header("accept", "text/html,*/*;q=0.8")).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    for part in ["page.js", "drawing.js", "picture.js", "figures.js", "page.css"] {
+        let answer = rig.admin(&format!("/status/{part}")).await;
+        assert_eq!((answer.status, answer.header("x-content-type-options")), (200, "nosniff"), "{part}");
+    }
+    let class = "marquee_balancer_requests_total{class=\"5xx\",pool=\"main\",route=\"/**\"}";
+    rig.until_metric(class, 1).await;
+    let status: serde_json::Value =
+        serde_json::from_str(&rig.admin("/status.json").await.body).expect("JSON");
+    let pool = &status["pools"][0];
+    assert_eq!(pool["requests"], serde_json::json!({ "2xx": 1, "5xx": 1 }));
+    let endpoint = &pool["endpoints"][0];
+    assert_eq!((&endpoint["answers"], &endpoint["failures"]), (&2.into(), &1.into()));
+    let times = endpoint["latency"]["counts"].as_array().expect("counts").iter();
+    assert_eq!(times.map(|count| count.as_u64().expect("a count")).sum::<u64>(), 2);
 }
 
 /// More lines than the pipe, the writer and the queue hold.
