@@ -35,7 +35,7 @@ use crate::onsale;
 use crate::pulse::Pulse;
 
 /// The services of a fleet that can be asked to stop, and the warmer.
-const SERVICES: [&str; 7] = [
+pub(crate) const SERVICES: [&str; 7] = [
     "catalog-1",
     "catalog-2",
     "reservations-1",
@@ -103,7 +103,7 @@ fn kinds_to_be_had(settings: &Settings, say: &impl Fn(&str)) -> Vec<Kind> {
     kinds
 }
 
-async fn asked_to_stop() -> Result<()> {
+pub(crate) async fn asked_to_stop() -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -15,4 +15,6 @@ pub mod live;
 pub mod onsale;
 pub mod pulse;
 pub mod report;
+#[cfg(target_os = "linux")]
+pub mod rolling;
 pub mod walk;

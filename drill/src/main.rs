@@ -1,6 +1,6 @@
 //! `drill walk`: buys two seats as a buyer would, and says what came of it. `drill onsale`: many buyers at once, in figures.
 //! `drill faults`: the same on a fleet of its own that is broken meanwhile. `drill check`: judges a run that was written down.
-//! `drill bench`: figures beside the peers'.
+//! `drill rolling`: what it costs to replace every part of a fleet. `drill bench`: figures beside the peers'.
 
 use std::process::ExitCode;
 
@@ -13,6 +13,8 @@ use drill::checker::command::Check;
 use drill::checker::judge;
 use drill::faults;
 use drill::onsale::{OnsaleArgs, onsale};
+#[cfg(target_os = "linux")]
+use drill::rolling;
 use drill::walk::walk;
 
 #[derive(Debug, Parser)]
@@ -36,6 +38,9 @@ enum Command {
     Faults(faults::Settings),
     /// Judges a run that was written down: does what was told, seen and written agree?
     Check(Check),
+    /// Restarts every service and upgrades the balancer, then kills instances, while buyers are on them; counts failed requests.
+    #[cfg(target_os = "linux")]
+    Rolling(rolling::Settings),
     /// Figures beside the peers'. `scripts/bench` builds what it wants and starts a fleet for it.
     #[cfg(target_os = "linux")]
     Bench(bench::settings::Settings),
@@ -81,6 +86,8 @@ async fn run(command: Command) -> Result<Answer> {
         }
         Command::Check(check) => check.run().await.map(|(verdict, text)| (text, verdict.holds())),
         #[cfg(target_os = "linux")]
+        Command::Rolling(settings) => roll(&settings).await,
+        #[cfg(target_os = "linux")]
         Command::Bench(settings) => {
             bench::run(&settings).await.map(|table| (table.to_string(), table.whole()))
         }
@@ -102,6 +109,15 @@ async fn sell(sale: &Sale) -> Result<Answer> {
         text = format!("{text}\n{verdict}");
     }
     Ok((text, good))
+}
+
+#[cfg(target_os = "linux")]
+async fn roll(settings: &rolling::Settings) -> Result<Answer> {
+    let report = rolling::rolling(settings, say).await?;
+    if let Some(file) = &settings.json {
+        report.save(file)?;
+    }
+    Ok((report.to_string(), report.good()))
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's answer")]

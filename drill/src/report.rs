@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::history::{History, Step};
 pub use latency::Latency;
+pub(crate) use latency::Times;
 
 /// The figures of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]

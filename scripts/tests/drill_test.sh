@@ -37,3 +37,10 @@ test_a_drill_that_is_not_built_is_named() {
   expect_failure
   expect_said "^scripts/drill: there is no program drill in $bin"
 }
+
+test_a_rolling_run_is_told_how_to_start_and_to_upgrade() {
+  make_drill
+  drill rolling --rounds 2
+  expect_status 7
+  expect_said "^told: $bin rolling --run $root/scripts/run --upgrade $root/scripts/upgrade --directory $run_dir/drill --rounds 2$"
+}

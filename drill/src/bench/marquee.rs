@@ -71,7 +71,8 @@ pub async fn connect(url: &str) -> Result<Client> {
     Ok(client)
 }
 
-fn address_of(url: &str) -> Result<SocketAddr> {
+/// Where a URL leads.
+pub fn address_of(url: &str) -> Result<SocketAddr> {
     let url = reqwest::Url::parse(url)?;
     let addresses = url.socket_addrs(|| None)?;
     addresses.first().copied().with_context(|| format!("{url} has no address"))

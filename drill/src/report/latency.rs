@@ -30,7 +30,7 @@ pub struct Latency {
 
 /// Takes times.
 #[derive(Debug)]
-pub(super) struct Times(Histogram<u64>);
+pub(crate) struct Times(Histogram<u64>);
 
 impl Default for Times {
     fn default() -> Self {
@@ -39,11 +39,11 @@ impl Default for Times {
 }
 
 impl Times {
-    pub(super) fn add(&mut self, time: Nanos) {
+    pub(crate) fn add(&mut self, time: Nanos) {
         self.0.saturating_record(time / MICROSECOND);
     }
 
-    pub(super) fn latency(&self) -> Latency {
+    pub(crate) fn latency(&self) -> Latency {
         let ms = |micros: u64| micros as f64 / 1000.0;
         let at = |quantile| ms(self.0.value_at_quantile(quantile));
         Latency {

@@ -2,6 +2,7 @@
 //! where it ends is read.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
@@ -56,6 +57,12 @@ impl Line {
         })
     }
 
+    /// Whether the other side has said goodbye, so that nothing is to be asked here any more.
+    pub fn hung_up(&self) -> bool {
+        let heard = self.stream.try_read(&mut [0]);
+        self.closing || !heard.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Sends one request and reads its answer.
     pub async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>> {
         self.send(request).await?;
@@ -90,6 +97,7 @@ impl Line {
     async fn fill(&mut self) -> Result<()> {
         let read = self.stream.read_buf(&mut self.buffer).await;
         match read.with_context(|| format!("{} hung up", self.address))? {
+            0 if self.buffer.is_empty() => bail!("{} hung up without an answer", self.address),
             0 => bail!("{} hung up in the middle of an answer", self.address),
             _ if self.buffer.len() > ANSWER_BYTES_MAX => bail!("{} does not stop answering", self.address),
             _ => Ok(()),
