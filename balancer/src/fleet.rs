@@ -5,9 +5,11 @@ pub mod budget;
 pub mod discovery;
 pub mod endpoint;
 pub mod health;
+pub mod outlier;
 pub mod policy;
 pub mod pool;
 pub mod rates;
+pub mod state;
 pub mod traffic;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -40,6 +40,7 @@ use crate::cache::{Cache, key};
 use crate::config;
 use crate::fleet::Fleet;
 use crate::fleet::endpoint::Busy;
+use crate::fleet::outlier;
 use crate::fleet::pool::Pool;
 use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
@@ -135,7 +136,7 @@ impl ProxyHttp for Gateway {
         if pool.full(request.tries.tried) {
             return self.endpoints_full(request);
         }
-        let Some(index) = pool.pick(request.affinity.key, request.tries.tried) else {
+        let Some(index) = pool.pick(request.affinity.key, request.tries.tried, Instant::now()) else {
             return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
         };
         if request.tries.count == 0 {
@@ -168,6 +169,9 @@ impl ProxyHttp for Gateway {
         request.tries.count_break();
         if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
             self.take_out(request);
+        }
+        if failure::unreachable(&error) {
+            self.record(request, outlier::Outcome::Failed);
         }
         // Nothing was sent, so this costs the pool nothing and needs no budget.
         let again = request.tries.count < request.attempts_max();
@@ -235,6 +239,9 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
+        if failure::broken(&error) {
+            self.record(request, outlier::Outcome::Failed);
+        }
         if *error.esource() == ErrorSource::Upstream && request.tries.heard == Heard::Nothing {
             request.tries.count_break();
         }
@@ -258,6 +265,9 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> Result<()> {
         request.tries.count_answer(response.status);
+        if let Some(outcome) = failure::outcome_of(response.status) {
+            self.record(request, outcome);
+        }
         if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
             request.tries.heard = Heard::Unable;
             return Err(
@@ -367,6 +377,9 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         request.permit = None;
+        if request.tries.heard == Heard::Answer {
+            self.record(request, outlier::Outcome::Answered);
+        }
         self.observe(session, request);
         let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
         let line = self.access_log.enabled().then(|| report::line(session, error, request));

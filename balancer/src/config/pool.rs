@@ -10,6 +10,7 @@ use super::endpoint::{self, Endpoint};
 use super::hash_on::{self, HashOn};
 use super::health::{self, Health};
 use super::limits::{self, PoolLimits};
+use super::outlier::{self, Outlier};
 use super::policy::{self, Policy};
 use super::reader::Reader;
 use super::{ConfigError, File};
@@ -53,6 +54,9 @@ pub(super) struct Written {
     /// What it can take.
     #[serde(default)]
     limits: limits::WrittenPool,
+    /// What takes out an endpoint whose checks pass.
+    #[serde(default)]
+    outlier: outlier::Written,
 }
 
 fn connect_ms() -> u64 {
@@ -96,6 +100,8 @@ pub struct Pool {
     pub health: Health,
     /// What it can take.
     pub limits: PoolLimits,
+    /// What takes out an endpoint whose checks pass; none when it is off.
+    pub outlier: Option<Outlier>,
 }
 
 impl Pool {
@@ -140,6 +146,7 @@ impl Written {
             )?,
             health: self.health.read(reader, name)?,
             limits: self.limits.read(reader, name)?,
+            outlier: self.outlier.read(reader, name)?,
         })
     }
 

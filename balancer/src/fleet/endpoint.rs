@@ -1,155 +1,103 @@
-//! One endpoint and whether it can serve. The state machine is pure; the endpoint only keeps it.
-//! It must not probe: it is told what probes and connects found.
+//! One endpoint, whatever snapshots it is part of: its state, and what that is decided from.
+//! It must not probe, time or judge: it is told what probes, connects and requests found, and by which settings to read it.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::config;
+
+use super::outlier::{Detector, Ejections, Outcome, Reason, Tally};
+use super::state::{Checked, Standing, State, Thresholds};
 use super::traffic::Traffic;
 
-/// What the checks have found so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Not checked yet.
-    Unproven,
-    /// In: may be picked.
-    Healthy {
-        /// Failed checks since the last good one.
-        failures: u32,
-    },
-    /// Out: picked only when nobody else is left.
-    Out {
-        /// Good checks since the last failed one.
-        successes: u32,
-    },
-}
+/// The share that whoever comes back begins with.
+const WARMTH_MIN: f64 = 0.1;
 
-/// How many checks in a row change a state.
-#[derive(Debug, Clone, Copy)]
-pub struct Thresholds {
-    /// Successes to come in.
-    pub rise: u32,
-    /// Failures to go out.
-    pub fall: u32,
-}
-
-impl State {
-    /// After one check. The first check decides at once.
-    #[must_use]
-    pub fn after_check(self, passed: bool, thresholds: Thresholds) -> Self {
-        match (self, passed) {
-            (Self::Unproven | Self::Healthy { .. }, true) => Self::Healthy { failures: 0 },
-            (Self::Unproven | Self::Out { .. }, false) => Self::Out { successes: 0 },
-            (Self::Healthy { failures }, false) if failures + 1 >= thresholds.fall => {
-                Self::Out { successes: 0 }
-            }
-            (Self::Healthy { failures }, false) => Self::Healthy { failures: failures + 1 },
-            (Self::Out { successes }, true) if successes + 1 >= thresholds.rise => {
-                Self::Healthy { failures: 0 }
-            }
-            (Self::Out { successes }, true) => Self::Out { successes: successes + 1 },
-        }
-    }
-
-    /// Whether it may be picked while others can be too.
-    pub fn serves(self) -> bool {
-        matches!(self, Self::Healthy { .. })
-    }
-
-    /// One word for logs, metrics and the status page.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unproven => "unproven",
-            Self::Healthy { .. } => "healthy",
-            Self::Out { .. } => "out",
-        }
-    }
-}
-
-/// An address and its state, whatever snapshots it is part of.
+/// An address and its state.
 pub struct Endpoint {
     /// Where it listens.
     pub address: SocketAddr,
     /// The address as text, for labels and logs.
     pub name: String,
-    state: Mutex<State>,
-    /// What `state` says, for the path of a request.
-    serving: AtomicBool,
-    /// Somebody wants it to be left alone.
-    draining: AtomicBool,
-    /// The same, for those who wait for it.
+    /// It came when others were there already.
+    newcomer: bool,
+    born: Instant,
+    kept: Mutex<Kept>,
+    /// What the state says, for the path of a request.
+    standing: AtomicU8,
+    /// Whether somebody wants it to be left alone, for those who wait for that.
     left_alone: watch::Sender<bool>,
     /// What it has done so far.
     pub traffic: Traffic,
+    /// When it came back, in milliseconds since it was born; 0 when it never was away.
+    returned_at: AtomicU64,
+    detector: Detector,
     in_flight: AtomicUsize,
     sockets: AtomicUsize,
 }
 
+struct Kept {
+    state: State,
+    ejections: Ejections,
+}
+
 impl Endpoint {
-    /// An endpoint nobody has checked.
-    pub fn new(address: SocketAddr) -> Self {
+    /// An endpoint nobody has checked. A newcomer among others that serve already begins in slow start.
+    pub fn new(address: SocketAddr, newcomer: bool) -> Self {
+        let born = Instant::now();
         Self {
             address,
             name: address.to_string(),
-            state: Mutex::new(State::Unproven),
+            newcomer,
+            born,
+            kept: Mutex::new(Kept { state: State::UNPROVEN, ejections: Ejections::default() }),
+            standing: AtomicU8::new(State::UNPROVEN.standing() as u8),
             traffic: Traffic::default(),
-            serving: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
             left_alone: watch::Sender::new(false),
+            returned_at: AtomicU64::new(0),
+            detector: Detector::new(born),
             in_flight: AtomicUsize::new(0),
             sockets: AtomicUsize::new(0),
         }
     }
 
-    /// Whether it may be picked first.
-    pub fn serves(&self) -> bool {
-        self.serving.load(Ordering::Relaxed) && !self.draining()
-    }
-
     /// The state right now.
     pub fn state(&self) -> State {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept().state
     }
 
-    /// The state right now as one word, draining before all.
-    pub fn state_name(&self) -> &'static str {
-        if self.draining() { "draining" } else { self.state().name() }
+    /// How good a choice it is right now.
+    pub fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Draining,
+            1 => Standing::Out,
+            2 => Standing::Ejected,
+            _ => Standing::Serving,
+        }
     }
 
-    /// Whether it is to be left alone.
-    pub fn draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// Whether nothing speaks against it.
+    pub fn serves(&self) -> bool {
+        self.standing() == Standing::Serving
     }
 
-    /// Leaves it alone from now on, or no longer; what it is working on ends there. Returns whether that changed anything.
-    pub fn set_draining(&self, draining: bool) -> bool {
-        self.left_alone.send_replace(draining);
-        self.draining.swap(draining, Ordering::Relaxed) != draining
+    /// How much of its share it can carry: from a tenth, when it comes back, to all of it after `slow_start`.
+    pub fn warmth(&self, slow_start: Duration, now: Instant) -> f64 {
+        let returned_at = self.returned_at.load(Ordering::Relaxed);
+        if returned_at == 0 {
+            return 1.0;
+        }
+        let back = self.age_ms(now).saturating_sub(returned_at);
+        (back as f64 / slow_start.as_millis().max(1) as f64).clamp(WARMTH_MIN, 1.0)
     }
 
     /// Becomes true when it is to be left alone.
     pub fn left_alone(&self) -> watch::Receiver<bool> {
         self.left_alone.subscribe()
-    }
-
-    /// Records one check; the new state when it began or stopped serving, or was decided for the first time.
-    pub fn record_check(&self, passed: bool, thresholds: Thresholds) -> Option<State> {
-        self.transition(|state| state.after_check(passed, thresholds))
-    }
-
-    /// A refused connect is proof enough: out at once, until a check passes.
-    pub fn record_refusal(&self) -> Option<State> {
-        self.transition(|_| State::Out { successes: 0 })
-    }
-
-    fn transition(&self, next: impl FnOnce(State) -> State) -> Option<State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *state;
-        *state = next(before);
-        self.serving.store(state.serves(), Ordering::Relaxed);
-        (before.name() != state.name()).then_some(*state)
     }
 
     /// Requests it is working on, as seen from here. Upgraded connections are counted apart: most of them are idle, and
@@ -167,6 +115,93 @@ impl Endpoint {
     pub fn enter(self: &Arc<Self>) -> Busy {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Busy { endpoint: self.clone(), socket: false }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn age_ms(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.born).as_millis() as u64
+    }
+}
+
+/// What changes its state. Each returns the new state when that has another name.
+impl Endpoint {
+    /// Records one check.
+    pub fn record_check(&self, passed: bool, thresholds: Thresholds, now: Instant) -> Option<State> {
+        self.change(now, |kept| {
+            kept.state = kept.state.with_checked(kept.state.checked.after_check(passed, thresholds));
+        })
+    }
+
+    /// A refused connect is proof enough: out at once, until a check passes.
+    pub fn record_refusal(&self, now: Instant) -> Option<State> {
+        self.change(now, |kept| kept.state = kept.state.with_checked(Checked::Out { successes: 0 }))
+    }
+
+    /// Leaves it alone from now on, or no longer; what it is working on ends there.
+    pub fn set_draining(&self, draining: bool, now: Instant) -> Option<State> {
+        self.left_alone.send_replace(draining);
+        self.change(now, |kept| kept.state.draining = draining)
+    }
+
+    /// Takes it out of rotation, and says for how long; whoever is told has to [`Endpoint::readmit`] it then.
+    pub fn eject(&self, settings: &config::Outlier, now: Instant) -> Option<(State, Duration)> {
+        let mut lasts = Duration::ZERO;
+        let ejected = self.change(now, |kept| {
+            if kept.state.serves() {
+                (kept.ejections, lasts) = kept.ejections.with_another(settings, now);
+                kept.state.ejected = true;
+            }
+        });
+        ejected.map(|state| (state, lasts))
+    }
+
+    /// Its time may be over.
+    pub fn readmit(&self, now: Instant) -> Option<State> {
+        self.change(now, |kept| kept.state.ejected &= !kept.ejections.over(now))
+    }
+
+    fn change(&self, now: Instant, change: impl FnOnce(&mut Kept)) -> Option<State> {
+        let mut kept = self.kept();
+        let before = kept.state;
+        change(&mut kept);
+        let after = kept.state;
+        if after.serves() && !before.serves() {
+            self.begin_anew(before, now);
+        }
+        self.standing.store(after.standing() as u8, Ordering::Relaxed);
+        (before.name() != after.name()).then_some(after)
+    }
+
+    /// It serves from now on. When the process starts, everybody does, and nobody needs to be spared.
+    fn begin_anew(&self, before: State, now: Instant) {
+        self.detector.begin_anew(before.ejected);
+        if self.newcomer || before.checked != Checked::Unproven {
+            self.returned_at.store(self.age_ms(now).max(1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// What traffic says of it.
+impl Endpoint {
+    /// Records how a request that was sent to it at `sent_at` has ended, and says why it is suspect, when it is.
+    pub fn record(
+        &self,
+        outcome: Outcome,
+        sent_at: Instant,
+        settings: &config::Outlier,
+        now: Instant,
+    ) -> Option<Reason> {
+        // What was sent before it came back says nothing about it as it is now.
+        let stale = self.age_ms(sent_at) < self.returned_at.load(Ordering::Relaxed);
+        if stale || !self.serves() { None } else { self.detector.record(outcome, settings, now) }
+    }
+
+    /// What is known of its requests.
+    pub fn tally(&self, settings: &config::Outlier, now: Instant) -> Tally {
+        self.detector.tally(settings, now)
     }
 }
 
@@ -205,56 +240,90 @@ impl Drop for Busy {
 mod tests {
     use super::*;
 
-    const TWO_THREE: Thresholds = Thresholds { rise: 2, fall: 3 };
+    const ONE_ONE: Thresholds = Thresholds { rise: 1, fall: 1 };
+    const SLOW_START: Duration = Duration::from_secs(10);
 
-    fn after(mut state: State, checks: &[bool]) -> State {
-        for passed in checks {
-            state = state.after_check(*passed, TWO_THREE);
-        }
-        state
+    fn healthy(newcomer: bool) -> (Endpoint, Instant) {
+        let endpoint = Endpoint::new("127.0.0.1:1".parse().expect("test address"), newcomer);
+        let now = Instant::now();
+        assert!(endpoint.record_check(true, ONE_ONE, now).is_some_and(State::serves));
+        (endpoint, now)
     }
 
-    #[test]
-    fn the_first_check_decides() {
-        assert!(after(State::Unproven, &[true]).serves());
-        assert_eq!(after(State::Unproven, &[false]), State::Out { successes: 0 });
-    }
-
-    #[test]
-    fn only_failures_in_a_row_take_an_endpoint_out() {
-        assert!(after(State::Unproven, &[true, false, false, true, false, false]).serves());
-        assert!(!after(State::Unproven, &[true, false, false, false]).serves());
-    }
-
-    #[test]
-    fn only_successes_in_a_row_bring_it_back() {
-        assert!(!after(State::Unproven, &[false, true, false, true]).serves());
-        assert!(after(State::Unproven, &[false, true, true]).serves());
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
     }
 
     #[test]
     fn a_refusal_counts_at_once_and_is_told_once() {
-        let address = "127.0.0.1:1".parse().expect("test address");
-        let endpoint = Endpoint::new(address);
-        endpoint.record_check(true, TWO_THREE);
-        assert!(endpoint.serves());
-        assert_eq!(endpoint.record_refusal(), Some(State::Out { successes: 0 }));
-        assert_eq!(endpoint.record_refusal(), None);
+        let (endpoint, now) = healthy(false);
+        assert_eq!(endpoint.record_refusal(now).map(State::name), Some("out"));
+        assert_eq!(endpoint.record_refusal(now), None);
         assert!(!endpoint.serves());
     }
 
     #[test]
-    fn a_request_that_becomes_a_socket_is_counted_as_one() {
-        let endpoint = Arc::new(Endpoint::new("127.0.0.1:1".parse().expect("test address")));
-        let counts = || (endpoint.in_flight(), endpoint.sockets());
-        let (request, mut socket) = (endpoint.enter(), endpoint.enter());
-        assert_eq!(counts(), (2, 0));
-        socket.upgraded();
-        socket.upgraded();
-        assert_eq!(counts(), (1, 1));
-        drop(request);
-        assert_eq!(counts(), (0, 1));
-        drop(socket);
-        assert_eq!(counts(), (0, 0));
+    fn an_ejection_ends_by_time_and_by_no_check_that_passes() {
+        let settings = config::Outlier::default();
+        let (endpoint, now) = healthy(false);
+        let (state, lasts) = endpoint.eject(&settings, now).expect("ejected");
+        assert_eq!((state.name(), lasts), ("ejected", settings.ejection));
+        assert_eq!(endpoint.eject(&settings, now), None, "it is ejected already");
+        assert_eq!(endpoint.record_check(true, ONE_ONE, now), None);
+        assert_eq!(endpoint.readmit(now + seconds(4)), None);
+        assert_eq!(endpoint.readmit(now + lasts).map(State::name), Some("healthy"));
+    }
+
+    #[test]
+    fn whoever_died_comes_back_with_its_first_good_check() {
+        let settings = config::Outlier::default();
+        let (endpoint, now) = healthy(false);
+        endpoint.eject(&settings, now);
+        assert_eq!(endpoint.record_check(false, ONE_ONE, now).map(State::name), Some("out"));
+        assert_eq!(endpoint.record_check(true, ONE_ONE, now).map(State::name), Some("healthy"));
+    }
+
+    #[test]
+    fn everybody_is_warm_at_the_start_and_who_comes_later_warms_up() {
+        let (first, now) = healthy(false);
+        assert!((first.warmth(SLOW_START, now) - 1.0).abs() < f64::EPSILON);
+        let (later, now) = healthy(true);
+        let warmths = [0, 1, 5, 10, 100].map(|after| later.warmth(SLOW_START, now + seconds(after)));
+        for (warmth, expected) in warmths.into_iter().zip([0.1, 0.1, 0.5, 1.0, 1.0]) {
+            assert!((warmth - expected).abs() < 0.001, "{warmths:?}");
+        }
+        assert!((later.warmth(Duration::ZERO, now + seconds(1)) - 1.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn whatever_kept_it_away_it_comes_back_slowly() {
+        type Away = fn(&Endpoint, Instant);
+        let ways: [(Away, Away); 3] = [
+            (|e, now| _ = e.record_refusal(now), |e, now| _ = e.record_check(true, ONE_ONE, now)),
+            (|e, now| _ = e.set_draining(true, now), |e, now| _ = e.set_draining(false, now)),
+            (|e, now| _ = e.eject(&config::Outlier::default(), now), |e, now| _ = e.readmit(now)),
+        ];
+        for (go, come) in ways {
+            let (endpoint, now) = healthy(false);
+            go(&endpoint, now);
+            come(&endpoint, now + seconds(300));
+            assert!(endpoint.serves());
+            let warmth = endpoint.warmth(SLOW_START, now + seconds(305));
+            assert!((warmth - 0.5).abs() < 0.001, "{warmth}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_before_it_came_back_is_not_held_against_it() {
+        let settings = config::Outlier::default();
+        let (endpoint, sent_at) = healthy(false);
+        endpoint.record_refusal(sent_at);
+        let now = sent_at + seconds(5);
+        endpoint.record_check(true, ONE_ONE, now);
+        let record = |sent_at| {
+            (0..10).filter_map(|_| endpoint.record(Outcome::Failed, sent_at, &settings, now)).count()
+        };
+        assert_eq!(record(sent_at), 0);
+        assert_eq!(record(now), 6);
     }
 }

@@ -1,26 +1,21 @@
 //! Active checks: every endpoint is asked on its own schedule, all at once in the first round.
-//! It must not judge: what a check means is the endpoint's state machine.
+//! It must not judge: what a check means is the endpoint's state, and whom traffic ejects is the pool's.
+
+mod probe;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use pingora::server::ShutdownWatch;
 use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::endpoint::{Endpoint, State, Thresholds};
-use super::pool::Pool;
+use super::endpoint::Endpoint;
+use super::pool::{Ejection, Pool};
+use super::state::{Checked, State, Thresholds};
 use super::{Fleet, Snapshot};
 use crate::operate::metrics::Metrics;
 
@@ -116,7 +111,7 @@ impl Schedule {
 /// One that nobody has checked yet is checked at once.
 async fn keep_checking(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Metrics>) {
     loop {
-        if endpoint.state() != State::Unproven {
+        if endpoint.state().checked != Checked::Unproven {
             let interval = pool.settings.health.interval;
             tokio::time::sleep(interval.mul_f64(rand::random_range(0.95..1.05))).await;
         }
@@ -126,35 +121,32 @@ async fn keep_checking(pool: Arc<Pool>, endpoint: Arc<Endpoint>, metrics: Arc<Me
 
 async fn check(pool: &Pool, endpoint: &Endpoint, metrics: &Metrics) {
     let health = &pool.settings.health;
-    let passed = probe(endpoint.address, &health.path, health.timeout).await;
+    let passed = probe::passes(endpoint.address, &health.check, health.timeout).await;
     let thresholds = Thresholds { rise: health.rise, fall: health.fall };
-    if let Some(state) = endpoint.record_check(passed, thresholds) {
-        metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
-        tracing::info!(
-            pool = pool.settings.name,
-            endpoint = endpoint.name,
-            state = state.name(),
-            "endpoint changed"
-        );
+    if let Some(state) = endpoint.record_check(passed, thresholds, Instant::now()) {
+        changed(pool, endpoint, state, metrics);
     }
 }
 
-/// Whether `GET path` answers 200 before the deadline, on a connection of its own.
-async fn probe(address: SocketAddr, path: &PathAndQuery, deadline: Duration) -> bool {
-    let answer = tokio::time::timeout(deadline, status(address, path)).await;
-    matches!(answer, Ok(Some(StatusCode::OK)))
+fn changed(pool: &Pool, endpoint: &Endpoint, state: State, metrics: &Metrics) {
+    let (pool, endpoint) = (&pool.settings.name, &endpoint.name);
+    metrics.endpoint_changed(pool, endpoint, state);
+    tracing::info!(pool, endpoint, state = state.name(), "endpoint changed");
 }
 
-async fn status(address: SocketAddr, path: &PathAndQuery) -> Option<StatusCode> {
-    let stream = TcpStream::connect(address).await.ok()?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let request = Request::get(path.clone())
-        .header(header::HOST, address.to_string())
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .ok()?;
-    // Dropping the set ends the connection, also when the deadline drops this future.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-    sender.send_request(request).await.ok().map(|response| response.status())
+/// Tells of an ejection, and ends it when its time is over.
+pub fn ejected(pool: &Arc<Pool>, index: usize, ejection: Ejection, metrics: &Arc<Metrics>) {
+    let Ejection { reason, state, lasts } = ejection;
+    let (pool, endpoint, metrics) = (pool.clone(), pool.endpoints[index].clone(), metrics.clone());
+    let name = &pool.settings.name;
+    metrics.ejections.with_label_values(&[name, &endpoint.name, reason.name()]).inc();
+    metrics.endpoint_changed(name, &endpoint.name, state);
+    let (reason, seconds) = (reason.name(), lasts.as_secs());
+    tracing::warn!(pool = name, endpoint = endpoint.name, reason, seconds, "endpoint ejected");
+    tokio::spawn(async move {
+        tokio::time::sleep(lasts).await;
+        if let Some(state) = endpoint.readmit(Instant::now()) {
+            changed(&pool, &endpoint, state, &metrics);
+        }
+    });
 }

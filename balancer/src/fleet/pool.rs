@@ -1,8 +1,11 @@
 //! Endpoints with one policy: the one place that says where a request goes next.
 //! It must not count retries.
 
-use std::sync::Arc;
-use std::time::Instant;
+#[cfg(test)]
+mod simulation;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::limit::admission::Admission;
@@ -10,7 +13,9 @@ use crate::limit::open::Count;
 
 use super::budget::Budget;
 use super::endpoint::Endpoint;
+use super::outlier::{self, Outcome, Reason};
 use super::policy::{self, Candidates, Policy};
+use super::state::{Standing, State};
 
 /// The endpoints one request was already sent to, by index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +63,19 @@ pub struct Pool {
     /// Who may come in, and who waits.
     pub door: Door,
     policy: Box<dyn Policy>,
+    /// Held while one endpoint is ejected, so that no two are for the room that there is for one.
+    ejecting: Mutex<()>,
+}
+
+/// An endpoint has just been ejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ejection {
+    /// Why.
+    pub reason: Reason,
+    /// Its state from now on.
+    pub state: State,
+    /// For how long.
+    pub lasts: Duration,
 }
 
 impl Pool {
@@ -88,43 +106,83 @@ impl Pool {
     fn new(settings: config::Pool, known: &[Arc<Endpoint>], budget: Arc<Budget>, door: Door) -> Self {
         let of = |one: &config::Endpoint| {
             let same = known.iter().find(|endpoint| endpoint.address == one.address);
-            same.cloned().unwrap_or_else(|| Arc::new(Endpoint::new(one.address)))
+            same.cloned().unwrap_or_else(|| Arc::new(Endpoint::new(one.address, !known.is_empty())))
         };
         let endpoints: Vec<Arc<Endpoint>> = settings.endpoints.iter().map(of).collect();
         let weights = settings.endpoints.iter().map(|one| one.weight);
         let shares: Vec<(&str, u32)> = endpoints.iter().map(|one| one.name.as_str()).zip(weights).collect();
         let policy = policy::build(settings.policy, &shares);
-        Self { settings, endpoints, budget, door, policy }
+        Self { settings, endpoints, budget, door, policy, ejecting: Mutex::default() }
     }
 
-    /// The next endpoint for this key. When none that serves is left, one that does not is better than nobody, and then
-    /// even one that is to be left alone.
-    pub fn pick(&self, key: u64, tried: Tried) -> Option<usize> {
-        let pick = |wanted: &dyn Fn(&Endpoint) -> bool| {
-            self.policy.pick(key, &Untried { endpoints: &self.endpoints, tried, wanted })
+    /// The next endpoint for this key, among the best that are enough; when each of those was tried, the best of the others is
+    /// better than nobody.
+    pub fn pick(&self, key: u64, tried: Tried, now: Instant) -> Option<usize> {
+        let pick = |worst, in_flight_max| {
+            self.policy.pick(key, &Untried { pool: self, tried, worst, in_flight_max, now })
         };
-        pick(&|endpoint| self.has_room(endpoint))
-            .or_else(|| pick(&|endpoint| !endpoint.draining()))
-            .or_else(|| pick(&|_| true))
+        let worse = [Standing::Ejected, Standing::Out, Standing::Draining];
+        pick(self.worst_picked(), self.settings.limits.endpoint_in_flight_max)
+            .or_else(|| worse.into_iter().find_map(|worst| pick(worst, usize::MAX)))
     }
 
-    /// Whether this endpoint serves and may have one more request.
-    fn has_room(&self, endpoint: &Endpoint) -> bool {
-        endpoint.serves() && endpoint.in_flight() < self.settings.limits.endpoint_in_flight_max
-    }
-
-    /// Whether those that serve, and were not tried, have as many requests as they may.
+    /// Whether those that are picked now, and were not tried, have as many requests as they may.
     pub fn full(&self, tried: Tried) -> bool {
-        let mut endpoints = self.endpoints.iter().enumerate();
-        self.another_serves(tried)
-            && endpoints.all(|(index, endpoint)| tried.contains(index) || !self.has_room(endpoint))
+        let (worst, most) = (self.worst_picked(), self.settings.limits.endpoint_in_flight_max);
+        let endpoints = self.endpoints.iter().enumerate();
+        let mut picked =
+            endpoints.filter(|(index, one)| one.standing() >= worst && !tried.contains(*index)).peekable();
+        picked.peek().is_some() && picked.all(|(_, one)| one.in_flight() >= most)
     }
 
     /// Requests that may be in flight, as endpoints are right now.
     pub fn in_flight_max(&self) -> usize {
-        let limits = &self.settings.limits;
-        // When nobody serves, requests are still tried somewhere.
-        limits.in_flight_max.min(limits.endpoint_in_flight_max * self.serving().max(1))
+        let (worst, limits) = (self.worst_picked(), &self.settings.limits);
+        let picked = self.endpoints.iter().filter(|one| one.standing() >= worst).count();
+        // When nobody is picked, requests are still tried somewhere.
+        limits.in_flight_max.min(limits.endpoint_in_flight_max * picked.max(1))
+    }
+
+    /// How bad a choice is picked among the others. While enough endpoints serve, only those are. When too few do, they would
+    /// break under the load of all (Envoy's panic threshold): then ejections are ignored, and when that is not enough, so are
+    /// the checks.
+    fn worst_picked(&self) -> Standing {
+        let at_least = |worst| self.endpoints.iter().filter(|one| one.standing() >= worst).count();
+        let wanted = at_least(Standing::Out) * self.settings.health.panic_percent as usize;
+        let enough = |worst: &Standing| {
+            let count = at_least(*worst);
+            count > 0 && count * 100 >= wanted
+        };
+        [Standing::Serving, Standing::Ejected].into_iter().find(enough).unwrap_or(Standing::Out)
+    }
+
+    /// Whether so few endpoints serve that others are asked too.
+    pub fn panics(&self) -> bool {
+        self.worst_picked() != Standing::Serving
+    }
+
+    /// Records how a request has ended that was sent to an endpoint at `sent_at`. When that makes it suspect, and another
+    /// endpoint does better, it is ejected; whoever is told so has to readmit it when its time is over.
+    pub fn record(&self, index: usize, outcome: Outcome, sent_at: Instant, now: Instant) -> Option<Ejection> {
+        let settings = self.settings.outlier.as_ref()?;
+        let suspect = &self.endpoints[index];
+        let reason = suspect.record(outcome, sent_at, settings, now)?;
+        let theirs = suspect.tally(settings, now);
+        let mut others = self.endpoints.iter().filter(|one| one.serves() && !Arc::ptr_eq(one, suspect));
+        if !others.any(|other| other.tally(settings, now).better_than(theirs)) {
+            return None;
+        }
+        let _alone = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.may_eject_one_more(settings) {
+            return None;
+        }
+        suspect.eject(settings, now).map(|(state, lasts)| Ejection { reason, state, lasts })
+    }
+
+    fn may_eject_one_more(&self, settings: &config::Outlier) -> bool {
+        let standing = |wanted| self.endpoints.iter().filter(|one| one.standing() == wanted).count();
+        let (ejected, serving) = (standing(Standing::Ejected), standing(Standing::Serving));
+        serving > 1 && outlier::room(ejected, self.endpoints.len(), settings.ejected_percent_max)
     }
 
     /// Whether an endpoint can serve right now that has not been tried.
@@ -146,22 +204,134 @@ impl Pool {
 
 /// Endpoints as one pick sees them.
 struct Untried<'a> {
-    endpoints: &'a [Arc<Endpoint>],
+    pool: &'a Pool,
     tried: Tried,
-    wanted: &'a dyn Fn(&Endpoint) -> bool,
+    worst: Standing,
+    in_flight_max: usize,
+    now: Instant,
 }
 
 impl Candidates for Untried<'_> {
     fn eligible(&self, index: usize) -> bool {
-        !self.tried.contains(index) && (self.wanted)(&self.endpoints[index])
+        let endpoint = &self.pool.endpoints[index];
+        let untried = !self.tried.contains(index);
+        untried && endpoint.standing() >= self.worst && endpoint.in_flight() < self.in_flight_max
     }
 
     fn in_flight(&self, index: usize) -> usize {
-        self.endpoints[index].in_flight()
+        self.pool.endpoints[index].in_flight()
     }
 
-    /// Nobody starts slowly yet.
-    fn warmth(&self, _: usize) -> f64 {
-        1.0
+    fn warmth(&self, index: usize) -> f64 {
+        self.pool.endpoints[index].warmth(self.pool.settings.health.slow_start, self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::state::Thresholds;
+    use super::*;
+    use crate::config::Config;
+    use crate::config::source::Source;
+
+    const ONE_ONE: Thresholds = Thresholds { rise: 1, fall: 1 };
+
+    /// A pool of healthy endpoints, with these lines after its table's header.
+    pub(super) fn pool_of(endpoints: usize, lines: &str) -> Arc<Pool> {
+        let addresses: Vec<String> = (1..=endpoints).map(|number| format!("10.0.0.{number}:80")).collect();
+        let text = format!(
+            "[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[pools.main]\nendpoints = {addresses:?}\n{lines}"
+        );
+        let config = Config::from_source(&Source::new(Path::new("test"), text, [])).expect("valid");
+        let pool = Pool::after(None, &config.pools[0], config.retry);
+        for endpoint in &pool.endpoints {
+            endpoint.record_check(true, ONE_ONE, Instant::now());
+        }
+        pool
+    }
+
+    /// Which endpoints keys in a long row are sent to.
+    fn picked(pool: &Pool) -> Vec<usize> {
+        let keys = (0..1_000_u64).map(|key| key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut picked: Vec<usize> =
+            keys.filter_map(|key| pool.pick(key, Tried::default(), Instant::now())).collect();
+        picked.sort_unstable();
+        picked.dedup();
+        picked
+    }
+
+    fn refuse(pool: &Pool, endpoints: std::ops::Range<usize>) {
+        endpoints.for_each(|index| _ = pool.endpoints[index].record_refusal(Instant::now()));
+    }
+
+    fn eject(pool: &Pool, endpoints: std::ops::Range<usize>) {
+        let settings = config::Outlier::default();
+        endpoints.for_each(|index| _ = pool.endpoints[index].eject(&settings, Instant::now()));
+    }
+
+    #[test]
+    fn one_of_two_is_no_panic() {
+        let pool = pool_of(2, "");
+        refuse(&pool, 0..1);
+        assert_eq!((picked(&pool), pool.panics()), (vec![1], false));
+        refuse(&pool, 1..2);
+        assert_eq!((picked(&pool), pool.panics()), (vec![0, 1], true));
+    }
+
+    #[test]
+    fn when_too_few_serve_all_are_asked() {
+        let pool = pool_of(10, "");
+        refuse(&pool, 0..7);
+        assert_eq!((picked(&pool), pool.panics()), (vec![7, 8, 9], false));
+        refuse(&pool, 7..8);
+        assert_eq!((picked(&pool).len(), pool.panics()), (10, true));
+        let pool = pool_of(10, "[pools.main.health]\npanic_percent = 0\n");
+        refuse(&pool, 0..9);
+        assert_eq!((picked(&pool), pool.panics()), (vec![9], false));
+    }
+
+    #[test]
+    fn ejections_are_ignored_before_checks_are() {
+        let pool = pool_of(10, "");
+        refuse(&pool, 0..4);
+        eject(&pool, 4..9);
+        assert_eq!((picked(&pool), pool.panics()), (vec![4, 5, 6, 7, 8, 9], true));
+    }
+
+    #[test]
+    fn whom_somebody_wants_left_alone_is_asked_last() {
+        let pool = pool_of(3, "");
+        pool.endpoints[0].set_draining(true, Instant::now());
+        refuse(&pool, 1..3);
+        assert_eq!(picked(&pool), [1, 2]);
+        assert_eq!(pool.pick(7, Tried::default().with(1).with(2), Instant::now()), Some(0));
+        pool.endpoints.iter().for_each(|endpoint| _ = endpoint.set_draining(true, Instant::now()));
+        assert_eq!(picked(&pool), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_last_one_that_serves_is_not_ejected() {
+        let pool = pool_of(2, "");
+        let now = Instant::now();
+        let fail = |index| (0..100).filter_map(|_| pool.record(index, Outcome::Failed, now, now)).count();
+        assert_eq!((fail(0), fail(1)), (1, 0));
+        let pool = pool_of(2, "");
+        refuse(&pool, 0..1);
+        let fail = |index| (0..100).filter_map(|_| pool.record(index, Outcome::Failed, now, now)).count();
+        assert_eq!(fail(1), 0);
+    }
+
+    #[test]
+    fn who_is_new_among_others_begins_slowly() {
+        let pool = pool_of(2, "");
+        let address = "10.0.0.3:80".parse().expect("test address");
+        let endpoints = [&pool.settings.endpoints[..], &[config::Endpoint { address, weight: 1 }]].concat();
+        let pool = pool.with_endpoints(endpoints);
+        let now = Instant::now();
+        pool.endpoints[2].record_check(true, ONE_ONE, now);
+        let cold = |index: usize| pool.endpoints[index].warmth(Duration::from_secs(10), now) < 1.0;
+        assert_eq!([0, 1, 2].map(cold), [false, false, true]);
     }
 }

@@ -90,6 +90,9 @@ impl Admin {
             let load = pool.door.requests.load(pool.in_flight_max());
             self.metrics.limits.pool_load(&pool.settings.name, load);
         }
+        self.metrics.pools_panic(
+            self.fleet.snapshot().pools.iter().map(|pool| (pool.settings.name.as_str(), pool.panics())),
+        );
         match self.metrics.text() {
             Ok(page) => respond(StatusCode::OK, "text/plain; version=0.0.4", page),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),
@@ -138,17 +141,13 @@ impl Admin {
             let detail = format!("there is no endpoint {address} in a pool {pool}; see /status");
             return problem(StatusCode::NOT_FOUND, "endpoint_unknown", &detail);
         };
-        if endpoint.set_draining(change == "drain") {
-            tracing::info!(
-                pool,
-                endpoint = address,
-                state = endpoint.state_name(),
-                "endpoint changed by hand"
-            );
+        if let Some(state) = endpoint.set_draining(change == "drain", Instant::now()) {
+            self.metrics.endpoint_changed(pool, address, state);
+            tracing::info!(pool, endpoint = address, state = state.name(), "endpoint changed by hand");
         }
         json(
             StatusCode::OK,
-            &json!({ "pool": pool, "address": address, "state": endpoint.state_name(), "in_flight": endpoint.in_flight() }),
+            &json!({ "pool": pool, "address": address, "state": endpoint.state().name(), "in_flight": endpoint.in_flight() }),
         )
     }
 }

@@ -9,7 +9,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::fleet::endpoint::State;
+use crate::fleet::state::State;
 use crate::limit::admission::Load;
 
 /// Upper bounds of the latency buckets, in seconds.
@@ -27,6 +27,12 @@ pub struct Metrics {
     pub requests_in_flight: IntGauge,
     /// Whether the endpoint can serve (1) or not (0).
     pub endpoint_up: GaugeVec,
+    /// The state the endpoint is in (1) and those it is not in (0), by pool, endpoint and state.
+    pub endpoint_state: GaugeVec,
+    /// Endpoints ejected although their checks pass, by pool, endpoint and reason.
+    pub ejections: IntCounterVec,
+    /// Whether so few endpoints of the pool serve that others are asked too (1) or not (0), by pool.
+    pub pool_panic: GaugeVec,
     /// Changes of an endpoint's state, by pool, endpoint and new state.
     pub health_transitions: IntCounterVec,
     /// Requests tried on another endpoint, by pool and reason.
@@ -128,6 +134,24 @@ impl Metrics {
                 "Whether the endpoint can serve.",
                 &["pool", "endpoint"],
             )?,
+            endpoint_state: gauges(
+                &registry,
+                "endpoint_state",
+                "The state the endpoint is in (1) and those it is not in (0).",
+                &["pool", "endpoint", "state"],
+            )?,
+            ejections: counters(
+                &registry,
+                "ejections_total",
+                "Endpoints ejected although their checks pass.",
+                &["pool", "endpoint", "reason"],
+            )?,
+            pool_panic: gauges(
+                &registry,
+                "pool_panic",
+                "Whether so few endpoints of the pool serve that others are asked too.",
+                &["pool"],
+            )?,
             health_transitions: counters(
                 &registry,
                 "health_transitions_total",
@@ -193,7 +217,19 @@ impl Metrics {
     /// Counts an endpoint's new state.
     pub fn endpoint_changed(&self, pool: &str, endpoint: &str, state: State) {
         self.endpoint_up.with_label_values(&[pool, endpoint]).set(f64::from(u8::from(state.serves())));
+        for name in State::NAMES {
+            let gauge = self.endpoint_state.with_label_values(&[pool, endpoint, name]);
+            gauge.set(f64::from(u8::from(name == state.name())));
+        }
         self.health_transitions.with_label_values(&[pool, endpoint, state.name()]).inc();
+    }
+
+    /// Which pools panic, of all that there are.
+    pub fn pools_panic<'a>(&self, pools: impl Iterator<Item = (&'a str, bool)>) {
+        self.pool_panic.reset();
+        for (pool, panics) in pools {
+            self.pool_panic.with_label_values(&[pool]).set(f64::from(u8::from(panics)));
+        }
     }
 
     /// Remembers how the last attempt to take over a configuration went.
@@ -208,6 +244,9 @@ impl Metrics {
     pub fn endpoint_gone(&self, pool: &str, endpoint: &str) {
         // It fails for one that was never counted.
         let _ = self.endpoint_up.remove_label_values(&[pool, endpoint]);
+        for name in State::NAMES {
+            let _ = self.endpoint_state.remove_label_values(&[pool, endpoint, name]);
+        }
     }
 
     /// The exposition format, ours and the process's own.

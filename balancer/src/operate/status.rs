@@ -100,6 +100,8 @@ pub struct PoolStatus {
     pub name: String,
     /// Endpoints that can serve.
     pub serving: usize,
+    /// So few can that others are asked too.
+    pub panic: bool,
     /// How its endpoints are looked up, where they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery: Option<DiscoveryStatus>,
@@ -147,7 +149,7 @@ pub struct EndpointStatus {
     pub address: String,
     /// Its share of the ring.
     pub weight: u32,
-    /// `unproven`, `healthy`, `out` or `draining`.
+    /// `unproven`, `healthy`, `out`, `ejected` or `draining`.
     pub state: &'static str,
     /// Requests sent there and not answered yet.
     pub in_flight: usize,
@@ -172,6 +174,7 @@ pub fn pools(snapshot: &Snapshot, journal: &Journal, metrics: &Metrics) -> Vec<P
     let describe = |pool: &Arc<Pool>| PoolStatus {
         name: pool.settings.name.clone(),
         serving: pool.serving(),
+        panic: pool.panics(),
         discovery: discovery(&pool.settings, journal),
         requests: of(&requests, &pool.settings.name),
         retries: of(&retries, &pool.settings.name),
@@ -184,7 +187,7 @@ pub fn pools(snapshot: &Snapshot, journal: &Journal, metrics: &Metrics) -> Vec<P
             .map(|(endpoint, settings)| EndpointStatus {
                 address: endpoint.name.clone(),
                 weight: settings.weight,
-                state: endpoint.state_name(),
+                state: endpoint.state().name(),
                 in_flight: endpoint.in_flight(),
                 sockets: endpoint.sockets(),
                 answers: endpoint.traffic.answers(),

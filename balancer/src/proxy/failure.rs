@@ -2,7 +2,9 @@
 //! The rule of what may be sent twice is [`super::retry`]'s.
 
 use std::io;
+use std::time::Instant;
 
+use http::StatusCode;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -10,6 +12,8 @@ use super::Gateway;
 use super::answer::Problem;
 use super::request::{Heard, Request};
 use super::retry::{self, Failure};
+use crate::fleet::health;
+use crate::fleet::outlier::Outcome;
 
 impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
@@ -30,13 +34,24 @@ impl Gateway {
     /// A refused connect takes its endpoint out at once.
     pub(super) fn take_out(&self, request: &Request) {
         let (Some(pool), Some(endpoint)) = (request.pool(), &request.tries.endpoint) else { return };
-        if let Some(state) = endpoint.record_refusal() {
+        if let Some(state) = endpoint.record_refusal(Instant::now()) {
             self.metrics.endpoint_changed(&pool.settings.name, &endpoint.name, state);
             tracing::warn!(
                 pool = pool.settings.name,
                 endpoint = endpoint.name,
                 "endpoint refused a connection"
             );
+        }
+    }
+
+    /// Tells the pool how a try has ended, once; the endpoint may be ejected for it. A client that leaves says nothing about it.
+    pub(super) fn record(&self, request: &mut Request, outcome: Outcome) {
+        let (Some(index), Some(sent_at)) = (request.tries.undecided.take(), request.tries.started) else {
+            return;
+        };
+        let Some(pool) = request.pool() else { return };
+        if let Some(ejection) = pool.record(index, outcome, sent_at, Instant::now()) {
+            health::ejected(pool, index, ejection, &self.metrics);
         }
     }
 
@@ -90,6 +105,27 @@ pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) ->
         (_, ErrorSource::Upstream) => Problem::upstream_failed(),
         (_, ErrorSource::Internal | ErrorSource::Unset) => Problem::internal(),
     })
+}
+
+/// What a status says about the endpoint that answers with it; nothing yet, when its answer may still break off.
+pub(super) fn outcome_of(status: StatusCode) -> Option<Outcome> {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR => Some(Outcome::Error),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Some(Outcome::Failed)
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is the endpoint, or the way to it, that a connect failed for, and not a lack of something here.
+pub(super) fn unreachable(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::ConnectTimedout | ErrorType::ConnectError)
+}
+
+/// Whether an endpoint broke off or fell silent.
+pub(super) fn broken(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream && !matches!(error.etype(), ErrorType::HTTPStatus(_))
 }
 
 /// Whether time ran out, by Pingora's clock or by that of the connection.

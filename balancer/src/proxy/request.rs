@@ -70,6 +70,8 @@ pub struct Tries {
     pub count: usize,
     /// The one that has it now, or had it last.
     pub endpoint: Option<Busy>,
+    /// The index of that one, until it is known how the try has ended.
+    pub undecided: Option<usize>,
     /// When that one was chosen.
     pub started: Option<Instant>,
     /// When it had the whole body.
@@ -168,6 +170,7 @@ impl Request {
         self.tries.tried = self.tries.tried.with(index);
         self.tries.count += 1;
         self.tries.endpoint = Some(pool.endpoints[index].enter());
+        self.tries.undecided = Some(index);
         self.tries.started = Some(Instant::now());
         self.tries.body_sent_at = None;
         self.tries.first_byte_ms = None;

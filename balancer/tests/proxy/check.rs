@@ -186,6 +186,46 @@ fn dns(keys: &str) -> String {
 }
 
 #[test]
+fn a_mistake_about_health_names_its_way_out_too() {
+    let cases = [
+        (
+            ENDING.to_owned() + "[pools.main.health]\nkind = \"tcp\"\nexpect_body = \"ok\"\n",
+            ":8: key `pools.main.health.expect_body`: a connection answers nothing",
+            "use kind = \"http\"",
+        ),
+        (
+            ENDING.to_owned() + "[pools.main.health]\nexpect_status = [200, \"299-200\"]\n",
+            ":7: key `pools.main.health.expect_status`",
+            "from 200 to 599",
+        ),
+        (
+            ENDING.to_owned() + "[pools.main.health]\nexpect_status = [true]\n",
+            ":7: key `pools.main.health.expect_status`",
+            "such as 200",
+        ),
+        (
+            ENDING.to_owned() + "[pools.main.health]\npanic_percent = 101\n",
+            ":7: key `pools.main.health.panic_percent`",
+            "more than 100; lower it",
+        ),
+        (
+            ENDING.to_owned() + "[pools.main.outlier]\nejection_seconds = 61\n",
+            ":7: key `pools.main.outlier.ejection_seconds`",
+            "longer than ejection_seconds_max; lower it",
+        ),
+        (
+            ENDING.to_owned() + "[pools.main.outlier]\nfailure_percent = 0\n",
+            ":7: key `pools.main.outlier.failure_percent`",
+            "1 or more",
+        ),
+    ];
+    for (config, place, way_out) in cases {
+        let line = complaint(&config, &[]);
+        assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
+    }
+}
+
+#[test]
 fn a_wrong_policy_key_or_part_to_hash_on_says_what_would_be_right() {
     let pool = |keys: &str| format!("{ENDING}{keys}\n");
     let route = |hash_on: &str| ENDING.replace("/**\"", &format!("/**\"\nhash_on = \"{hash_on}\""));

@@ -61,3 +61,41 @@ async fn nobody_there_is_503_with_a_hint_when_to_come_back() {
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(answer.problem()["code"], "upstream_unavailable");
 }
+
+/// These lines go into the table of the pool's check.
+fn checked(upstreams: &[&Upstream], lines: &str) -> String {
+    config(upstreams).replace("[pools.main.health]\n", &format!("[pools.main.health]\n{lines}\n"))
+}
+
+#[tokio::test]
+async fn a_check_may_want_no_more_than_a_connection() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    a.set_ready(false);
+    let rig = Rig::start(&checked(&[&a, &b], "kind = \"tcp\"")).await;
+    rig.until_state(a.address, "healthy").await;
+    let address = b.kill().await;
+    rig.until_state(address, "out").await;
+    assert_eq!(a.probes(), 0);
+    let _b = Upstream::start_on("b", address).await;
+    rig.until_state(address, "healthy").await;
+}
+
+#[tokio::test]
+async fn a_check_passes_by_the_statuses_that_are_expected() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    b.set_ready(false);
+    let rig = Rig::start(&checked(&[&a, &b], "expect_status = [418, \"500-503\"]")).await;
+    rig.until_state(a.address, "out").await;
+    rig.until_state(b.address, "healthy").await;
+}
+
+#[tokio::test]
+async fn a_check_passes_by_the_text_that_is_expected() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&checked(&[&a, &b], "path = \"/whoami\"\nexpect_body = \"b /who\"")).await;
+    rig.until_state(a.address, "out").await;
+    rig.until_state(b.address, "healthy").await;
+    // An answer is not read without end.
+    let rig = Rig::start(&checked(&[&a, &b], "path = \"/long\"\nexpect_body = \"end\"")).await;
+    rig.until_state(a.address, "out").await;
+}

@@ -10,6 +10,7 @@ mod hash_on;
 mod health;
 mod limit;
 mod nameserver;
+mod outlier;
 mod paths;
 mod policy;
 mod reload;

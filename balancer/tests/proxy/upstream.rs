@@ -180,10 +180,13 @@ async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Fu
             shared.released.acquire().await.map_err(|_| "never closed")?.forget();
             plain(StatusCode::OK, &text)
         }
+        "long" => plain(StatusCode::OK, &format!("{}end", ".".repeat(100_000))),
         "broken" => return Err("breaks off on purpose"),
         "echo" => Response::new(Full::new(body)),
         "unable" => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{} is unable", shared.name)),
         "unable-a" if shared.name == "a" => plain(StatusCode::SERVICE_UNAVAILABLE, "a is unable"),
+        "broken-a" if shared.name == "a" => return Err("breaks off on purpose"),
+        "failing-a" if shared.name == "a" => plain(StatusCode::INTERNAL_SERVER_ERROR, "a fails"),
         "failing" => plain(StatusCode::INTERNAL_SERVER_ERROR, "the service's own error"),
         _ => plain(StatusCode::OK, &text),
     })

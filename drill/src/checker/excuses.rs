@@ -109,11 +109,11 @@ impl Fault<'_> {
         }
     }
 
-    /// A link is as good as what it leads to (`waitlist-1>postgres`). One instance that cannot reach Postgres cannot tell
-    /// that from a Postgres that is away, and neither can the balancer.
+    /// A link is as good as what it leads to (`waitlist-1>postgres`). But one instance that cannot reach Postgres has a double
+    /// that can: the balancer asks that one, and ejects whoever answers 503 where another one does not.
     fn link(&self) -> &'static [Trouble] {
         match self.part.split_once('>') {
-            Some((_, "postgres")) => POSTGRES,
+            Some((_, "postgres")) => CUT_OFF,
             Some((_, "redis")) => REDIS,
             Some(("balancer", _)) if self.kind == "link_cut" => &[SocketLost, NewsLate],
             Some(("balancer", _)) => &[NoAnswer, SocketLost, NewsLate],
@@ -129,6 +129,8 @@ impl Fault<'_> {
 
 /// Nobody decides without it; its connections end in the middle of whatever they were at.
 const POSTGRES: &[Trouble] = &[Unavailable, NoAnswer, NewsLate, NewsTwice, LineLate];
+/// Its double sells; what it was at itself is late, or done and not yet crossed out.
+const CUT_OFF: &[Trouble] = &[NewsLate, NewsTwice, LineLate];
 /// Selling goes on without it. News do not, and those that it had and had not yet told are lost with it.
 const REDIS: &[Trouble] = &[NewsLate];
 /// Everything goes through it.
@@ -177,6 +179,9 @@ mod tests {
             ("redis_flush", "redis"),
             ("pubsub_drop", "redis"),
             ("link_cut", "balancer>catalog-1"),
+            ("link_cut", "reservations-1>postgres"),
+            ("link_stall", "catalog-2>postgres"),
+            ("link_slow", "waitlist-1>postgres"),
             ("link_stall", "waitlist-1>reservations-1"),
             ("a fault that nobody knows", "postgres"),
         ] {
@@ -192,7 +197,9 @@ mod tests {
         for (name, part, trouble) in [
             ("kill", "postgres", Unavailable),
             ("postgres_backends", "postgres", Unavailable),
-            ("link_cut", "reservations-1>postgres", Unavailable),
+            ("link_cut", "reservations-1>postgres", NewsLate),
+            ("link_stall", "reservations-1>postgres", NewsTwice),
+            ("link_slow", "waitlist-2>postgres", LineLate),
             ("balancer_kill", "balancer", NoAnswer),
             ("freeze", "reservations-1", NoAnswer),
             ("kill", "reservations-1", SocketLost),
