@@ -20,6 +20,7 @@ mod reader;
 pub mod retry;
 pub mod route;
 pub mod source;
+pub mod tls;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,6 +44,7 @@ use self::reader::Reader;
 pub use self::retry::Retry;
 pub use self::route::Route;
 use self::source::Source;
+pub use self::tls::Tls;
 
 /// One clear line: where, what, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,8 @@ pub struct ConfigError {
 pub struct Config {
     /// Where it listens.
     pub listen: Listen,
+    /// The part of it that speaks TLS.
+    pub tls: Option<Tls>,
     /// Worker threads of the public listener.
     pub threads: usize,
     /// What is let in.
@@ -87,6 +91,10 @@ pub struct Config {
 struct File {
     #[serde(default)]
     listen: listen::Written,
+    #[serde(default)]
+    tls: tls::Written,
+    #[serde(default)]
+    http2: tls::WrittenHttp2,
     threads: Option<usize>,
     #[serde(default)]
     edge: edge::Written,
@@ -123,11 +131,13 @@ impl Config {
         let reader = &Reader { source };
         let pools = pool::read_all(reader, &file)?;
         let routes = route::read_all(reader, &file, &pools)?;
+        let listen = file.listen.read(reader)?;
         Ok(Self {
             limits: file.limits.read(reader)?,
             rate_limits: limits::read_rates(reader, &file, &routes)?,
             routes,
-            listen: file.listen.read(reader)?,
+            tls: tls::read(reader, &file, &listen)?,
+            listen,
             threads: listen::threads(reader, file.threads)?,
             edge: file.edge.read(reader)?,
             affinity: file.affinity.read(reader)?,

@@ -20,7 +20,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use pingora::apps::HttpServerOptions;
+use pingora::listeners::tls::Acceptor;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -39,11 +42,13 @@ use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
 use crate::operate::drain::{Drain, Signals};
 use crate::operate::handover::Sockets;
-use crate::operate::listener::Listener;
+use crate::operate::listener::{self, Door, Listener, TlsDoor};
 use crate::operate::metrics::Metrics;
 use crate::operate::reload::{OnHangUp, Reload};
 use crate::operate::serving::Serving;
 use crate::operate::telemetry;
+use crate::operate::tls::store::Store;
+use crate::operate::tls::{self, Renewal};
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
 
@@ -51,6 +56,8 @@ use crate::proxy::deadline::Timed;
 const TRIES_MAX: usize = config::ENDPOINTS_PER_POOL_MAX + 1;
 /// What is read at once from a client: most connections are idle sockets, and each keeps this in memory.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
+/// What waits to be sent on one HTTP/2 stream.
+const STREAM_BUFFER_BYTES: usize = 64 * 1024;
 /// Time for threads to end after everything was drained, in seconds.
 const THREADS_END_SECONDS: u64 = 1;
 
@@ -71,7 +78,7 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let listen = &config.listen;
     let mut sockets =
         if start.upgrade { Sockets::inherit(listen.public)? } else { Sockets::first(listen.public) };
-    let public = sockets.open("listen.public", listen.public)?;
+    let public = public_sockets(listen, &mut sockets)?;
     let admin = sockets.open("listen.admin", listen.admin)?;
     let (predecessor, successor) = sockets.between();
     raise_open_files();
@@ -84,7 +91,11 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let checks = server.add_service(background_service("health", checks));
     checks.add_dependency(server.add_service(background_service("discovery", parts.discovery())));
     server.add_service(background_service("reload", OnHangUp(parts.reload.clone())));
-    let public = server.add_service(parts.public(&server.configuration, public));
+    if let Some(store) = &parts.certificates {
+        let renewal = Renewal { store: store.clone(), metrics: parts.metrics.clone() };
+        server.add_service(background_service("certificates", renewal));
+    }
+    let public = server.add_service(parts.public(&server.configuration, public)?);
     public.add_dependency(&checks);
     let admin = server.add_service(parts.admin(admin));
     if start.upgrade {
@@ -121,6 +132,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     drain: Arc<Drain>,
     access_log: Arc<AccessLog>,
+    certificates: Option<Arc<Store>>,
 }
 
 impl Parts {
@@ -135,6 +147,7 @@ impl Parts {
             cache: Cache::new(config.cache),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
+            certificates: config.tls.as_ref().map(tls::open).transpose()?.map(Arc::new),
             metrics,
             config,
         })
@@ -144,7 +157,11 @@ impl Parts {
         Discovery::new(self.fleet.clone(), self.metrics.clone(), self.journal.clone())
     }
 
-    fn public(&self, conf: &Arc<ServerConf>, socket: OwnedFd) -> Listener<Timed<HttpProxy<Gateway>>> {
+    fn public(
+        &self,
+        conf: &Arc<ServerConf>,
+        sockets: Vec<(String, OwnedFd)>,
+    ) -> anyhow::Result<Listener<Door<Timed<HttpProxy<Gateway>>>>> {
         let gateway = Gateway {
             fleet: self.fleet.clone(),
             cache: self.cache,
@@ -153,17 +170,42 @@ impl Parts {
             drain: self.drain.clone(),
             sockets: Open::default(),
         };
-        let timed = Timed {
-            app: Arc::new(http_proxy(conf, gateway)),
+        let door = Door {
+            app: Arc::new(self.timed(http_proxy(conf, gateway))),
+            tls: self.tls_door()?,
             fleet: self.fleet.clone(),
-            closed: self.drain.closed(),
+            too_slow: self.metrics.slow_client("answer"),
+            metrics: self.metrics.clone(),
         };
-        let mut service = Service::new("public".to_owned(), timed);
+        let mut service = Service::new("public".to_owned(), door);
         service.threads = Some(self.config.threads);
         let buffer = L4BufferSettings::default().read(READ_BUFFER_BYTES);
-        service.add_listener(ListenerConfig::tcp(self.config.listen.public.to_string()).l4_buffer(buffer));
-        let sockets = vec![(self.config.listen.public.to_string(), socket)];
-        Listener { service, sockets, shut: self.drain.shut() }
+        for (address, socket) in &sockets {
+            // Longer than a client is waited for, so that whoever is too slow is counted here first.
+            listener::limit_unread(socket, self.config.edge.write * 2);
+            service.add_listener(ListenerConfig::tcp(address.clone()).l4_buffer(buffer));
+        }
+        Ok(Listener { service, sockets, shut: self.drain.shut() })
+    }
+
+    fn timed(&self, mut proxy: HttpProxy<Gateway>) -> Timed<HttpProxy<Gateway>> {
+        proxy.h2_options = self.config.tls.as_ref().map(|tls| h2_options(&self.config.edge, tls.streams_max));
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(self.config.edge.keepalive);
+        proxy.server_options = Some(options);
+        Timed {
+            app: Arc::new(proxy),
+            fleet: self.fleet.clone(),
+            closed: self.drain.closed(),
+            too_slow: self.metrics.slow_client("header"),
+        }
+    }
+
+    fn tls_door(&self) -> anyhow::Result<Option<TlsDoor>> {
+        let (Some(tls), Some(store)) = (&self.config.tls, &self.certificates) else { return Ok(None) };
+        let config = tls::server_config(store.clone(), tls.http2).context("TLS")?;
+        let acceptor = Acceptor::from_server_config(Arc::new(config));
+        Ok(Some(TlsDoor { address: tls.address, acceptor, handshake: tls.handshake }))
     }
 
     fn admin(&self, socket: OwnedFd) -> Listener<Admin> {
@@ -191,6 +233,24 @@ fn raise_open_files() {
         Ok(open_files_max) => tracing::info!(open_files_max, "limit of open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
     }
+}
+
+/// Those where requests come in, under the addresses that Pingora has for them.
+fn public_sockets(listen: &config::Listen, sockets: &mut Sockets) -> anyhow::Result<Vec<(String, OwnedFd)>> {
+    let tls = listen.tls.map(|address| ("listen.tls", address));
+    let listeners = [Some(("listen.public", listen.public)), tls].into_iter().flatten();
+    listeners.map(|(key, address)| Ok((address.to_string(), sockets.open(key, address)?))).collect()
+}
+
+/// Bounds what one HTTP/2 connection can make us keep. Those on floods of resets and of empty frames are its library's own.
+fn h2_options(edge: &config::Edge, streams_max: u32) -> H2Options {
+    let mut options = default_h2_options();
+    options.max_concurrent_streams(streams_max);
+    // A field counts 32 bytes more than it has (RFC 9113, 6.5.2).
+    let list = edge.header_bytes_max.saturating_add(32 * edge.header_fields_max);
+    options.max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX));
+    options.max_send_buffer_size(STREAM_BUFFER_BYTES);
+    options
 }
 
 fn server_conf(config: &Config) -> ServerConf {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use balancer::Start;
 use balancer::config::Config;
 use clap::Parser;
@@ -52,6 +53,11 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     if arguments.check {
+        config
+            .tls
+            .as_ref()
+            .map_or(Ok(()), balancer::operate::tls::check)
+            .context("key `tls.certificates`")?;
         eprintln!("balancer: {} is valid", arguments.config.display());
         return Ok(());
     }

@@ -9,6 +9,7 @@ mod failure;
 pub mod hash_key;
 pub mod lent;
 pub mod limit;
+pub mod pace;
 mod report;
 pub mod request;
 pub mod retry;
@@ -77,6 +78,7 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
         deadline::lift();
         upgrade::ignore_other_protocols(session.req_header_mut());
+        edge::unify(session.req_header_mut())?;
         request.in_flight = Some(self.drain.enter());
         request.identity = edge::identify(session, &request.config().edge);
         self.set_timeouts(session, &request.config().edge);
@@ -97,6 +99,10 @@ impl ProxyHttp for Gateway {
                 Ok(true)
             }
             Err(problem) => {
+                if problem.status == StatusCode::BAD_REQUEST {
+                    // Where one request cannot be read in one way, nobody knows where the next begins.
+                    session.set_keepalive(None);
+                }
                 answer::problem(session, &problem, &request.identity.request_id).await?;
                 Ok(true)
             }
@@ -111,8 +117,8 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    fn cache_key_callback(&self, session: &Session, _: &mut Request) -> Result<CacheKey> {
-        Ok(key::of(session.req_header()))
+    fn cache_key_callback(&self, session: &Session, request: &mut Request) -> Result<CacheKey> {
+        Ok(key::of(session.req_header(), request.identity.secure()))
     }
 
     fn cache_vary_filter(
@@ -142,7 +148,9 @@ impl ProxyHttp for Gateway {
         if request.tries.count == 0 {
             pool.budget.deposit();
         }
-        let read = route.read;
+        let Some(read) = request.time_left(route.total).map(|left| left.min(route.read)) else {
+            return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
+        };
         request.begin_try(index, &pool);
         let mut peer = peer(&pool, index, read);
         if session.is_upgrade_req() {
@@ -206,6 +214,7 @@ impl ProxyHttp for Gateway {
         let identity = &request.identity;
         upstream.remove_header("forwarded");
         upstream.remove_header("x-real-ip");
+        upstream.remove_header("x-forwarded-port");
         upstream.insert_header("x-forwarded-for", &identity.forwarded_for)?;
         upstream.insert_header("x-forwarded-proto", &identity.forwarded_proto)?;
         upstream.insert_header("x-forwarded-host", &identity.forwarded_host)?;
@@ -224,9 +233,18 @@ impl ProxyHttp for Gateway {
             request.tries.body_sent_at = Some(Instant::now());
         }
         request.body_bytes += body.as_ref().map_or(0, Bytes::len);
+        request.body_ended = end;
+        if end && body.as_ref().is_some_and(Bytes::is_empty) {
+            // Pingora writes the end of a chunked body twice when it comes with nothing in it (its issue 935, open).
+            *body = None;
+        }
         let most = request.route().map_or(usize::MAX, |route| route.body_bytes_max);
         if request.upgrade.is_none() && request.body_bytes > most {
             return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than its route allows");
+        }
+        let pace = request.snapshot.config.edge.body_pace;
+        if !end && request.upgrade.is_none() && !pace.kept(request.body_bytes, request.try_elapsed()) {
+            return Error::e_explain(ErrorType::HTTPStatus(408), "the body comes too slowly");
         }
         Ok(())
     }
@@ -276,8 +294,7 @@ impl ProxyHttp for Gateway {
         }
         request.answer_begun();
         request.tell_latency(response.status);
-        response.remove_header("keep-alive");
-        response.remove_header("proxy-connection");
+        edge::strip_hop_by_hop(response);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             open_tunnel(session, request);
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
@@ -299,6 +316,10 @@ impl ProxyHttp for Gateway {
             && tunnel.is_open()
         {
             tunnel.follow(bytes);
+        }
+        let total = request.route().and_then(|route| route.total);
+        if request.upgrade.is_none() && request.time_left(total).is_none() {
+            return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
         }
         Ok(None)
     }
@@ -335,7 +356,9 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         response.insert_header("x-request-id", &request.identity.request_id)?;
-        if let Some(cookie) = request.affinity.set_cookie(&request.snapshot.config.affinity) {
+        let (config, secure) = (&request.snapshot.config, request.identity.secure());
+        edge::add_security(response, &config.edge, secure)?;
+        if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
         if request.cache.is_some() {
@@ -357,6 +380,7 @@ impl ProxyHttp for Gateway {
         if problem.as_ref().is_some_and(|problem| problem.status == StatusCode::GATEWAY_TIMEOUT) {
             request.tell_elapsed();
         }
+        self.count_slow_client(error, problem.as_ref());
         let error_code = problem.as_ref().map_or(0, |problem| problem.status.as_u16());
         if let Some(problem) = problem {
             session.set_keepalive(None);
@@ -430,7 +454,7 @@ impl Gateway {
         session.set_read_timeout(Some(edge.body_idle));
         session.set_write_timeout(Some(edge.write));
         session.set_total_drain_timeout(Some(edge.body_idle));
-        if self.drain.draining() {
+        if self.drain.draining() || edge::ends_connection(session.req_header()) {
             session.set_keepalive(None);
         } else if session.get_keepalive().is_some() {
             session.set_keepalive(Some(edge.keepalive.as_secs()));

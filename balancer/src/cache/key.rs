@@ -6,13 +6,12 @@ use pingora::cache::key::HashBinary;
 use pingora::cache::{CacheKey, CacheMeta, VarianceBuilder};
 use pingora::http::RequestHeader;
 
-/// The public listener speaks only this; TLS, when there is some, ends in front of it.
-const SCHEME: &str = "http";
-
-/// The key of a request. HEAD shares the answer to GET, which is what is fetched for it.
-pub fn of(request: &RequestHeader) -> CacheKey {
+/// The key of a request. HEAD shares the answer to GET, which is what is fetched for it. By which scheme it was asked is told to the
+/// service, which may send whoever comes without TLS elsewhere.
+pub fn of(request: &RequestHeader, secure: bool) -> CacheKey {
+    let scheme = if secure { "https" } else { "http" };
     let host = request.headers.get(header::HOST).map_or(&[][..], |host| host.as_bytes());
-    let parts = [SCHEME.as_bytes(), &host.to_ascii_lowercase(), b"GET", request.raw_path()];
+    let parts = [scheme.as_bytes(), &host.to_ascii_lowercase(), b"GET", request.raw_path()];
     let mut primary = Vec::with_capacity(64 + request.raw_path().len());
     for part in parts {
         // Lengths first, so that no two different lists of parts read the same.
@@ -41,10 +40,20 @@ mod tests {
 
     use super::*;
 
-    fn key(method: &str, path: &str, host: &str) -> HashBinary {
+    fn request(method: &str, path: &str, host: &str) -> RequestHeader {
         let mut request = RequestHeader::build(method, path.as_bytes(), None).expect("test request");
         request.insert_header("host", host).expect("test header");
-        of(&request).primary_bin()
+        request
+    }
+
+    fn key(method: &str, path: &str, host: &str) -> HashBinary {
+        of(&request(method, path, host), false).primary_bin()
+    }
+
+    #[test]
+    fn what_was_asked_by_tls_is_kept_apart() {
+        let request = request("GET", "/a", "x");
+        assert_ne!(of(&request, true).primary_bin(), of(&request, false).primary_bin());
     }
 
     #[test]

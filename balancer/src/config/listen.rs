@@ -16,6 +16,8 @@ pub const THREADS_MAX: usize = 1_024;
 pub(super) struct Written {
     /// Address of the public listener.
     public: String,
+    /// Address of a second public listener that speaks TLS; none when left out.
+    tls: Option<String>,
     /// Address of the admin listener.
     admin: String,
     /// What the admin listener's clients must show as a bearer; needed when it is not on loopback.
@@ -24,7 +26,7 @@ pub(super) struct Written {
 
 impl Default for Written {
     fn default() -> Self {
-        Self { public: "127.0.0.1:8080".into(), admin: "127.0.0.1:8081".into(), admin_token: None }
+        Self { public: "127.0.0.1:8080".into(), tls: None, admin: "127.0.0.1:8081".into(), admin_token: None }
     }
 }
 
@@ -33,6 +35,8 @@ impl Default for Written {
 pub struct Listen {
     /// Address of the public listener.
     pub public: SocketAddr,
+    /// Address of the public listener that speaks TLS.
+    pub tls: Option<SocketAddr>,
     /// Address of the admin listener.
     pub admin: SocketAddr,
     /// What the admin listener's clients must show; nothing when only this machine reaches it.
@@ -40,19 +44,33 @@ pub struct Listen {
 }
 
 impl Written {
-    pub(super) fn read(self, reader: &Reader<'_>) -> Result<Listen, ConfigError> {
+    pub(super) fn read(&self, reader: &Reader<'_>) -> Result<Listen, ConfigError> {
         let public = reader.address(&["listen", "public"], &self.public)?;
         let admin = self.admin(reader, public)?;
-        Ok(Listen { public, admin, admin_token: self.admin_token(reader, admin)? })
+        let tls = self.tls(reader, public, admin)?;
+        Ok(Listen { public, tls, admin, admin_token: self.admin_token(reader, admin)? })
+    }
+
+    fn tls(
+        &self,
+        reader: &Reader<'_>,
+        public: SocketAddr,
+        admin: SocketAddr,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
+        let (path, Some(text)) = (["listen", "tls"], &self.tls) else { return Ok(None) };
+        let address = reader.address(&path, text)?;
+        if overlap(address, public) || overlap(address, admin) {
+            return reader
+                .wrong(&path, format!("`{address}` is where another one listens; give it another port"));
+        }
+        Ok(Some(address))
     }
 
     /// Both listeners on one socket would show the admin pages to everybody.
     fn admin(&self, reader: &Reader<'_>, public: SocketAddr) -> Result<SocketAddr, ConfigError> {
         let path = ["listen", "admin"];
         let admin = reader.address(&path, &self.admin)?;
-        let (ours, theirs) = (admin.ip().to_canonical(), public.ip().to_canonical());
-        let overlap = ours == theirs || ours.is_unspecified() || theirs.is_unspecified();
-        if overlap && admin.port() == public.port() {
+        if overlap(admin, public) {
             return reader
                 .wrong(&path, format!("`{admin}` is where `listen.public` listens; give it another port"));
         }
@@ -60,10 +78,10 @@ impl Written {
     }
 
     /// The admin listener changes things, so it is open to this machine or to who knows the token.
-    fn admin_token(self, reader: &Reader<'_>, admin: SocketAddr) -> Result<Option<String>, ConfigError> {
+    fn admin_token(&self, reader: &Reader<'_>, admin: SocketAddr) -> Result<Option<String>, ConfigError> {
         let path = ["listen", "admin_token"];
         let visible = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        match self.admin_token {
+        match self.admin_token.clone() {
             Some(token) if !visible(&token) => {
                 reader.wrong(&path, "must be visible ASCII characters without spaces")
             }
@@ -74,6 +92,13 @@ impl Written {
             token => Ok(token),
         }
     }
+}
+
+/// Whether both would be one socket.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let (ours, theirs) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let shared = ours == theirs || ours.is_unspecified() || theirs.is_unspecified();
+    shared && one.port() == other.port()
 }
 
 /// Worker threads of the public listener; one per core when left out.

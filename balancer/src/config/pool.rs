@@ -39,6 +39,9 @@ pub(super) struct Written {
     /// Longest silence of the upstream (first byte, and between bytes), in milliseconds.
     #[serde(default = "read_ms")]
     pub(super) read_ms: u64,
+    /// From a request's header to the end of its answer, in milliseconds; 0 is any time. Upgraded connections have their own.
+    #[serde(default = "total_ms")]
+    pub(super) total_ms: u64,
     /// Longest time one write to the upstream may block, in milliseconds.
     #[serde(default = "write_ms")]
     write_ms: u64,
@@ -64,6 +67,9 @@ fn connect_ms() -> u64 {
 }
 fn read_ms() -> u64 {
     15_000
+}
+fn total_ms() -> u64 {
+    120_000
 }
 fn write_ms() -> u64 {
     10_000
@@ -128,6 +134,7 @@ impl Written {
         let at = |key| ["pools", name, key];
         reader.milliseconds(&at("read_ms"), self.read_ms)?;
         let (discovery, endpoints) = self.endpoints(reader, name)?;
+        reader.total(&at("total_ms"), self.total_ms)?;
         let policy = policy::read(reader, name, self.policy, self.load_factor)?;
         let hash_on = self.hash_on.as_deref();
         Ok(Pool {

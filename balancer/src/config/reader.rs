@@ -85,4 +85,10 @@ impl Reader<'_> {
     pub(super) fn milliseconds(&self, path: &[&str], value: u64) -> Result<Duration, ConfigError> {
         self.at_most(path, self.at_least_one(path, value)?, MILLISECONDS_MAX).map(Duration::from_millis)
     }
+
+    /// A time after which something ends, in milliseconds; 0 is never.
+    pub(super) fn total(&self, path: &[&str], value: u64) -> Result<Option<Duration>, ConfigError> {
+        let total = self.at_most(path, value, MILLISECONDS_MAX)?;
+        Ok((total > 0).then(|| Duration::from_millis(total)))
+    }
 }

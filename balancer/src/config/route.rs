@@ -32,6 +32,8 @@ pub(super) struct Written {
     /// Who goes first when not everybody can: `critical`, `high`, `normal` or `low`.
     #[serde(default)]
     priority: Priority,
+    /// From its header to the end of its answer, in milliseconds; the pool's `total_ms` when left out, 0 is any time.
+    total_ms: Option<u64>,
 }
 
 /// A pattern and what happens to requests that match it.
@@ -51,6 +53,8 @@ pub struct Route {
     pub read: Duration,
     /// How much it matters that it is answered.
     pub priority: Priority,
+    /// From its header to the end of its answer.
+    pub total: Option<Duration>,
 }
 
 /// All routes, the most specific first.
@@ -88,6 +92,7 @@ impl Written {
         let (policy, otherwise) = (pools[pool].policy, &pools[pool].hash_on);
         let (path, hash_on) = (["routes", index, "hash_on"], self.hash_on.as_deref());
         let read_ms = self.read_ms.unwrap_or(file.pools[&self.pool].read_ms);
+        let total_ms = self.total_ms.unwrap_or(file.pools[&self.pool].total_ms);
         Ok(Route {
             pattern: reader.pattern(&["routes", index, "match"], &self.pattern)?,
             pool,
@@ -96,6 +101,7 @@ impl Written {
             body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
             read: reader.milliseconds(&["routes", index, "read_ms"], read_ms)?,
             priority: self.priority,
+            total: reader.total(&["routes", index, "total_ms"], total_ms)?,
         })
     }
 

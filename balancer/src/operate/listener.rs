@@ -1,14 +1,34 @@
-//! A listener that is given its socket, says when it lets connections in, and closes when the drain says so. Left to the server,
-//! it would close at the very end, when what was let in last is cut.
+//! The listeners, and what a connection passes before its first request: the PROXY protocol where its sender must speak it, and
+//! TLS where that is spoken. What comes out is an ordinary connection; Pingora takes it from there.
+//!
+//! A listener is given its sockets, says when it lets connections in, and closes when the drain says so. Left to the server, it would
+//! close at the very end, when what was let in last is cut.
 
 use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::l4::socket::SocketAddr as PingoraAddress;
+use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::protocols::{GetSocketDigest as _, IO, SocketDigest, Stream};
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::{Service, ServiceReadyNotifier, ServiceWithDependents, listening};
+use prometheus::IntCounter;
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
+
+use super::metrics::Metrics;
+use super::proxy_protocol::{self, Header};
+use crate::config::Edge;
+use crate::fleet::Fleet;
+use crate::proxy::lent::{Lent, Terms};
 
 /// A listening service with a signal of its own.
 pub struct Listener<A> {
@@ -55,4 +75,144 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Listener<A>
     fn listen_addresses(&self) -> Option<Vec<String>> {
         Service::listen_addresses(&self.service)
     }
+}
+
+/// What a client has not taken stays with the kernel when its connection is closed: some megabytes each, for minutes. After this time
+/// without progress it is thrown away. Connections have that from their listener.
+#[cfg(target_os = "linux")]
+pub fn limit_unread(socket: &OwnedFd, time: Duration) {
+    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds) {
+        tracing::warn!(%error, "what a client does not take may stay for minutes");
+    }
+}
+
+/// Elsewhere it stays as long as the kernel likes.
+#[cfg(not(target_os = "linux"))]
+pub fn limit_unread(_: &OwnedFd, _: Duration) {}
+
+/// The way in.
+pub struct Door<A> {
+    /// Who is behind it.
+    pub app: Arc<A>,
+    /// Where TLS is spoken, if anywhere.
+    pub tls: Option<TlsDoor>,
+    /// Says whose senders tell first who their client is, in the PROXY protocol, and what is asked of clients.
+    pub fleet: Arc<Fleet>,
+    /// Counts clients that take their answers too slowly.
+    pub too_slow: IntCounter,
+    /// Where it is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The part of it that speaks TLS.
+pub struct TlsDoor {
+    /// The address that is listened on for it.
+    pub address: SocketAddr,
+    /// Makes the handshakes.
+    pub acceptor: Acceptor,
+    /// Time for one.
+    pub handshake: Duration,
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> ServerApp for Door<A> {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let snapshot = self.fleet.snapshot();
+        let edge = &snapshot.config.edge;
+        let stream = self.open(stream, edge).await?;
+        let (too_slow, reading) = (self.too_slow.clone(), edge.answer_pace);
+        let lent = Lent::new(stream, Terms { reading, preface: edge.header, too_slow });
+        // It may live for hours, and what it began with may be gone by then.
+        drop(snapshot);
+        self.app.process_new(Box::new(lent), shutdown).await
+    }
+
+    async fn cleanup(&self) {
+        self.app.cleanup().await;
+    }
+}
+
+impl<A> Door<A> {
+    /// The connection inside of what is spoken around it; none when that went wrong.
+    async fn open(&self, stream: Stream, edge: &Edge) -> Option<Stream> {
+        let proxies = &edge.proxy_protocol_from;
+        if proxies.is_empty() && self.tls.is_none() {
+            return Some(stream);
+        }
+        let mut stream: Box<L4Stream> = stream.into_any().downcast().ok()?;
+        let tls = self.tls.as_ref().filter(|tls| tls.is_spoken_on(&stream));
+        if proxies.iter().any(|network| sender(&stream).is_some_and(|ip| network.contains(&ip))) {
+            self.learn_client(&mut stream, edge.header).await?;
+        }
+        match tls {
+            Some(tls) => self.handshake(tls, *stream).await,
+            None => Some(stream),
+        }
+    }
+
+    async fn learn_client(&self, stream: &mut L4Stream, time: Duration) -> Option<()> {
+        let header = timeout(time, read_header(stream)).await;
+        match header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(Header { client: Some(client), .. }) => set_client(stream, client),
+            // It speaks for itself.
+            Ok(Header { client: None, .. }) => {}
+            Err(error) => {
+                tracing::debug!(%error, sender = ?sender(stream), "no PROXY header where one must be");
+                self.metrics.proxy_headers_refused.inc();
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    async fn handshake(&self, tls: &TlsDoor, stream: L4Stream) -> Option<Stream> {
+        let (result, stream) = match timeout(tls.handshake, tls.acceptor.tls_handshake(stream)).await {
+            Ok(Ok(stream)) => ("ok", Some(Box::new(stream) as Box<dyn IO>)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake");
+                ("failed", None)
+            }
+            Err(_) => ("timeout", None),
+        };
+        self.metrics.tls_handshakes.with_label_values(&[result]).inc();
+        stream
+    }
+}
+
+impl TlsDoor {
+    fn is_spoken_on(&self, stream: &L4Stream) -> bool {
+        let digest = stream.get_socket_digest();
+        let local = digest.as_ref().and_then(|digest| digest.local_addr()?.as_inet());
+        let here = |ip: IpAddr| self.address.ip().is_unspecified() || self.address.ip() == ip.to_canonical();
+        local.is_some_and(|local| local.port() == self.address.port() && here(local.ip()))
+    }
+}
+
+fn sender(stream: &L4Stream) -> Option<IpAddr> {
+    let digest = stream.get_socket_digest()?;
+    Some(digest.peer_addr()?.as_inet()?.ip().to_canonical())
+}
+
+/// Reads the header, and no byte behind it.
+async fn read_header(stream: &mut L4Stream) -> io::Result<Header> {
+    let mut bytes = Vec::with_capacity(256);
+    loop {
+        if let Some(header) = proxy_protocol::parse(&bytes).map_err(io::Error::other)? {
+            stream.rewind(&bytes[header.length..]);
+            return Ok(header);
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// From here on this is who has connected.
+fn set_client(stream: &mut L4Stream, client: SocketAddr) {
+    use std::os::fd::AsRawFd as _;
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    // A new digest has no address yet, so there is nothing it could refuse.
+    let _ = digest.peer_addr.set(Some(PingoraAddress::Inet(client)));
+    stream.set_socket_digest(digest);
 }

@@ -55,6 +55,16 @@ pub struct Metrics {
     pub log_dropped: IntCounter,
     /// Look-ups of a pool's endpoints, by pool and result.
     pub discovery_updates: IntCounterVec,
+    /// TLS handshakes, by result.
+    pub tls_handshakes: IntCounterVec,
+    /// Certificates read again, by result.
+    pub certificate_reloads: IntCounterVec,
+    /// When a certificate ends, by file.
+    pub certificate_expires: GaugeVec,
+    /// Connections closed because a PROXY protocol header was due and did not come.
+    pub proxy_headers_refused: IntCounter,
+    /// Clients let go because they were too slow, by what was waited for.
+    pub slow_clients: IntCounterVec,
     /// Reloads of the configuration, by result.
     pub reloads: IntCounterVec,
     /// When the configuration that runs was taken over, in seconds since 1970.
@@ -196,6 +206,30 @@ impl Metrics {
                 "Look-ups of a pool's endpoints.",
                 &["pool", "result"],
             )?,
+            tls_handshakes: counters(&registry, "tls_handshakes_total", "TLS handshakes.", &["result"])?,
+            certificate_reloads: counters(
+                &registry,
+                "certificate_reloads_total",
+                "Certificates read again.",
+                &["result"],
+            )?,
+            certificate_expires: gauges(
+                &registry,
+                "certificate_expiry_timestamp_seconds",
+                "When a certificate ends.",
+                &["certificate"],
+            )?,
+            proxy_headers_refused: counter(
+                &registry,
+                "proxy_headers_refused_total",
+                "Connections closed because a PROXY protocol header was due and did not come.",
+            )?,
+            slow_clients: counters(
+                &registry,
+                "slow_clients_total",
+                "Clients let go because they were too slow.",
+                &["waited_for"],
+            )?,
             reloads: counters(&registry, "reloads_total", "Reloads of the configuration.", &["result"])?,
             config_loaded_at: real_gauge(
                 &registry,
@@ -247,6 +281,16 @@ impl Metrics {
         for name in State::NAMES {
             let _ = self.endpoint_state.remove_label_values(&[pool, endpoint, name]);
         }
+    }
+
+    /// Notes when the certificate in this file ends.
+    pub fn certificate_expiry(&self, file: &str, expires_at: i64) {
+        self.certificate_expires.with_label_values(&[file]).set(expires_at as f64);
+    }
+
+    /// Counts clients of whom one of these was waited for too long: a `header`, a `body`, or an `answer` to be taken.
+    pub fn slow_client(&self, waited_for: &str) -> IntCounter {
+        self.slow_clients.with_label_values(&[waited_for])
     }
 
     /// The exposition format, ours and the process's own.

@@ -90,6 +90,7 @@ impl Reload {
 fn needs_restart(running: &Config, next: &Config) -> Option<&'static str> {
     let differing = [
         ("listen", running.listen != next.listen),
+        ("tls", running.tls != next.tls),
         ("threads", running.threads != next.threads),
         ("cache", running.cache != next.cache),
         ("access_log", running.access_log != next.access_log),

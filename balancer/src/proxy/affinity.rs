@@ -48,10 +48,10 @@ impl Affinity {
         Self { key: hash::hash(&id), issued: Some(sign(&id, &settings.keys)) }
     }
 
-    /// The `Set-Cookie` for a client that is to come with another cookie than it did.
-    pub fn set_cookie(&self, settings: &config::Affinity) -> Option<String> {
+    /// The `Set-Cookie` for a client that is to come with another cookie than it did; by TLS it is to come by nothing else.
+    pub fn set_cookie(&self, settings: &config::Affinity, by_tls: bool) -> Option<String> {
         let value = self.issued.as_ref()?;
-        let secure = if settings.secure { "; Secure" } else { "" };
+        let secure = if settings.secure || by_tls { "; Secure" } else { "" };
         Some(format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", settings.cookie))
     }
 }
@@ -159,13 +159,14 @@ mod tests {
     fn it_is_kept_from_scripts_and_other_sites() {
         let mut settings = settings(&[OLD]);
         let new = Affinity::by_cookie(&HeaderMap::new(), &settings);
-        let written = new.set_cookie(&settings).expect("a new client gets a cookie");
+        let written = new.set_cookie(&settings, false).expect("a new client gets a cookie");
         assert!(
             written.starts_with("where=") && written.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
             "{written}"
         );
+        assert!(new.set_cookie(&settings, true).is_some_and(|written| written.ends_with("; Secure")));
         settings.secure = true;
-        assert!(new.set_cookie(&settings).is_some_and(|written| written.ends_with("; Secure")));
-        assert_eq!(Affinity::by_key(new.key).set_cookie(&settings), None);
+        assert!(new.set_cookie(&settings, false).is_some_and(|written| written.ends_with("; Secure")));
+        assert_eq!(Affinity::by_key(new.key).set_cookie(&settings, false), None);
     }
 }

@@ -84,6 +84,12 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
     }
 
+    /// Path and query are longer than any route allows.
+    pub fn uri_too_long(bytes_max: usize) -> Self {
+        let detail = format!("path and query may have {bytes_max} bytes");
+        Self::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail)
+    }
+
     /// The header is larger than any route allows.
     pub fn headers_too_large(bytes_max: usize, fields_max: usize) -> Self {
         let detail = format!("a header may have {bytes_max} bytes and {fields_max} fields");
@@ -168,6 +174,7 @@ fn head(status: StatusCode, content_type: &str, length: usize, request_id: &str)
     response.insert_header(header::CONTENT_TYPE, content_type)?;
     response.insert_header(header::CONTENT_LENGTH, length)?;
     response.insert_header(header::CACHE_CONTROL, "private, no-store")?;
+    response.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
     response.insert_header("x-request-id", request_id)?;
     Ok(response)
 }

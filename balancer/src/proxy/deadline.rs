@@ -10,9 +10,9 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
+use prometheus::IntCounter;
 use tokio::sync::Notify;
 
-use super::lent;
 use crate::fleet::Fleet;
 
 /// Longer than it takes to notice that something was read.
@@ -40,16 +40,17 @@ pub struct Timed<A> {
     pub fleet: Arc<Fleet>,
     /// Becomes true when connections that wait for a next request are closed.
     pub closed: ShutdownWatch,
+    /// Counts connections whose first header did not come.
+    pub too_slow: IntCounter,
 }
 
 #[async_trait]
 impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let mut session = lent::lend(session);
         let context = session.take_connection_user_context();
         let reused = context.is_some();
         session.set_connection_user_context(context);
@@ -58,7 +59,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         tokio::select! {
             biased;
             done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
-            () = lost(patience, &arrived) => None,
+            () = lost(patience, &arrived) => {
+                if !reused {
+                    self.too_slow.inc();
+                }
+                None
+            }
         }
     }
 

@@ -3,8 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::header;
-use pingora::http::RequestHeader;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, StatusCode, Version};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::answer::Problem;
@@ -52,12 +54,38 @@ pub struct Trace {
 /// Request ids of trusted senders may be this long.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
-/// Refuses a header that is too large or whose body could be framed in two ways.
-pub fn check(session: &Session, edge: &config::Edge) -> Result<(), Problem> {
-    let raw = session.to_h1_raw();
+/// Makes an HTTP/2 request read as one of HTTP/1.1: `Host` says which authority is asked, and the pieces of `Cookie` are one again
+/// (RFC 9113, 8.3.1 and 8.2.3).
+pub fn unify(request: &mut RequestHeader) -> Result<()> {
+    if request.version != Version::HTTP_2 {
+        return Ok(());
+    }
+    if let Some(authority) = request.uri.authority().map(|authority| authority.as_str().to_owned()) {
+        request.insert_header(header::HOST, authority)?;
+    }
+    let pieces: Vec<&[u8]> =
+        request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1 {
+        let whole = pieces.join(&b"; "[..]);
+        request.insert_header(header::COOKIE, whole)?;
+    }
+    Ok(())
+}
+
+/// Refuses a header that is too large, or that could be read in two ways, itself or its body.
+pub fn check(session: &Session, edge: &config::Edge) -> std::result::Result<(), Problem> {
     let request = session.req_header();
-    if raw.len() > edge.header_bytes_max || request.headers.len() > edge.header_fields_max {
-        return Err(Problem::headers_too_large(edge.header_bytes_max, edge.header_fields_max));
+    check_size(session, edge)?;
+    if request.version == Version::HTTP_2 {
+        // Its framing is not text: there is no second way to read it.
+        return Ok(());
+    }
+    let raw = session.to_h1_raw();
+    if ambiguous_lines(&raw) {
+        return Err(Problem::bad_request("every header line must end in CRLF, and be one line"));
+    }
+    if request.version == Version::HTTP_11 && !request.headers.contains_key(header::HOST) {
+        return Err(Problem::bad_request("Host is missing"));
     }
     // Pingora drops Content-Length when both are there, so only the raw header still tells.
     if request.headers.contains_key(header::TRANSFER_ENCODING) && raw_has_field(&raw, b"content-length") {
@@ -75,8 +103,44 @@ pub fn check(session: &Session, edge: &config::Edge) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether no next request may follow this one: Pingora is lenient in how chunks may be written, so somebody in front may see their
+/// end elsewhere, and what that one takes for a body must not be taken for a request here.
+pub fn ends_connection(request: &RequestHeader) -> bool {
+    request.version != Version::HTTP_2 && request.headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+fn check_size(session: &Session, edge: &config::Edge) -> std::result::Result<(), Problem> {
+    let request = session.req_header();
+    if request.raw_path().len() > edge.uri_bytes_max {
+        return Err(Problem::uri_too_long(edge.uri_bytes_max));
+    }
+    let bytes = match request.version {
+        Version::HTTP_2 => unpacked_bytes(request),
+        _ => session.to_h1_raw().len(),
+    };
+    if bytes > edge.header_bytes_max || request.headers.len() > edge.header_fields_max {
+        return Err(Problem::headers_too_large(edge.header_bytes_max, edge.header_fields_max));
+    }
+    Ok(())
+}
+
+/// What a header of HTTP/2 would have as text, near enough.
+fn unpacked_bytes(request: &RequestHeader) -> usize {
+    let fields =
+        request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    request.raw_path().len() + fields.sum::<usize>()
+}
+
+/// Whether a line ends in a bare LF, or continues the one before it: what is one field to one reader is another to the next.
+fn ambiguous_lines(raw: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', raw).any(|end| {
+        let bare = end == 0 || raw[end - 1] != b'\r';
+        bare || matches!(raw.get(end + 1), Some(b' ' | b'\t'))
+    })
+}
+
 /// Refuses a body that already says it is too large; one that does not say is counted as it comes.
-pub fn check_length(request: &RequestHeader, bytes_max: usize) -> Result<(), Problem> {
+pub fn check_length(request: &RequestHeader, bytes_max: usize) -> std::result::Result<(), Problem> {
     let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     // Pingora has refused lengths that are no number, apart from those that no machine word holds.
     match length.map(str::parse::<usize>) {
@@ -106,11 +170,12 @@ pub fn identify(session: &Session, edge: &config::Edge) -> Identity {
     let believed =
         |name: &str| trusted.and_then(|request| field(request, name)).filter(|value| !value.contains(','));
 
+    let own_proto = if by_tls(session) { "https" } else { "http" };
     let chain = trusted.and_then(|request| list(request, "x-forwarded-for"));
     Identity {
         client: chain.as_deref().and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
         forwarded_for: chain.map_or_else(|| sender.to_string(), |chain| format!("{chain}, {sender}")),
-        forwarded_proto: believed("x-forwarded-proto").unwrap_or("http").to_owned(),
+        forwarded_proto: believed("x-forwarded-proto").unwrap_or(own_proto).to_owned(),
         forwarded_host: believed("x-forwarded-host")
             .or_else(|| field(request, "host"))
             .unwrap_or_default()
@@ -118,6 +183,64 @@ pub fn identify(session: &Session, edge: &config::Edge) -> Identity {
         request_id: believed("x-request-id").filter(|id| well_formed(id)).map_or_else(new_id, str::to_owned),
         trace: Trace::of(field(request, "traceparent")),
     }
+}
+
+/// Whether the client came by TLS, up to here.
+fn by_tls(session: &Session) -> bool {
+    session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
+}
+
+impl Identity {
+    /// Whether the client speaks TLS with us, or with a trusted sender in front.
+    pub fn secure(&self) -> bool {
+        self.forwarded_proto == "https"
+    }
+}
+
+/// Removes what an endpoint says about its own connection: the fields that are always that, and those that `Connection` names.
+pub fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    for name in named_by_connection(response) {
+        response.remove_header(&name);
+    }
+    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer"] {
+        response.remove_header(name);
+    }
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        response.remove_header(&header::CONNECTION);
+        response.remove_header(&header::UPGRADE);
+    }
+}
+
+/// The fields that `Connection` names, but for those that frame the body or agree on an upgrade.
+fn named_by_connection(response: &ResponseHeader) -> Vec<HeaderName> {
+    let lines = response.headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let names = lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
+    let kept = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::CONNECTION];
+    names.filter(|name| !kept.contains(name)).collect()
+}
+
+/// Tells browsers to be careful, where the service has not told them already.
+pub fn add_security(response: &mut ResponseHeader, edge: &config::Edge, secure: bool) -> Result<()> {
+    if edge.security_headers {
+        add_missing(response, header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
+        add_missing(response, header::REFERRER_POLICY, "strict-origin-when-cross-origin")?;
+        if !says_who_frames(response) {
+            add_missing(response, header::X_FRAME_OPTIONS, "SAMEORIGIN")?;
+        }
+    }
+    match &edge.hsts {
+        Some(hsts) if secure => add_missing(response, header::STRICT_TRANSPORT_SECURITY, hsts),
+        _ => Ok(()),
+    }
+}
+
+fn add_missing(response: &mut ResponseHeader, name: HeaderName, value: &str) -> Result<()> {
+    if response.headers.contains_key(&name) { Ok(()) } else { response.insert_header(name, value) }
+}
+
+fn says_who_frames(response: &ResponseHeader) -> bool {
+    let mut policies = response.headers.get_all(header::CONTENT_SECURITY_POLICY).iter();
+    policies.any(|policy| policy.to_str().is_ok_and(|policy| policy.contains("frame-ancestors")))
 }
 
 /// A field that has one value; of several nobody can say which one counts.
@@ -131,8 +254,8 @@ fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a str> {
 
 /// A field that is a list: its lines in their order are one value (RFC 9110, 5.3).
 fn list(request: &RequestHeader, name: &str) -> Option<String> {
-    let lines: Result<Vec<&str>, _> =
-        request.headers.get_all(name).iter().map(http::HeaderValue::to_str).collect();
+    let lines: std::result::Result<Vec<&str>, _> =
+        request.headers.get_all(name).iter().map(HeaderValue::to_str).collect();
     lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
 }
 
@@ -203,6 +326,54 @@ mod tests {
             let trace = Trace::of(Some(wrong));
             assert!(parse_traceparent(&trace.traceparent).is_some(), "{}", trace.traceparent);
         }
+    }
+
+    #[test]
+    fn a_line_ends_in_one_way() {
+        let clear = "GET / HTTP/1.1\r\nhost: x\r\naccept: a\tb c\r\n\r\n";
+        assert!(!ambiguous_lines(clear.as_bytes()));
+        for (from, to) in [
+            ("\r\nhost", "\nhost"),
+            ("\r\n\r\n", "\r\n\n"),
+            ("\r\nacc", "\r\n acc"),
+            ("\r\nacc", "\r\n\tacc"),
+        ] {
+            assert!(ambiguous_lines(clear.replacen(from, to, 1).as_bytes()), "{to:?}");
+        }
+    }
+
+    #[test]
+    fn http_2_reads_as_http_1() {
+        let mut request = RequestHeader::build("GET", b"/", None).expect("test request");
+        request.set_version(Version::HTTP_2);
+        request.set_uri("https://seats.example/".parse().expect("test URI"));
+        for piece in ["a=1", "b=2; c=3"] {
+            request.append_header(header::COOKIE, piece).expect("test header");
+        }
+        unify(&mut request).expect("unified");
+        assert_eq!(field(&request, "cookie"), Some("a=1; b=2; c=3"));
+        assert_eq!(field(&request, "host"), Some("seats.example"));
+    }
+
+    #[test]
+    fn what_concerns_one_connection_is_removed() {
+        let mut response = ResponseHeader::build(200, None).expect("test response");
+        let fields = [
+            ("connection", "close, X-Private"),
+            ("connection", "content-length, keep-alive"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("trailer", "x-sum"),
+            ("upgrade", "h2c"),
+            ("content-length", "0"),
+            ("x-public", "1"),
+        ];
+        for (name, value) in fields {
+            response.append_header(name, value).expect("test header");
+        }
+        strip_hop_by_hop(&mut response);
+        let left: Vec<&str> = response.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["content-length", "x-public"]);
     }
 
     #[test]

@@ -67,6 +67,17 @@ impl Gateway {
     pub(super) fn count_retry(&self, request: &Request, reason: &str) {
         self.metrics.retries.with_label_values(&[request.pool_name(), reason]).inc();
     }
+
+    /// Counts a client that let us wait for its body, or for it to take its answer.
+    pub(super) fn count_slow_client(&self, error: &Error, problem: Option<&Problem>) {
+        let not_taken =
+            *error.etype() == ErrorType::WriteTimedout && *error.esource() == ErrorSource::Downstream;
+        if not_taken {
+            self.metrics.slow_client("answer").inc();
+        } else if problem.is_some_and(|problem| problem.status == StatusCode::REQUEST_TIMEOUT) {
+            self.metrics.slow_client("body").inc();
+        }
+    }
 }
 
 fn may_be_sent_again(session: &Session, request: &Request) -> bool {
@@ -89,7 +100,14 @@ pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) ->
             Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
         }
         (ErrorType::HTTPStatus(503), ErrorSource::Internal) => Problem::overloaded(),
-        (ErrorType::ReadTimedout, ErrorSource::Downstream) => Problem::request_timeout(),
+        (ErrorType::HTTPStatus(504), _) => Problem::upstream_timeout(),
+        (ErrorType::HTTPStatus(408), _) | (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
+            Problem::request_timeout()
+        }
+        // Nobody can answer a request that has not come.
+        (_, ErrorSource::Upstream) if timed_out(error) && request.tries.sent && !request.body_ended => {
+            Problem::request_timeout()
+        }
         (
             ErrorType::ReadError
             | ErrorType::WriteError

@@ -101,7 +101,7 @@ mod tests {
         }
         assert_eq!(full("client"), of(&[10, 1, 2, 3]));
         assert_eq!(full("path:3"), of(b"7"));
-        assert!(full("affinity").set_cookie(&settings()).is_some());
+        assert!(full("affinity").set_cookie(&settings(), false).is_some());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         for hash_on in ["cookie:tenant", "header:x-tenant", "query:tenant", "path:2", "path:9"] {
             for headers in [&HeaderMap::new(), &empty] {
                 let first = affinity_of(hash_on, headers, "/api/?tenant=", "10.1.2.3");
-                let cookie = first.set_cookie(&settings()).expect(hash_on);
+                let cookie = first.set_cookie(&settings(), false).expect(hash_on);
                 let mut known = headers.clone();
                 known.append("cookie", HeaderValue::from_str(&cookie).expect("test header"));
                 let again = affinity_of(hash_on, &known, "/api/?tenant=", "10.1.2.3");

@@ -1,14 +1,15 @@
 //! A client's connection, lent to Pingora. Once an upgrade was agreed on it is given to the tunnel as soon as Pingora lets go of it;
 //! until then Pingora may write what it has left, and reads and closes nothing any more.
+//!
+//! A client must keep pace with what is written to it ([`super::pace`]), or its connection fails.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v1::server::HttpSession;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
@@ -16,9 +17,15 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType,
 };
+use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::pace::{Reading, Taken};
 use super::tunnel::Tunnel;
+
+/// How an HTTP/2 client begins: so many bytes, before anything else bounds its silence.
+const PREFACE_BYTES: usize = 24;
 
 /// The connection.
 #[derive(Debug)]
@@ -26,6 +33,19 @@ pub struct Lent {
     /// There until it is dropped.
     stream: Option<Stream>,
     borrower: Borrower,
+    reader: Reader,
+    preface: Option<Preface>,
+}
+
+/// What is asked of whoever is at the other end.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The least a client must take; none when it may take its time.
+    pub reading: Option<Reading>,
+    /// Time for the start of an HTTP/2 connection.
+    pub preface: Duration,
+    /// Counts those who were too slow for the first.
+    pub too_slow: IntCounter,
 }
 
 /// Who gets the connection next.
@@ -44,26 +64,100 @@ impl Borrower {
     }
 }
 
-/// Lends the connection of a session that has read nothing yet, unless that was done for the request before.
-pub fn lend(session: ServerSession) -> ServerSession {
-    let ServerSession::H1(http) = session else { return session };
-    if borrower(&http).is_some() {
-        return ServerSession::H1(http);
-    }
-    let (keepalive, reuses) = (http.get_keepalive_timeout(), http.get_keepalive_reuses_remaining());
-    let lent = Lent { stream: Some(http.into_inner()), borrower: Borrower::default() };
-    let mut session = ServerSession::new_http1(Box::new(lent));
-    session.set_keepalive(keepalive);
-    session.set_keepalive_reuses_remaining(reuses);
-    session
-}
-
 /// Who gets this session's connection, if it is lent.
 pub fn borrower(session: &HttpSession) -> Option<Borrower> {
     session.stream().as_any().downcast_ref::<Lent>().map(|lent| lent.borrower.clone())
 }
 
+/// How the client reads.
+#[derive(Debug)]
+struct Reader {
+    terms: Terms,
+    taken: Taken,
+    /// Runs while a write waits.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Reader {
+    /// Lets a write's outcome pass, or fails it when the client takes too little.
+    fn judge<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> Poll<io::Result<T>> {
+        let Some(pace) = self.terms.reading else { return outcome };
+        match outcome {
+            Poll::Ready(Ok(done)) => {
+                self.taken.takes(bytes(&done));
+                if self.taken.is_waited_for() && !self.taken.waited(pace, Instant::now()) {
+                    return Poll::Ready(Err(self.too_slow()));
+                }
+                Poll::Ready(Ok(done))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => self.poll_patience(cx, pace).map(Err),
+        }
+    }
+
+    /// The error that too long a wait becomes.
+    fn poll_patience(&mut self, cx: &mut Context<'_>, pace: Reading) -> Poll<io::Error> {
+        loop {
+            let end = self.taken.waits(pace, Instant::now());
+            let patience = self.patience.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            if patience.deadline() != end {
+                patience.as_mut().reset(end);
+            }
+            ready!(patience.as_mut().poll(cx));
+            if !self.taken.waited(pace, Instant::now()) {
+                return Poll::Ready(self.too_slow());
+            }
+        }
+    }
+
+    fn too_slow(&self) -> io::Error {
+        self.terms.too_slow.inc();
+        io::Error::new(io::ErrorKind::TimedOut, "the client takes its answer too slowly")
+    }
+}
+
+/// The start of an HTTP/2 connection, for which Pingora would wait for ever.
+#[derive(Debug)]
+struct Preface {
+    missing: usize,
+    patience: Pin<Box<Sleep>>,
+}
+
 impl Lent {
+    /// Lends it, on these terms.
+    pub fn new(stream: Stream, terms: Terms) -> Self {
+        let h2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let preface = h2.then(|| Preface {
+            missing: PREFACE_BYTES,
+            patience: Box::pin(tokio::time::sleep(terms.preface)),
+        });
+        let reader = Reader { terms, taken: Taken::default(), patience: None };
+        Self { stream: Some(stream), borrower: Borrower::default(), reader, preface }
+    }
+
+    /// Notes what was read of the preface; fails when it does not come.
+    fn poll_preface(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: Poll<io::Result<()>>,
+        bytes: usize,
+    ) -> Poll<io::Result<()>> {
+        let Some(preface) = &mut self.preface else { return read };
+        preface.missing = preface.missing.saturating_sub(bytes);
+        if preface.missing == 0 {
+            self.preface = None;
+        } else if read.is_pending() {
+            ready!(preface.patience.as_mut().poll(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+
     fn get(&self) -> &Stream {
         self.stream.as_ref().expect("it is there until it is dropped")
     }
@@ -90,31 +184,43 @@ impl Drop for Lent {
 }
 
 impl AsyncRead for Lent {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // The endpoint's side ends the session.
-        if self.given() { Poll::Pending } else { self.pinned().poll_read(cx, buf) }
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.given() {
+            // The endpoint's side ends the session.
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        let read = self.as_mut().pinned().poll_read(cx, buf);
+        self.poll_preface(cx, read, buf.filled().len() - before)
     }
 }
 
 impl AsyncWrite for Lent {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.pinned().poll_write(cx, buf)
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = self.as_mut().pinned().poll_write(cx, buf);
+        self.reader.judge(cx, written, |bytes| *bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.pinned().poll_write_vectored(cx, bufs)
+        let written = self.as_mut().pinned().poll_write_vectored(cx, bufs);
+        self.reader.judge(cx, written, |bytes| *bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.get().is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.pinned().poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.as_mut().pinned().poll_flush(cx);
+        self.reader.judge(cx, flushed, |()| 0)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,7 @@
 //! What the balancer remembers about one request while it passes through.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use prometheus::IntGauge;
@@ -37,6 +37,8 @@ pub struct Request {
     pub tries: Tries,
     /// Body bytes received in the current try.
     pub body_bytes: usize,
+    /// Whether its body has come to its end.
+    pub body_ended: bool,
     /// What the cache did, on routes that have one.
     pub cache: Option<Outcome>,
     /// Keeps the process from going down.
@@ -116,6 +118,7 @@ impl Request {
             affinity: Affinity::default(),
             tries: Tries::default(),
             body_bytes: 0,
+            body_ended: false,
             cache: None,
             in_flight: None,
             upgrade: None,
@@ -175,6 +178,20 @@ impl Request {
         self.tries.body_sent_at = None;
         self.tries.first_byte_ms = None;
         self.body_bytes = 0;
+        self.body_ended = false;
+    }
+
+    /// What is left of the time it may take from its header on; none when that is over.
+    pub fn time_left(&self, total: Option<Duration>) -> Option<Duration> {
+        match total {
+            None => Some(Duration::MAX),
+            Some(total) => total.checked_sub(self.started.elapsed()).filter(|left| !left.is_zero()),
+        }
+    }
+
+    /// How long the current try has been going on.
+    pub fn try_elapsed(&self) -> Duration {
+        self.tries.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 
     /// An answer has begun, whatever becomes of it.

@@ -138,6 +138,34 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         ),
         ("[edge]\ntrusted = [\"x\"]\n".to_owned() + ENDING, ":2: key `edge.trusted.0`", "10.0.0.0/8"),
         (
+            "[edge]\nproxy_protocol_from = [\"x\"]\n".to_owned() + ENDING,
+            ":2: key `edge.proxy_protocol_from.0`",
+            "10.0.0.0/8",
+        ),
+        ("[edge]\nuri_bytes_max = 0\n".to_owned() + ENDING, ":2: key `edge.uri_bytes_max`", "1 or more"),
+        ("[listen]\ntls = \"x\"\n".to_owned() + ENDING, ":2: key `listen.tls`", "ip:port"),
+        (
+            "[listen]\npublic = \"0.0.0.0:8443\"\ntls = \"127.0.0.1:8443\"\n".to_owned() + ENDING,
+            ":3: key `listen.tls`: `127.0.0.1:8443` is where another one listens",
+            "another port",
+        ),
+        (
+            "[listen]\ntls = \"127.0.0.1:8443\"\n".to_owned() + ENDING,
+            ":2: key `listen.tls`: it has nothing to show",
+            "add [[tls.certificates]]",
+        ),
+        (
+            "[[tls.certificates]]\ncertificate = \"x\"\nkey = \"y\"\n".to_owned() + ENDING,
+            "key `tls.certificates`: nobody shows them",
+            "add listen.tls",
+        ),
+        ("[http2]\nstreams_max = 0\n".to_owned() + ENDING, ":2: key `http2.streams_max`", "1 or more"),
+        (
+            ENDING.to_owned() + "total_ms = 86400001\n",
+            ":6: key `pools.main.total_ms`",
+            "more than 86400000; lower it",
+        ),
+        (
             found("").replace("file = \"x\"", ""),
             ":4: key `pools.main`",
             "add `endpoints`, or `dns` or `file`",
@@ -223,6 +251,22 @@ fn a_mistake_about_health_names_its_way_out_too() {
         let line = complaint(&config, &[]);
         assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
     }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_shown_is_said_so() {
+    let directory = directory();
+    let file = directory.join("cert.pem");
+    std::fs::write(&file, "nothing").expect("written");
+    let tls = "[listen]\ntls = \"127.0.0.1:8443\"\n[[tls.certificates]]";
+    for (certificate, wanted) in
+        [("/nowhere.pem", "/nowhere.pem"), (file.to_str().expect("text"), "no certificate")]
+    {
+        let line =
+            complaint(&format!("{tls}\ncertificate = {certificate:?}\nkey = {certificate:?}\n{ENDING}"), &[]);
+        assert!(line.contains("key `tls.certificates`") && line.contains(wanted), "{line}");
+    }
+    std::fs::remove_dir_all(&directory).expect("removed");
 }
 
 #[test]

@@ -166,3 +166,138 @@ async fn a_body_that_stops_coming_is_408() {
     let answer = rig.raw("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
 }
+
+#[tokio::test]
+async fn lines_that_can_be_read_in_two_ways_are_400() {
+    let (up, rig) = start().await;
+    let heads = [
+        "GET /x HTTP/1.1\nhost: x\n\n",
+        "GET /x HTTP/1.1\r\nhost: x\nx-a: b\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nx-a: b\r\n c\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nx-a: b\r\n\tc: d\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nx-a : b\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost : x\r\n\r\n",
+        "GET /x HTTP/1.1\r\n host: x\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nx-a: b\rc: d\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nx-a: b\0c\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n",
+        "GET /x HTTP/1.1\r\nhost: x\r\n: nameless\r\n\r\n",
+        "GET /x HTTP/1.1\r\n\r\n",
+        "GET  /x HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /x HTTP/1.1 \r\nhost: x\r\n\r\n",
+        "GET /x HTTP/2.0\r\nhost: x\r\n\r\n",
+        "POST /x HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ];
+    for head in heads {
+        let answer = rig.raw(head).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    }
+    assert!(up.seen().is_empty(), "{:?}", up.seen());
+}
+
+/// Somebody in front who sees the end of a chunked body later than we do takes what follows for its rest.
+#[tokio::test]
+async fn nothing_is_read_behind_a_chunked_body() {
+    let (up, rig) = start().await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    for body in ["3\r\nabc\r\n0\r\n\r\n", "3;a\nb\r\nabc\r\n0\r\n\r\n", "\r\n\r\n"] {
+        let answer = rig.raw(&format!("{head}{body}{smuggled}")).await;
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{body:?}: {answer}");
+        let answer = answer.to_lowercase();
+        assert!(!answer.starts_with("http/1.1 200") || answer.contains("connection: close\r\n"), "{answer}");
+    }
+    assert!(up.seen().iter().all(|seen| seen.path == "/echo"), "{:?}", up.seen());
+}
+
+/// A chunked body is taken apart and put together again, so what is unclear in it must not get through as something else.
+#[tokio::test]
+async fn chunks_that_can_be_read_in_two_ways_are_refused() {
+    let (up, rig) = start().await;
+    let post = |body: &str| {
+        let head =
+            "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+        format!("{head}{body}")
+    };
+    let unclear = [
+        "3\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "3\r\nabcd\r\n0\r\n\r\n",
+        "+3\r\nabc\r\n0\r\n\r\n",
+        "-3\r\nabc\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "g\r\nabc\r\n0\r\n\r\n",
+    ];
+    for body in unclear {
+        let answer = rig.raw(&post(body)).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{body:?}: {answer}");
+    }
+    // Extensions are for this hop alone, and so are trailers.
+    let answer = rig.raw(&post("3;a=b\r\nabc\r\n0\r\nx-trailer: 1\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let bodies: Vec<_> =
+        up.seen().into_iter().map(|seen| seen.body).filter(|body| !body.is_empty()).collect();
+    assert_eq!(bodies, ["abc"]);
+}
+
+#[tokio::test]
+async fn too_long_a_target_is_414() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nuri_bytes_max = 100")).await;
+    for long in [format!("/{}", "x".repeat(100)), format!("/?{}", "x".repeat(99))] {
+        let answer = rig.get(&long).await;
+        assert_eq!(answer.status, 414);
+        assert_eq!(answer.problem()["code"], "uri_too_long");
+    }
+    assert!(up.seen().is_empty());
+    assert_eq!(rig.get(&format!("/{}", "x".repeat(99))).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_concerns_one_hop_stays_on_it() {
+    let (up, rig) = start().await;
+    let request = "GET /hop HTTP/1.1\r\nhost: x\r\nconnection: close, x-private\r\nx-private: 1\r\nkeep-alive: timeout=5\r\n\
+                   proxy-connection: keep-alive\r\nproxy-authorization: basic x\r\nte: trailers\r\ntrailer: x-sum\r\n\
+                   forwarded: for=9.9.9.9\r\nx-forwarded-for: 9.9.9.9\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\n\
+                   x-forwarded-port: 1\r\nx-real-ip: 9.9.9.9\r\nx-request-id: mine\r\nx-public: 1\r\n\r\n";
+    let answer = rig.raw(request).await.to_lowercase();
+    assert!(answer.contains("\r\nx-public: 1\r\n"), "{answer}");
+    for name in ["x-private", "keep-alive", "trailer"] {
+        assert!(!answer.contains(&format!("\r\n{name}: ")), "{name} came back: {answer}");
+    }
+    let seen = &up.seen()[0];
+    for gone in [
+        "x-private",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "forwarded",
+        "x-real-ip",
+        "x-forwarded-port",
+    ] {
+        assert_eq!(seen.header(gone), "", "{gone} went on");
+    }
+    let ours = [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "x")];
+    for (name, value) in ours {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+    assert_eq!(seen.header("x-public"), "1");
+    assert_ne!(seen.header("x-request-id"), "mine");
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_be_careful_unless_the_service_has() {
+    let (_up, rig) = start().await;
+    let names = ["x-content-type-options", "referrer-policy", "x-frame-options"];
+    let told = |answer: &Answer| names.map(|name| answer.header(name).to_owned());
+    assert_eq!(told(&rig.get("/x").await), ["nosniff", "strict-origin-when-cross-origin", "SAMEORIGIN"]);
+    assert_eq!(told(&rig.get("/careful").await), ["nosniff", "no-referrer", ""]);
+    assert_eq!(rig.get("/internal/x").await.header("x-content-type-options"), "nosniff");
+
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nsecurity_headers = false")).await;
+    assert_eq!(told(&rig.get("/x").await), ["", "", ""]);
+}

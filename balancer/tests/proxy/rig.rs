@@ -57,6 +57,16 @@ impl Rig {
         Self::start_in(directory(), config, access_log, |_| {}).await
     }
 
+    /// With these variables in its environment, such as an address for TLS.
+    pub(crate) async fn start_with(config: &str, environment: &[(&str, String)]) -> Self {
+        let directory = directory();
+        let log = format!("path = \"{}\"", directory.join("access.log").display());
+        let adjust = |command: &mut Command| {
+            command.envs(environment.iter().cloned());
+        };
+        Self::start_in(directory, config, &log, adjust).await
+    }
+
     /// It has much to say on stderr, which nobody reads.
     pub(crate) async fn start_unheard(config: &str) -> Self {
         let talkative = |command: &mut Command| {
@@ -142,7 +152,7 @@ impl Rig {
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = Vec::new();
         let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        read.expect("the balancer closes").expect("read");
+        read.unwrap_or_else(|_| panic!("the balancer does not close after {request:?}")).expect("read");
         String::from_utf8_lossy(&answer).into_owned()
     }
 

@@ -24,6 +24,11 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+/// More than the system keeps of an answer for a client that does not read.
+static LARGE: [u8; LARGE_BYTES] = [0; LARGE_BYTES];
+/// So many bytes are at `/large`.
+pub(crate) const LARGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -183,6 +188,18 @@ async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Fu
         "long" => plain(StatusCode::OK, &format!("{}end", ".".repeat(100_000))),
         "broken" => return Err("breaks off on purpose"),
         "echo" => Response::new(Full::new(body)),
+        "large" => Response::new(Full::new(Bytes::from_static(&LARGE))),
+        "hop" => with(&[
+            ("connection", "x-private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("trailer", "x-sum"),
+            ("x-public", "1"),
+        ]),
+        "careful" => with(&[
+            ("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
+            ("referrer-policy", "no-referrer"),
+        ]),
         "unable" => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{} is unable", shared.name)),
         "unable-a" if shared.name == "a" => plain(StatusCode::SERVICE_UNAVAILABLE, "a is unable"),
         "broken-a" if shared.name == "a" => return Err("breaks off on purpose"),
