@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod edge;
 mod failure;
 pub mod hash_key;
+pub mod identity;
 pub mod lent;
 pub mod limit;
 pub mod pace;
@@ -33,6 +34,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use self::answer::Problem;
+use self::identity::Identity;
 use self::request::{Heard, OpenUpgrade, Request};
 use self::tunnel::Tunnel;
 use self::tunnel::leave::Leave;
@@ -80,7 +82,7 @@ impl ProxyHttp for Gateway {
         upgrade::ignore_other_protocols(session.req_header_mut());
         edge::unify(session.req_header_mut())?;
         request.in_flight = Some(self.drain.enter());
-        request.identity = edge::identify(session, &request.config().edge);
+        request.identity = Identity::of(session, &request.config().edge);
         self.set_timeouts(session, &request.config().edge);
         // Off, a next request that comes early is taken for a fault of the one before it.
         session.set_pipelining_enabled(true);
@@ -118,7 +120,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, session: &Session, request: &mut Request) -> Result<CacheKey> {
-        Ok(key::of(session.req_header(), request.identity.secure()))
+        Ok(key::of(session.req_header(), request.identity.secure))
     }
 
     fn cache_vary_filter(
@@ -218,8 +220,8 @@ impl ProxyHttp for Gateway {
         upstream.insert_header("x-forwarded-for", &identity.forwarded_for)?;
         upstream.insert_header("x-forwarded-proto", &identity.forwarded_proto)?;
         upstream.insert_header("x-forwarded-host", &identity.forwarded_host)?;
-        upstream.insert_header("x-request-id", &identity.request_id)?;
-        upstream.insert_header("traceparent", &identity.trace.traceparent)
+        upstream.insert_header("x-request-id", identity.request_id.value())?;
+        upstream.insert_header("traceparent", identity.trace.traceparent())
     }
 
     async fn request_body_filter(
@@ -355,8 +357,8 @@ impl ProxyHttp for Gateway {
         if self.drain.draining() {
             session.set_keepalive(None);
         }
-        response.insert_header("x-request-id", &request.identity.request_id)?;
-        let (config, secure) = (&request.snapshot.config, request.identity.secure());
+        response.insert_header("x-request-id", request.identity.request_id.value())?;
+        let (config, secure) = (&request.snapshot.config, request.identity.secure);
         edge::add_security(response, &config.edge, secure)?;
         if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
             response.append_header(header::SET_COOKIE, cookie)?;

@@ -11,6 +11,8 @@ use pingora::proxy::Session;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::identity::RequestId;
+
 /// What clients are told to wait after a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
 /// Whoever is refused for want of room is told to wait up to this, so that not all come back at the same time.
@@ -125,7 +127,7 @@ impl Problem {
         problem
     }
 
-    fn body(&self, request_id: &str) -> Vec<u8> {
+    fn body(&self, request_id: &RequestId) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
             r#type: &'static str,
@@ -143,7 +145,7 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
-            request_id,
+            request_id: request_id.as_str(),
             members: &self.members,
         };
         let mut bytes = Vec::with_capacity(BODY_BYTES);
@@ -154,7 +156,7 @@ impl Problem {
 }
 
 /// Sends a problem in place of any other answer.
-pub async fn problem(session: &mut Session, problem: &Problem, request_id: &str) -> Result<()> {
+pub async fn problem(session: &mut Session, problem: &Problem, request_id: &RequestId) -> Result<()> {
     let body = problem.body(request_id);
     let mut response = head(problem.status, "application/problem+json", body.len(), request_id)?;
     if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
@@ -164,18 +166,23 @@ pub async fn problem(session: &mut Session, problem: &Problem, request_id: &str)
 }
 
 /// Sends a small JSON answer.
-pub async fn json(session: &mut Session, body: &'static str, request_id: &str) -> Result<()> {
+pub async fn json(session: &mut Session, body: &'static str, request_id: &RequestId) -> Result<()> {
     let response = head(StatusCode::OK, "application/json", body.len(), request_id)?;
     send(session, response, body.as_bytes().to_vec()).await
 }
 
-fn head(status: StatusCode, content_type: &str, length: usize, request_id: &str) -> Result<ResponseHeader> {
+fn head(
+    status: StatusCode,
+    content_type: &str,
+    length: usize,
+    request_id: &RequestId,
+) -> Result<ResponseHeader> {
     let mut response = ResponseHeader::build(status, Some(8))?;
     response.insert_header(header::CONTENT_TYPE, content_type)?;
     response.insert_header(header::CONTENT_LENGTH, length)?;
     response.insert_header(header::CACHE_CONTROL, "private, no-store")?;
     response.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
-    response.insert_header("x-request-id", request_id)?;
+    response.insert_header("x-request-id", request_id.value())?;
     Ok(response)
 }
 

@@ -2,7 +2,11 @@
 //! with every byte. A connection that misses it is closed, and so is one that waits for its next request when nobody
 //! is let in any more.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +14,8 @@ use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::server::ShutdownWatch;
+use pingora::time::fast_timeout::fast_sleep;
 use prometheus::IntCounter;
-use tokio::sync::Notify;
 
 use crate::fleet::Fleet;
 
@@ -19,13 +23,13 @@ use crate::fleet::Fleet;
 const LAST_WORD: Duration = Duration::from_millis(10);
 
 tokio::task_local! {
-    static ARRIVED: Arc<Notify>;
+    static ARRIVED: Arc<AtomicBool>;
 }
 
 /// The current request's header has arrived in time.
 pub fn lift() {
     // Outside of a connection there is no deadline to lift.
-    let _ = ARRIVED.try_with(|arrived| arrived.notify_one());
+    let _ = ARRIVED.try_with(|arrived| arrived.store(true, Ordering::Relaxed));
 }
 
 /// Left on a connection that is kept alive, so that the next request is known not to be its first.
@@ -54,7 +58,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         let context = session.take_connection_user_context();
         let reused = context.is_some();
         session.set_connection_user_context(context);
-        let arrived = Arc::new(Notify::new());
+        let arrived = Arc::new(AtomicBool::new(false));
         let patience = self.patience(reused, self.closed.clone());
         tokio::select! {
             biased;
@@ -86,7 +90,8 @@ impl<A> Timed<A> {
         let (header, keepalive) = self.deadlines();
         let idle = if reused { keepalive } else { Duration::ZERO };
         tokio::select! {
-            () = tokio::time::sleep(header + idle) => {}
+            // One of many that are all but never waited for: the runtime's own wakes its thread for each.
+            () = fast_sleep(header + idle) => {}
             () = last_word(&mut closed), if reused => {}
         }
     }
@@ -104,11 +109,9 @@ async fn last_word(closed: &mut ShutdownWatch) {
     tokio::time::sleep(LAST_WORD).await;
 }
 
-/// Ends when patience does; never when the header has arrived before.
-async fn lost(patience: impl Future<Output = ()>, arrived: &Notify) {
-    tokio::select! {
-        biased;
-        () = arrived.notified() => std::future::pending().await,
-        () = patience => {}
-    }
+/// Ends when patience does; never when the header has arrived before. The app is polled before this, by the same task.
+async fn lost(patience: impl Future<Output = ()>, arrived: &AtomicBool) {
+    let mut patience = pin!(patience);
+    poll_fn(|cx| if arrived.load(Ordering::Relaxed) { Poll::Pending } else { patience.as_mut().poll(cx) })
+        .await;
 }

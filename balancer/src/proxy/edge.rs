@@ -1,7 +1,5 @@
-//! What is let in: size of the header, framing that can only be read one way, who the client is.
+//! What is let in and let out: size of the header, framing that can only be read one way, fields of one connection only.
 //! It must not look at routes.
-
-use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{self, HeaderName};
 use http::{HeaderValue, StatusCode, Version};
@@ -11,48 +9,6 @@ use pingora::proxy::Session;
 
 use super::answer::Problem;
 use crate::config;
-
-/// Who sent a request, and by which names it is followed.
-#[derive(Debug)]
-pub struct Identity {
-    /// The client's address.
-    pub client: IpAddr,
-    /// `X-Forwarded-For` for the upstream.
-    pub forwarded_for: String,
-    /// `X-Forwarded-Proto` for the upstream.
-    pub forwarded_proto: String,
-    /// `X-Forwarded-Host` for the upstream.
-    pub forwarded_host: String,
-    /// `X-Request-Id`, for the upstream and the client.
-    pub request_id: String,
-    /// The trace this request belongs to.
-    pub trace: Trace,
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self {
-            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            forwarded_for: String::new(),
-            forwarded_proto: String::new(),
-            forwarded_host: String::new(),
-            request_id: String::new(),
-            trace: Trace::default(),
-        }
-    }
-}
-
-/// W3C trace context, level 1.
-#[derive(Debug, Default)]
-pub struct Trace {
-    /// 32 hex digits.
-    pub trace_id: String,
-    /// The header for the upstream, with a parent id of our own.
-    pub traceparent: String,
-}
-
-/// Request ids of trusted senders may be this long.
-const REQUEST_ID_LENGTH_MAX: usize = 64;
 
 /// Makes an HTTP/2 request read as one of HTTP/1.1: `Host` says which authority is asked, and the pieces of `Cookie` are one again
 /// (RFC 9113, 8.3.1 and 8.2.3).
@@ -161,42 +117,6 @@ fn raw_has_field(raw: &[u8], name: &[u8]) -> bool {
         .any(|field| field.trim_ascii().eq_ignore_ascii_case(name))
 }
 
-/// Who this is. Forwarding headers and request ids count only when a trusted sender wrote them.
-pub fn identify(session: &Session, edge: &config::Edge) -> Identity {
-    let request = session.req_header();
-    let sender = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-    let sender = sender.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-    let trusted = edge.trusts(sender).then_some(request);
-    let believed =
-        |name: &str| trusted.and_then(|request| field(request, name)).filter(|value| !value.contains(','));
-
-    let own_proto = if by_tls(session) { "https" } else { "http" };
-    let chain = trusted.and_then(|request| list(request, "x-forwarded-for"));
-    Identity {
-        client: chain.as_deref().and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
-        forwarded_for: chain.map_or_else(|| sender.to_string(), |chain| format!("{chain}, {sender}")),
-        forwarded_proto: believed("x-forwarded-proto").unwrap_or(own_proto).to_owned(),
-        forwarded_host: believed("x-forwarded-host")
-            .or_else(|| field(request, "host"))
-            .unwrap_or_default()
-            .to_owned(),
-        request_id: believed("x-request-id").filter(|id| well_formed(id)).map_or_else(new_id, str::to_owned),
-        trace: Trace::of(field(request, "traceparent")),
-    }
-}
-
-/// Whether the client came by TLS, up to here.
-fn by_tls(session: &Session) -> bool {
-    session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
-}
-
-impl Identity {
-    /// Whether the client speaks TLS with us, or with a trusted sender in front.
-    pub fn secure(&self) -> bool {
-        self.forwarded_proto == "https"
-    }
-}
-
 /// Removes what an endpoint says about its own connection: the fields that are always that, and those that `Connection` names.
 pub fn strip_hop_by_hop(response: &mut ResponseHeader) {
     for name in named_by_connection(response) {
@@ -243,90 +163,9 @@ fn says_who_frames(response: &ResponseHeader) -> bool {
     policies.any(|policy| policy.to_str().is_ok_and(|policy| policy.contains("frame-ancestors")))
 }
 
-/// A field that has one value; of several nobody can say which one counts.
-fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a str> {
-    let mut lines = request.headers.get_all(name).iter();
-    match (lines.next(), lines.next()) {
-        (Some(only), None) => only.to_str().ok(),
-        _ => None,
-    }
-}
-
-/// A field that is a list: its lines in their order are one value (RFC 9110, 5.3).
-fn list(request: &RequestHeader, name: &str) -> Option<String> {
-    let lines: std::result::Result<Vec<&str>, _> =
-        request.headers.get_all(name).iter().map(HeaderValue::to_str).collect();
-    lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
-}
-
-/// The last address of the chain that is not one of our own proxies.
-fn client_of(chain: &str, edge: &config::Edge) -> Option<IpAddr> {
-    let addresses = chain.rsplit(',').map_while(|address| address.trim().parse::<IpAddr>().ok());
-    let mut client = None;
-    for address in addresses {
-        client = Some(address);
-        if !edge.trusts(address) {
-            break;
-        }
-    }
-    client
-}
-
-fn well_formed(id: &str) -> bool {
-    (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-fn new_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
-impl Trace {
-    /// Continues the trace of a well-formed header, and starts one otherwise.
-    fn of(traceparent: Option<&str>) -> Self {
-        let continued = traceparent.and_then(parse_traceparent);
-        let (trace_id, flags) =
-            continued.map_or_else(|| (new_id(), "01".into()), |(id, flags)| (id.into(), flags.to_owned()));
-        // An id of all zeros means none, so the low bit is set.
-        let parent_id = rand::random::<u64>() | 1;
-        Self { traceparent: format!("00-{trace_id}-{parent_id:016x}-{flags}"), trace_id }
-    }
-}
-
-/// Trace id and flags of a `traceparent` of version 00.
-fn parse_traceparent(text: &str) -> Option<(&str, &str)> {
-    let mut parts = text.split('-');
-    let (version, trace_id, parent_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let set = |text: &str| text.bytes().any(|b| b != b'0');
-    let valid = version == "00"
-        && parts.next().is_none()
-        && hex(trace_id, 32)
-        && set(trace_id)
-        && hex(parent_id, 16)
-        && set(parent_id)
-        && hex(flags, 2);
-    valid.then_some((trace_id, flags))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_trace_is_continued_or_started() {
-        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let trace = Trace::of(Some(given));
-        assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert!(trace.traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        assert_ne!(trace.traceparent, given);
-        for wrong in ["", "00-0-0-00", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            let trace = Trace::of(Some(wrong));
-            assert!(parse_traceparent(&trace.traceparent).is_some(), "{}", trace.traceparent);
-        }
-    }
 
     #[test]
     fn a_line_ends_in_one_way() {
@@ -351,8 +190,8 @@ mod tests {
             request.append_header(header::COOKIE, piece).expect("test header");
         }
         unify(&mut request).expect("unified");
-        assert_eq!(field(&request, "cookie"), Some("a=1; b=2; c=3"));
-        assert_eq!(field(&request, "host"), Some("seats.example"));
+        assert_eq!(request.headers["cookie"], "a=1; b=2; c=3");
+        assert_eq!(request.headers["host"], "seats.example");
     }
 
     #[test]

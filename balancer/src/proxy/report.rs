@@ -47,8 +47,8 @@ pub(super) fn line<'a>(session: &'a Session, error: Option<&Error>, request: &'a
         jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
     Line {
         time: began.unwrap_or_else(|_| jiff::Timestamp::now()),
-        request_id: &request.identity.request_id,
-        trace_id: &request.identity.trace.trace_id,
+        request_id: request.identity.request_id.as_str(),
+        trace_id: request.identity.trace.trace_id(),
         client: request.identity.client,
         method: header.method.as_str(),
         path: header.uri.path(),

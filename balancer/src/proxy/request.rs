@@ -7,7 +7,7 @@ use http::StatusCode;
 use prometheus::IntGauge;
 
 use super::affinity::Affinity;
-use super::edge::Identity;
+use super::identity::Identity;
 use super::limit::CountedSocket;
 use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;

@@ -1,0 +1,236 @@
+//! Who sent a request, and by which names it is followed. Made once for each request, as the values that go into headers.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use data_encoding::HEXLOWER;
+use http::HeaderValue;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+
+use crate::config;
+
+/// The value of a field that nobody sent.
+const NOTHING: HeaderValue = HeaderValue::from_static("");
+/// How a client may come.
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+/// Request ids of trusted senders may be this long.
+const REQUEST_ID_LENGTH_MAX: usize = 64;
+
+/// Who sent a request, and by which names it is followed.
+#[derive(Debug)]
+pub struct Identity {
+    /// The client's address.
+    pub client: IpAddr,
+    /// Whether it speaks TLS with us, or with a trusted sender in front.
+    pub secure: bool,
+    /// `X-Forwarded-For` for the upstream.
+    pub forwarded_for: HeaderValue,
+    /// `X-Forwarded-Proto` for the upstream.
+    pub forwarded_proto: HeaderValue,
+    /// `X-Forwarded-Host` for the upstream.
+    pub forwarded_host: HeaderValue,
+    /// `X-Request-Id`, for the upstream and the client.
+    pub request_id: RequestId,
+    /// The trace this request belongs to.
+    pub trace: Trace,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            secure: false,
+            forwarded_for: NOTHING,
+            forwarded_proto: HTTP,
+            forwarded_host: NOTHING,
+            request_id: RequestId(NOTHING),
+            trace: Trace(NOTHING),
+        }
+    }
+}
+
+impl Identity {
+    /// Who this is. Forwarding headers and request ids count only when a trusted sender wrote them.
+    pub fn of(session: &Session, edge: &config::Edge) -> Self {
+        let request = session.req_header();
+        let sender = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
+        let sender = sender.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        let trusted = edge.trusts(sender).then_some(request);
+        let believed =
+            |name: &str| trusted.and_then(|request| field(request, name)).filter(|value| one(value));
+
+        let chain = trusted.and_then(|request| list(request, "x-forwarded-for"));
+        let own_proto = if by_tls(session) { HTTPS } else { HTTP };
+        let forwarded_proto = believed("x-forwarded-proto").cloned().unwrap_or(own_proto);
+        let forwarded_host = believed("x-forwarded-host").or_else(|| field(request, "host"));
+        let request_id = believed("x-request-id").filter(|id| well_formed(id));
+        Self {
+            client: chain.as_deref().and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
+            secure: forwarded_proto == HTTPS,
+            forwarded_for: forwarded_for(chain, sender),
+            forwarded_proto,
+            forwarded_host: forwarded_host.cloned().unwrap_or(NOTHING),
+            request_id: request_id.map_or_else(RequestId::new, |id| RequestId(id.clone())),
+            trace: Trace::of(field(request, "traceparent").map(text)),
+        }
+    }
+}
+
+/// Whether the client came by TLS, up to here.
+fn by_tls(session: &Session) -> bool {
+    session.digest().is_some_and(|digest| digest.ssl_digest.is_some())
+}
+
+/// A field that has one value, which is text; of several nobody can say which one counts.
+fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a HeaderValue> {
+    let mut lines = request.headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (Some(only), None) => Some(only).filter(|only| only.to_str().is_ok()),
+        _ => None,
+    }
+}
+
+/// A field that is a list: its lines in their order are one value (RFC 9110, 5.3).
+fn list(request: &RequestHeader, name: &str) -> Option<String> {
+    let lines: Result<Vec<&str>, _> = request.headers.get_all(name).iter().map(HeaderValue::to_str).collect();
+    lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
+}
+
+fn one(value: &HeaderValue) -> bool {
+    !value.as_bytes().contains(&b',')
+}
+
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
+}
+
+fn forwarded_for(chain: Option<String>, sender: IpAddr) -> HeaderValue {
+    let mut value = chain.map_or_else(String::new, |chain| chain + ", ");
+    // Nothing can go wrong when a text is written into memory.
+    let _ = write!(value, "{sender}");
+    HeaderValue::try_from(value).unwrap_or(NOTHING)
+}
+
+/// The last address of the chain that is not one of our own proxies.
+fn client_of(chain: &str, edge: &config::Edge) -> Option<IpAddr> {
+    let addresses = chain.rsplit(',').map_while(|address| address.trim().parse::<IpAddr>().ok());
+    let mut client = None;
+    for address in addresses {
+        client = Some(address);
+        if !edge.trusts(address) {
+            break;
+        }
+    }
+    client
+}
+
+fn well_formed(id: &HeaderValue) -> bool {
+    (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len())
+        && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// The name of one request.
+#[derive(Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// 128 random bits.
+    fn new() -> Self {
+        let mut text = [0; 32];
+        HEXLOWER.encode_mut(&rand::random::<[u8; 16]>(), &mut text);
+        Self(HeaderValue::from_bytes(&text).unwrap_or(NOTHING))
+    }
+
+    /// For a header.
+    pub fn value(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// For a line or a body.
+    pub fn as_str(&self) -> &str {
+        text(&self.0)
+    }
+}
+
+/// W3C trace context, level 1: the header for the upstream, with a parent id of our own.
+#[derive(Debug)]
+pub struct Trace(HeaderValue);
+
+/// Where the parts of a `traceparent` of version 00 stand.
+const TRACE_ID: std::ops::Range<usize> = 3..35;
+const PARENT_ID: std::ops::Range<usize> = 36..52;
+const FLAGS: std::ops::Range<usize> = 53..55;
+
+impl Trace {
+    /// Continues the trace of a well-formed header, and starts one otherwise.
+    fn of(traceparent: Option<&str>) -> Self {
+        let mut own = *b"00-00000000000000000000000000000000-0000000000000000-01";
+        if let Some((trace_id, flags)) = traceparent.and_then(parse_traceparent) {
+            own[TRACE_ID].copy_from_slice(trace_id.as_bytes());
+            own[FLAGS].copy_from_slice(flags.as_bytes());
+        } else {
+            HEXLOWER.encode_mut(&rand::random::<[u8; 16]>(), &mut own[TRACE_ID]);
+        }
+        // An id of all zeros means none, so the low bit is set.
+        let parent_id = rand::random::<u64>() | 1;
+        HEXLOWER.encode_mut(&parent_id.to_be_bytes(), &mut own[PARENT_ID]);
+        Self(HeaderValue::from_bytes(&own).unwrap_or(NOTHING))
+    }
+
+    /// For a header.
+    pub fn traceparent(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// 32 hex digits; none before the request was read.
+    pub fn trace_id(&self) -> &str {
+        text(&self.0).get(TRACE_ID).unwrap_or_default()
+    }
+}
+
+/// Trace id and flags of a `traceparent` of version 00.
+fn parse_traceparent(text: &str) -> Option<(&str, &str)> {
+    let mut parts = text.split('-');
+    let (version, trace_id, parent_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let set = |text: &str| text.bytes().any(|b| b != b'0');
+    let valid = version == "00"
+        && parts.next().is_none()
+        && hex(trace_id, 32)
+        && set(trace_id)
+        && hex(parent_id, 16)
+        && set(parent_id)
+        && hex(flags, 2);
+    valid.then_some((trace_id, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_continued_or_started() {
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let trace = Trace::of(Some(given));
+        assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        let told = text(trace.traceparent());
+        assert!(told.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && told.ends_with("-00"), "{told}");
+        assert_ne!(told, given);
+        for wrong in ["", "00-0-0-00", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            let (trace, another) = (Trace::of(Some(wrong)), Trace::of(Some(wrong)));
+            assert!(parse_traceparent(text(trace.traceparent())).is_some(), "{trace:?}");
+            assert_ne!(trace.trace_id(), another.trace_id());
+        }
+    }
+
+    #[test]
+    fn request_ids_differ() {
+        let (one, other) = (RequestId::new(), RequestId::new());
+        assert_eq!(one.as_str().len(), 32);
+        assert_ne!(one.as_str(), other.as_str());
+    }
+}
