@@ -107,7 +107,8 @@ impl Rig {
         let child = command.spawn().expect("balancer starts");
         let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("client");
         let rig = Self { public, admin, client, directory, ending, child };
-        rig.until("the public listener is open", || async { TcpStream::connect(public).await.is_ok() }).await;
+        let open = |address: SocketAddr| async move { TcpStream::connect(address).await.is_ok() };
+        rig.until("its listeners are open", || async { open(public).await && open(admin).await }).await;
         rig
     }
 
