@@ -259,7 +259,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
-        if failure::broken(&error) {
+        if failure::broken(&error, request) {
             self.record(request, outlier::Outcome::Failed);
         }
         if *error.esource() == ErrorSource::Upstream && request.tries.heard == Heard::Nothing {

@@ -104,10 +104,7 @@ pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) ->
         (ErrorType::HTTPStatus(408), _) | (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
             Problem::request_timeout()
         }
-        // Nobody can answer a request that has not come.
-        (_, ErrorSource::Upstream) if timed_out(error) && request.tries.sent && !request.body_ended => {
-            Problem::request_timeout()
-        }
+        (_, ErrorSource::Upstream) if kept_waiting(error, request) => Problem::request_timeout(),
         (
             ErrorType::ReadError
             | ErrorType::WriteError
@@ -142,8 +139,15 @@ pub(super) fn unreachable(error: &Error) -> bool {
 }
 
 /// Whether an endpoint broke off or fell silent.
-pub(super) fn broken(error: &Error) -> bool {
-    *error.esource() == ErrorSource::Upstream && !matches!(error.etype(), ErrorType::HTTPStatus(_))
+pub(super) fn broken(error: &Error, request: &Request) -> bool {
+    *error.esource() == ErrorSource::Upstream
+        && !matches!(error.etype(), ErrorType::HTTPStatus(_))
+        && !kept_waiting(error, request)
+}
+
+/// Whether the endpoint was silent because its client was: nobody can answer a request that has not come.
+fn kept_waiting(error: &Error, request: &Request) -> bool {
+    timed_out(error) && request.tries.sent && !request.body_ended
 }
 
 /// Whether time ran out, by Pingora's clock or by that of the connection.

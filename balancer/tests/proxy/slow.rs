@@ -99,6 +99,23 @@ async fn a_body_that_keeps_its_endpoint_waiting_is_408_too() {
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
 }
 
+/// Else whoever sends halves of bodies could have an endpoint ejected.
+#[tokio::test]
+async fn an_endpoint_is_not_blamed_for_bodies_that_do_not_come() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let keys = "read_ms = 300\nhash_on = \"client\"\nload_factor = 0";
+    let rig = Rig::start(&config(&[&a, &b]).replace("read_ms = 2000", keys)).await;
+    let asked = rig.get("/x").await.body.remove(0);
+    for _ in 0..3 {
+        let half = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf";
+        let halves = [rig.raw(half), rig.raw(half), rig.raw(half)];
+        for answer in futures_util::future::join_all(halves).await {
+            assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        }
+    }
+    assert_eq!(rig.get("/x").await.body.remove(0), asked, "{}", rig.stderr());
+}
+
 /// Asks for much and takes a little of it now and then; how much it got.
 async fn sip(address: SocketAddr, bytes: usize) -> usize {
     let socket = TcpSocket::new_v4().expect("socket");
