@@ -10,7 +10,7 @@ async fn a_proxied_request_is_measured_beside_the_peers_and_the_floor() {
     let table = measured(Row::Proxied).await;
     let mut found = names(&table).concat();
     found.sort_unstable();
-    assert_eq!(found, ["HAProxy", "balancer", "epoll relay", "nginx"]);
+    assert_eq!(found, ["HAProxy", "balancer", "bare Pingora", "epoll relay", "nginx"]);
     let base = if NGINX.find().is_ok() {
         "nginx"
     } else if HAPROXY.find().is_ok() {
