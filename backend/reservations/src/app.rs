@@ -8,6 +8,7 @@ use domain::limits::LimitReached;
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use service::outbox::Bell;
+use service::postgres::presence::Presence;
 use service::postgres::{self, Connection, Pool};
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,7 @@ use crate::mirror::in_use::InUse;
 use crate::mirror::loaders::Loaders;
 use crate::payment::PaymentProvider;
 use crate::settling::Prompt;
+use crate::store::idempotency::Term;
 use crate::store::shows::{self, Show};
 use crate::ticket::TicketKeys;
 
@@ -41,6 +43,8 @@ pub struct App {
     pub tickets: TicketKeys,
     /// The database.
     pub pool: Pool,
+    /// This process, as the database sees it.
+    pub presence: Presence,
     /// The gates.
     pub gate: Gate,
     /// Rings the outbox's relay.
@@ -81,6 +85,7 @@ impl App {
             prompt: Prompt::default(),
             config,
             tickets,
+            presence: Presence::start(pool.clone()),
             pool,
             gate,
             bell: Bell::default(),
@@ -98,6 +103,11 @@ impl App {
     /// A connection to the database.
     pub async fn connection(&self) -> Result<Connection, postgres::Error> {
         Ok(self.pool.get().await?)
+    }
+
+    /// For how long this process takes a key, from now on.
+    pub fn term(&self) -> Term {
+        Term { lease: self.config.attempt_lease(), holder: self.presence.number() }
     }
 
     /// Notes that a session has all it may have, so that it cannot go on blocking seats at the gate.

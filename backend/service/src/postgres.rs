@@ -1,5 +1,7 @@
 //! Postgres: one bounded pool per process, migrations under a lock, and errors sorted into "away" and "wrong".
 
+pub mod presence;
+
 use std::time::Duration;
 
 use deadpool_postgres::{Config, ManagerConfig, PoolConfig, PoolError, RecyclingMethod, Runtime, Timeouts};

@@ -38,7 +38,7 @@ impl Write for Attempts {
         let mut client = app.connection().await?;
         let transaction = client.transaction().await?;
         let used: Vec<&Used> = jobs.iter().collect();
-        let known = idempotency::begin(&transaction, &used, app.config.attempt_lease()).await?;
+        let known = idempotency::begin(&transaction, &used, app.term()).await?;
         let mut found = find(&transaction, jobs, &known).await?;
         let claims = grace(app, &transaction, &mut found).await?;
         transaction.commit().await.map_err(postgres::Error::from)?;

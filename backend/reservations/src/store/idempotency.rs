@@ -1,16 +1,18 @@
 //! `reservations.idempotency`: the first answer to each key, kept for 24 hours.
 //!
-//! A row without an answer is an attempt under way, which may have set money aside; its lease says until when it is thought alive.
+//! A row without an answer is an attempt under way, which may have set money aside; its lease says until when it is thought alive,
+//! unless Postgres knows before that its holder is gone ([`service::postgres::presence`]).
 //! Whoever has the lease, and nobody else, answers the key or gives it back, and then the row has no lease any more. What the
 //! attempt may have set aside is due to be given back in the same transaction, so that no attempt is both voided and taken over.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{HoldId, SessionId};
 use serde_json::Value;
-use service::postgres::Connection;
+use service::postgres::{Connection, presence};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -76,16 +78,25 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Takes keys for the length of `lease`, and says what is known of each. A taker whose lease ran out is thought dead, and the
-/// next one takes over. Of two with the same key the second finds the first under way.
-pub async fn begin(transaction: &Transaction<'_>, used: &[&Used], lease: Duration) -> Result<Vec<Known>> {
+/// For how long keys are taken, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// How long the taker is thought alive.
+    pub lease: Duration,
+    /// The number of its process; none when Postgres could not tell whether that lives.
+    pub holder: Option<i32>,
+}
+
+/// Takes keys, and says what is known of each. A taker whose lease ran out is thought dead, and one whose process is gone is
+/// dead: the next one takes over. Of two with the same key the second finds the first under way.
+pub async fn begin(transaction: &Transaction<'_>, used: &[&Used], term: Term) -> Result<Vec<Known>> {
     let mut seen = HashSet::new();
     let first: Vec<bool> =
         used.iter().map(|used| seen.insert((used.session.as_str(), used.key.as_str()))).collect();
     let firsts: Vec<&Used> =
         std::iter::zip(used, &first).filter(|(_, first)| **first).map(|(used, _)| *used).collect();
     let leases: Vec<String> = firsts.iter().map(|_| crate::names::fresh("lease")).collect();
-    let taken = take(transaction, &firsts, &leases, lease).await?;
+    let taken = take(transaction, &firsts, &leases, term).await?;
     let others: Vec<&Used> =
         firsts.iter().filter(|used| !taken.contains_key(&key_of(used))).copied().collect();
     let mut found = find(transaction, &others).await?.into_iter();
@@ -107,29 +118,33 @@ fn key_of(used: &Used) -> (String, String) {
     (used.session.as_str().to_owned(), used.key.clone())
 }
 
+static TAKE: LazyLock<String> = LazyLock::new(|| {
+    let gone = presence::gone("i.holder");
+    format!(
+        "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until, holder)
+         SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + $5 * interval '1 second', $6
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (session_id, key, fingerprint, lease)
+         ORDER BY session_id, key
+         ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
+            holder = excluded.holder, attempt = coalesce(i.attempt, excluded.attempt)
+            WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint
+              AND (i.lease_until <= clock_timestamp() OR {gone})
+         RETURNING session_id, key, attempt"
+    )
+});
+
 /// Which of the keys are now ours, and by what the attempt at each is known.
 async fn take(
     transaction: &Transaction<'_>,
     used: &[&Used],
     leases: &[String],
-    lease: Duration,
+    term: Term,
 ) -> Result<HashMap<(String, String), String>> {
-    let take = transaction
-        .prepare_cached(
-            "INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until)
-             SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + $5 * interval '1 second'
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (session_id, key, fingerprint, lease)
-             ORDER BY session_id, key
-             ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
-                attempt = coalesce(i.attempt, excluded.attempt)
-                WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
-             RETURNING session_id, key, attempt",
-        )
-        .await?;
+    let take = transaction.prepare_cached(&TAKE).await?;
     let Columns { sessions, keys } = Columns::of(used);
     let fingerprints: Vec<_> = used.iter().map(|used| used.fingerprint.as_str()).collect();
-    let parameters: [&(dyn ToSql + Sync); 5] =
-        [&sessions, &keys, &fingerprints, &leases, &lease.as_secs_f64()];
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&sessions, &keys, &fingerprints, &leases, &term.lease.as_secs_f64(), &term.holder];
     let rows = transaction.query(&take, &parameters).await?;
     Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }

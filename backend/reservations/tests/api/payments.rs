@@ -224,6 +224,55 @@ async fn money_of_a_key_taken_over_from_an_older_program_is_given_back() {
     told(&bank, "the money to be given back", &id, Bank::given_back).await;
 }
 
+/// A lease has an hour left, and its holder lives or does not.
+#[tokio::test]
+async fn a_key_is_taken_over_at_once_from_a_process_that_is_gone() {
+    let (world, bank) = paid_unattended().await;
+    let buyer = world.visitor();
+    let id = hold(&buyer, &["A1"]).await;
+    let path = format!("/api/holds/{id}/confirm");
+    refuse_bookings(&world).await;
+    assert_eq!(buyer.post_keyed(&path, "k", &payment("ok")).await.status, 500);
+    accept_bookings(&world).await;
+    let (holder, mut let_go) = (world.database().await, false);
+    holder.batch_execute("SELECT pg_advisory_lock(hashtext('marquee.presence'), 7)").await.unwrap();
+    let held =
+        "UPDATE reservations.idempotency SET holder = 7, lease_until = lease_until + interval '1 hour'";
+    assert_eq!(holder.execute(held, &[]).await.unwrap(), 1);
+    let tries = "marquee_reservations_batch_jobs_count{kind=\"attempts\"}";
+    let before = world.counted(tries).await;
+    let meanwhile = async {
+        until("several tries", async || (world.counted(tries).await > before + 2).then_some(())).await;
+        let_go = true;
+        drop(holder);
+    };
+    let again = async { (buyer.post_keyed(&path, "k", &payment("ok")).await.status, bank.attempts()) };
+    let (again, ()) = tokio::join!(again, meanwhile);
+    assert_eq!((again.0.as_u16(), again.1), (201, 1));
+    assert!(let_go, "it was taken from one that lives");
+}
+
+/// While a process lives its attempts say whose they are, and Postgres knows it; then no longer.
+#[tokio::test]
+async fn a_process_is_present_while_it_lives() {
+    let (world, _bank) = paid_unattended().await;
+    let buyer = world.visitor();
+    let id = hold(&buyer, &["A1"]).await;
+    let database = world.database().await;
+    refuse_bookings(&world).await;
+    let holder = until("the process to be present", async || {
+        buyer.post_keyed(&format!("/api/holds/{id}/confirm"), "k", &payment("ok")).await;
+        let holder = "SELECT holder FROM reservations.idempotency";
+        database.query_one(holder, &[]).await.unwrap().get::<_, Option<i32>>(0)
+    })
+    .await;
+    let gone = format!("SELECT {}", service::postgres::presence::gone("$1"));
+    let gone = async || database.query_one(&gone, &[&holder]).await.unwrap().get::<_, bool>(0);
+    assert!(!gone().await);
+    world.instance(0).drain.stop();
+    until("the process to be gone", async || gone().await.then_some(())).await;
+}
+
 /// Who lost the key while the provider took its time neither answers it nor frees it.
 #[tokio::test]
 async fn a_key_is_answered_by_who_has_it() {

@@ -1,12 +1,13 @@
 -- The hold of hold.sql, confirmed as reservations confirms it. The key is taken, the seat is sold, the money's capture is noted.
 BEGIN;
-INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until)
-    SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second'
+INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until, holder)
+    SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second', 1
     FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:fingerprint]::text[], ARRAY[:hold]::text[]) AS u (session_id, key, fingerprint, lease)
     ORDER BY session_id, key
     ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
-        attempt = coalesce(i.attempt, excluded.attempt)
-    WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()
+        holder = excluded.holder, attempt = coalesce(i.attempt, excluded.attempt)
+    WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint
+        AND (i.lease_until <= clock_timestamp() OR pg_try_advisory_xact_lock_shared(hashtext('marquee.presence'), i.holder))
     RETURNING session_id, key, attempt;
 SELECT id, show_id, session_id, entry_id, seats, token, status, price_minor, currency, fingerprint, created_at, expires_at,
     extended, graced, extension_key, clock_timestamp() AS read_at FROM reservations.holds WHERE id = ANY(ARRAY[:hold]);
