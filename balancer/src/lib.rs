@@ -51,6 +51,7 @@ use crate::operate::tls::store::Store;
 use crate::operate::tls::{self, Renewal};
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
+use crate::proxy::silence::{Silence, Ticking};
 
 /// Pingora's own bound on tries of one request; ours, `retry.attempts_max`, is reached first.
 const TRIES_MAX: usize = config::ENDPOINTS_PER_POOL_MAX + 1;
@@ -90,6 +91,7 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
     let checks = server.add_service(background_service("health", checks));
     checks.add_dependency(server.add_service(background_service("discovery", parts.discovery())));
+    server.add_service(background_service("silence", Ticking(parts.silence.clone())));
     server.add_service(background_service("reload", OnHangUp(parts.reload.clone())));
     if let Some(store) = &parts.certificates {
         let renewal = Renewal { store: store.clone(), metrics: parts.metrics.clone() };
@@ -133,6 +135,7 @@ struct Parts {
     drain: Arc<Drain>,
     access_log: Arc<AccessLog>,
     certificates: Option<Arc<Store>>,
+    silence: Arc<Silence>,
 }
 
 impl Parts {
@@ -144,6 +147,7 @@ impl Parts {
             reload: Arc::new(Reload::new(path.to_owned(), fleet.clone(), metrics.clone())),
             fleet,
             journal: Arc::default(),
+            silence: Arc::default(),
             cache: Cache::new(config.cache),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
@@ -169,6 +173,7 @@ impl Parts {
             access_log: self.access_log.clone(),
             drain: self.drain.clone(),
             sockets: Open::default(),
+            silence: self.silence.clone(),
         };
         let door = Door {
             app: Arc::new(self.timed(http_proxy(conf, gateway))),

@@ -4,6 +4,7 @@
 pub mod affinity;
 pub mod answer;
 pub mod deadline;
+mod dial;
 pub mod edge;
 mod failure;
 pub mod hash_key;
@@ -15,6 +16,7 @@ mod report;
 pub mod request;
 pub mod retry;
 pub mod route;
+pub mod silence;
 pub mod tunnel;
 pub mod upgrade;
 
@@ -36,6 +38,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use self::answer::Problem;
 use self::identity::Identity;
 use self::request::{Heard, OpenUpgrade, Request};
+use self::silence::{Silence, Turn};
 use self::tunnel::Tunnel;
 use self::tunnel::leave::Leave;
 use crate::cache::status::Outcome;
@@ -67,6 +70,8 @@ pub struct Gateway {
     pub drain: Arc<Drain>,
     /// Sockets that clients have open.
     pub sockets: Open,
+    /// Connections to endpoints.
+    pub silence: Arc<Silence>,
 }
 
 #[async_trait]
@@ -150,11 +155,13 @@ impl ProxyHttp for Gateway {
         if request.tries.count == 0 {
             pool.budget.deposit();
         }
-        let Some(read) = request.time_left(route.total).map(|left| left.min(route.read)) else {
+        let Some(left) = request.time_left(route.total) else {
             return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
         };
+        let first_byte = left.min(route.first_byte);
         request.begin_try(index, &pool);
-        let mut peer = peer(&pool, index, read);
+        let mut peer = peer(&pool, index);
+        peer.options.custom_l4 = Some(self.silence.clone());
         if session.is_upgrade_req() {
             let settings = &pool.settings;
             let leave = Leave {
@@ -163,7 +170,7 @@ impl ProxyHttp for Gateway {
                 spread: request.config().edge.drain_sockets,
             };
             let tunnel = Tunnel::new(settings.write, leave);
-            upgrade::prepare(&mut peer, settings.connect, read, tunnel.clone());
+            upgrade::prepare(&mut peer, settings.connect, first_byte, tunnel.clone());
             request.tries.tunnel = Some(tunnel);
         }
         Ok(Box::new(peer))
@@ -198,10 +205,13 @@ impl ProxyHttp for Gateway {
         _reused: bool,
         _: &HttpPeer,
         _: std::os::fd::RawFd,
-        _: Option<&Digest>,
+        digest: Option<&Digest>,
         request: &mut Request,
     ) -> Result<()> {
         request.tries.sent = true;
+        let left = request.route().and_then(|route| request.time_left(route.total));
+        request.tries.turn = Turn::begin(digest, left.unwrap_or_default());
+        request.expect_more();
         Ok(())
     }
 
@@ -234,6 +244,7 @@ impl ProxyHttp for Gateway {
         if end && request.tries.body_sent_at.is_none() {
             request.tries.body_sent_at = Some(Instant::now());
         }
+        request.expect_more();
         request.body_bytes += body.as_ref().map_or(0, Bytes::len);
         request.body_ended = end;
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
@@ -259,6 +270,9 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
         _reused: bool,
     ) -> Box<Error> {
+        if *error.esource() == ErrorSource::Upstream && request.tries.fell_silent() {
+            error = failure::silence();
+        }
         if failure::broken(&error, request) {
             self.record(request, outlier::Outcome::Failed);
         }
@@ -295,6 +309,7 @@ impl ProxyHttp for Gateway {
             );
         }
         request.answer_begun();
+        request.expect_more();
         request.tell_latency(response.status);
         edge::strip_hop_by_hop(response);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -305,6 +320,24 @@ impl ProxyHttp for Gateway {
             request.permit = None;
         }
         Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        end: bool,
+        request: &mut Request,
+    ) -> Result<Option<Duration>> {
+        if !end {
+            request.expect_more();
+        } else if request.tries.fell_silent() {
+            // An answer without a length would look whole.
+            return Err(failure::silence());
+        } else if let Some(turn) = &request.tries.turn {
+            turn.heard_all();
+        }
+        Ok(None)
     }
 
     fn response_body_filter(
@@ -474,12 +507,10 @@ fn open_tunnel(session: &Session, request: &Request) {
 }
 
 /// How to reach an endpoint.
-fn peer(pool: &Pool, index: usize, read: Duration) -> HttpPeer {
+fn peer(pool: &Pool, index: usize) -> HttpPeer {
     let settings = &pool.settings;
     let mut peer = HttpPeer::new(pool.endpoints[index].address, false, String::new());
-    peer.options.connection_timeout = Some(settings.connect);
     peer.options.total_connection_timeout = Some(settings.connect);
-    peer.options.read_timeout = Some(read);
     peer.options.write_timeout = Some(settings.write);
     peer.options.idle_timeout = Some(settings.idle);
     peer

@@ -36,9 +36,12 @@ pub(super) struct Written {
     /// TCP connect, in milliseconds.
     #[serde(default = "connect_ms")]
     connect_ms: u64,
-    /// Longest silence of the upstream (first byte, and between bytes), in milliseconds.
-    #[serde(default = "read_ms")]
-    pub(super) read_ms: u64,
+    /// From a request's end to the first byte of its answer, in milliseconds.
+    #[serde(default = "first_byte_ms")]
+    pub(super) first_byte_ms: u64,
+    /// Longest silence inside an answer, in milliseconds.
+    #[serde(default = "answer_idle_ms")]
+    pub(super) answer_idle_ms: u64,
     /// From a request's header to the end of its answer, in milliseconds; 0 is any time. Upgraded connections have their own.
     #[serde(default = "total_ms")]
     pub(super) total_ms: u64,
@@ -65,7 +68,10 @@ pub(super) struct Written {
 fn connect_ms() -> u64 {
     1_000
 }
-fn read_ms() -> u64 {
+fn first_byte_ms() -> u64 {
+    15_000
+}
+fn answer_idle_ms() -> u64 {
     15_000
 }
 fn total_ms() -> u64 {
@@ -132,7 +138,8 @@ pub(super) fn read_all(reader: &Reader<'_>, file: &File) -> Result<Vec<Pool>, Co
 impl Written {
     fn read(&self, reader: &Reader<'_>, name: &str) -> Result<Pool, ConfigError> {
         let at = |key| ["pools", name, key];
-        reader.milliseconds(&at("read_ms"), self.read_ms)?;
+        reader.milliseconds(&at("first_byte_ms"), self.first_byte_ms)?;
+        reader.milliseconds(&at("answer_idle_ms"), self.answer_idle_ms)?;
         let (discovery, endpoints) = self.endpoints(reader, name)?;
         reader.total(&at("total_ms"), self.total_ms)?;
         let policy = policy::read(reader, name, self.policy, self.load_factor)?;

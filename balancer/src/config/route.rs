@@ -27,8 +27,10 @@ pub(super) struct Written {
     cache: bool,
     /// Request body in bytes; `edge.body_bytes_max` when left out.
     body_bytes_max: Option<usize>,
-    /// Longest silence of the upstream; the pool's `read_ms` when left out.
-    read_ms: Option<u64>,
+    /// From a request's end to the first byte of its answer, in milliseconds; the pool's `first_byte_ms` when left out.
+    first_byte_ms: Option<u64>,
+    /// Longest silence inside an answer, in milliseconds; the pool's `answer_idle_ms` when left out.
+    answer_idle_ms: Option<u64>,
     /// Who goes first when not everybody can: `critical`, `high`, `normal` or `low`.
     #[serde(default)]
     priority: Priority,
@@ -49,8 +51,10 @@ pub struct Route {
     pub cache: bool,
     /// Request body, in bytes.
     pub body_bytes_max: usize,
-    /// Longest silence of the upstream.
-    pub read: Duration,
+    /// From a request's end to the first byte of its answer.
+    pub first_byte: Duration,
+    /// Longest silence inside an answer.
+    pub answer_idle: Duration,
     /// How much it matters that it is answered.
     pub priority: Priority,
     /// From its header to the end of its answer.
@@ -91,15 +95,18 @@ impl Written {
         let pool = self.pool(reader, index, pools)?;
         let (policy, otherwise) = (pools[pool].policy, &pools[pool].hash_on);
         let (path, hash_on) = (["routes", index, "hash_on"], self.hash_on.as_deref());
-        let read_ms = self.read_ms.unwrap_or(file.pools[&self.pool].read_ms);
-        let total_ms = self.total_ms.unwrap_or(file.pools[&self.pool].total_ms);
+        let of_pool = &file.pools[&self.pool];
+        let first_byte_ms = self.first_byte_ms.unwrap_or(of_pool.first_byte_ms);
+        let answer_idle_ms = self.answer_idle_ms.unwrap_or(of_pool.answer_idle_ms);
+        let total_ms = self.total_ms.unwrap_or(of_pool.total_ms);
         Ok(Route {
             pattern: reader.pattern(&["routes", index, "match"], &self.pattern)?,
             pool,
             hash_on: hash_on::read(reader, &path, hash_on, policy, otherwise)?,
             cache: self.cache,
             body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
-            read: reader.milliseconds(&["routes", index, "read_ms"], read_ms)?,
+            first_byte: reader.milliseconds(&["routes", index, "first_byte_ms"], first_byte_ms)?,
+            answer_idle: reader.milliseconds(&["routes", index, "answer_idle_ms"], answer_idle_ms)?,
             priority: self.priority,
             total: reader.total(&["routes", index, "total_ms"], total_ms)?,
         })

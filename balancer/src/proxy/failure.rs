@@ -138,6 +138,12 @@ pub(super) fn unreachable(error: &Error) -> bool {
     matches!(error.etype(), ErrorType::ConnectTimedout | ErrorType::ConnectError)
 }
 
+/// What became of a request whose endpoint said nothing for too long.
+#[expect(clippy::unnecessary_box_returns, reason = "so Pingora hands its errors around")]
+pub(super) fn silence() -> Box<Error> {
+    Error::explain(ErrorType::ReadTimedout, "the endpoint said nothing for too long").into_up()
+}
+
 /// Whether an endpoint broke off or fell silent.
 pub(super) fn broken(error: &Error, request: &Request) -> bool {
     *error.esource() == ErrorSource::Upstream

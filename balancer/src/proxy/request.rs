@@ -9,6 +9,7 @@ use prometheus::IntGauge;
 use super::affinity::Affinity;
 use super::identity::Identity;
 use super::limit::CountedSocket;
+use super::silence::Turn;
 use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;
 use crate::config::{Config, Route};
@@ -88,9 +89,16 @@ pub struct Tries {
     pub heard: Heard,
     /// Where the current one leads to, when it is an upgrade.
     pub tunnel: Option<Tunnel>,
+    /// Bounds the silence of the current one's endpoint, when it is not.
+    pub turn: Option<Turn>,
 }
 
 impl Tries {
+    /// Whether the connection was ended because the endpoint said nothing.
+    pub fn fell_silent(&self) -> bool {
+        self.turn.as_ref().is_some_and(Turn::ended)
+    }
+
     /// The endpoint has answered with this status; what only announces an answer does not count.
     pub fn count_answer(&self, status: StatusCode) {
         let announces = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
@@ -177,6 +185,7 @@ impl Request {
         self.tries.started = Some(Instant::now());
         self.tries.body_sent_at = None;
         self.tries.first_byte_ms = None;
+        self.tries.turn = None;
         self.body_bytes = 0;
         self.body_ended = false;
     }
@@ -186,6 +195,14 @@ impl Request {
         match total {
             None => Some(Duration::MAX),
             Some(total) => total.checked_sub(self.started.elapsed()).filter(|left| !left.is_zero()),
+        }
+    }
+
+    /// Something has gone to or come from the endpoint: so long it may be silent now.
+    pub fn expect_more(&self) {
+        if let (Some(turn), Some(route)) = (&self.tries.turn, self.route()) {
+            let begun = self.tries.heard == Heard::Answer;
+            turn.expect_within(if begun { route.answer_idle } else { route.first_byte });
         }
     }
 

@@ -9,7 +9,6 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -28,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::dial::dial;
 use super::tunnel::Tunnel;
 
 /// The header's, and that of the empty body's end.
@@ -49,7 +49,6 @@ pub fn prepare(peer: &mut HttpPeer, connect: Duration, silence_max: Duration, tu
     // A connection is found again only by its own group; ordinary ones are in group 0.
     peer.group_key = rand::random_range(1..=u64::MAX);
     peer.options.idle_timeout = Some(Duration::ZERO);
-    peer.options.read_timeout = None;
     let connect = Connect { timeout: connect, silence_max, tunnel };
     peer.options.custom_l4 = Some(Arc::new(connect));
 }
@@ -64,9 +63,6 @@ struct Connect {
 #[async_trait]
 impl L4Connect for Connect {
     async fn connect(&self, address: &PingoraAddress) -> Result<Stream> {
-        let Some(address) = address.as_inet().copied() else {
-            return Error::e_explain(ErrorType::InternalError, "endpoints have IP addresses");
-        };
         let held = HeldBack {
             stream: Some(self.dial(address).await?),
             flushes: 0,
@@ -80,15 +76,9 @@ impl L4Connect for Connect {
 }
 
 impl Connect {
-    async fn dial(&self, address: SocketAddr) -> Result<TcpStream> {
-        match tokio::time::timeout(self.timeout, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                Error::e_because(ErrorType::ConnectRefused, "upgrade", error)
-            }
-            Ok(Err(error)) => Error::e_because(ErrorType::ConnectError, "upgrade", error),
-            Err(elapsed) => Error::e_because(ErrorType::ConnectTimedout, "upgrade", elapsed),
-        }
+    async fn dial(&self, address: &PingoraAddress) -> Result<TcpStream> {
+        let dialed = tokio::time::timeout(self.timeout, dial(address)).await;
+        dialed.unwrap_or_else(|elapsed| Error::e_because(ErrorType::ConnectTimedout, "upgrade", elapsed))
     }
 }
 

@@ -93,7 +93,11 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
             ":2: key `edge.drain_seconds`",
             "more than 86400; lower it",
         ),
-        (ENDING.to_owned() + "read_ms = 86400001\n", ":6: key `pools.main.read_ms`", "more than 86400000"),
+        (
+            ENDING.to_owned() + "first_byte_ms = 86400001\n",
+            ":6: key `pools.main.first_byte_ms`",
+            "more than 86400000",
+        ),
         (
             "[access_log]\nqueue_lines_max = 9000000000000000000\n".to_owned() + ENDING,
             ":2: key `access_log.queue_lines_max`",
@@ -106,8 +110,8 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         ),
         ("threads = 1000000\n".to_owned() + ENDING, ":1: key `threads`", "lower it"),
         (
-            ENDING.to_owned() + "read_ms = \"1s\"\n",
-            ":6: key `pools.main.read_ms`: invalid type: string",
+            ENDING.to_owned() + "first_byte_ms = \"1s\"\n",
+            ":6: key `pools.main.first_byte_ms`: invalid type: string",
             "expected u64",
         ),
         (

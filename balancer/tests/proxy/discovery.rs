@@ -13,7 +13,7 @@ use crate::upstream::Upstream;
 fn config(source: &str) -> String {
     format!(
         "[edge]\ndrain_notice_seconds = 0\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n\
-         [pools.main]\n{source}\nread_ms = 5000\n\
+         [pools.main]\n{source}\nfirst_byte_ms = 5000\n\
          [pools.main.health]\ninterval_ms = 50\ntimeout_ms = 1000\nrise = 2\nfall = 2\n"
     )
 }

@@ -30,7 +30,7 @@ fn with_limits(upstreams: &[&Upstream], limits: &str) -> String {
     };
     let routes: String = ["low", "normal", "high", "critical"].map(route).concat();
     // Longer than any test takes.
-    let patient = config(upstreams).replace("read_ms = 2000", "read_ms = 60000");
+    let patient = config(upstreams).replace("first_byte_ms = 2000", "first_byte_ms = 60000");
     format!("{patient}\n[pools.main.limits]\nqueue_wait_ms = 60000\n{limits}\n{routes}")
 }
 

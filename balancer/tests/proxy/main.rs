@@ -20,6 +20,7 @@ mod retry;
 mod rig;
 mod routing;
 mod shutdown;
+mod silence;
 mod slow;
 mod socket;
 mod socket_close;

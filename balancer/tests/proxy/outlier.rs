@@ -73,7 +73,7 @@ async fn who_is_silent_is_ejected_and_no_client_sees_it() {
     let silent = faulty(Fault::Silence, met.clone()).await;
     let config = ejecting(&[&b], "3600\nconsecutive_failures = 2");
     let config = config.replace("endpoints = [", &format!("endpoints = [\"{silent}\", "));
-    let rig = Rig::start(&config.replace("read_ms = 2000", "read_ms = 100")).await;
+    let rig = Rig::start(&config.replace("first_byte_ms = 2000", "first_byte_ms = 100")).await;
     let wanted = format!("\"address\":\"{silent}\",\"weight\":1,\"state\":\"ejected\"");
     rig.until("it is ejected", || async {
         // Another one is not asked what was not answered in time, unless that is safe.

@@ -20,7 +20,7 @@ async fn upstreams<const N: usize>() -> [Upstream; N] {
 /// One pool with these keys, whose endpoints may be silent for long.
 fn with(keys: &str, upstreams: &[Upstream]) -> String {
     let upstreams: Vec<&Upstream> = upstreams.iter().collect();
-    let config = config(&upstreams).replace("read_ms = 2000", "read_ms = 60000");
+    let config = config(&upstreams).replace("first_byte_ms = 2000", "first_byte_ms = 60000");
     config.replace("[pools.main]\n", &format!("[pools.main]\n{keys}\n"))
 }
 

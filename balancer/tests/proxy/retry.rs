@@ -78,7 +78,7 @@ async fn a_key_that_is_not_passed_on_makes_nothing_repeatable() {
 #[tokio::test]
 async fn silence_is_504() {
     let up = Upstream::start("a").await;
-    let rig = Rig::start(&config(&[&up]).replace("read_ms = 2000", "read_ms = 100")).await;
+    let rig = Rig::start(&config(&[&up]).replace("first_byte_ms = 2000", "first_byte_ms = 100")).await;
     let answer = Answer::of(rig.client.post(rig.url("/silent")).body("x")).await;
     assert_eq!(answer.status, 504);
     assert_eq!(answer.problem()["code"], "upstream_timeout");

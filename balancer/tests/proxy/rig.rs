@@ -40,7 +40,7 @@ pub(crate) fn config(upstreams: &[&Upstream]) -> String {
 pub(crate) fn pool(name: &str, upstreams: &[&Upstream]) -> String {
     let addresses: Vec<String> = upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
     format!(
-        "[pools.{name}]\nendpoints = {addresses:?}\nread_ms = 2000\n\
+        "[pools.{name}]\nendpoints = {addresses:?}\nfirst_byte_ms = 2000\n\
          [pools.{name}.health]\ninterval_ms = 50\ntimeout_ms = 1000\nrise = 2\nfall = 2\nslow_start_seconds = 0\n"
     )
 }

@@ -76,9 +76,10 @@ async fn headers_that_drip() {
 async fn bodies_that_drip() {
     let up = Upstream::start("a").await;
     let keys = "[edge]\nbody_grace_seconds = 1\nbody_bytes_per_second_min = 100";
-    let rig =
-        Rig::start(&config(&[&up]).replace("[edge]", keys).replace("read_ms = 2000", "read_ms = 60000"))
-            .await;
+    let rig = Rig::start(
+        &config(&[&up]).replace("[edge]", keys).replace("first_byte_ms = 2000", "first_byte_ms = 60000"),
+    )
+    .await;
     let told = attack(&rig, |address| {
         drip(address, "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n")
     })
@@ -94,7 +95,7 @@ async fn bodies_that_drip() {
 #[tokio::test]
 async fn a_body_that_keeps_its_endpoint_waiting_is_408_too() {
     let up = Upstream::start("a").await;
-    let rig = Rig::start(&config(&[&up]).replace("read_ms = 2000", "read_ms = 300")).await;
+    let rig = Rig::start(&config(&[&up]).replace("first_byte_ms = 2000", "first_byte_ms = 300")).await;
     let answer = rig.raw("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
 }
@@ -103,8 +104,8 @@ async fn a_body_that_keeps_its_endpoint_waiting_is_408_too() {
 #[tokio::test]
 async fn an_endpoint_is_not_blamed_for_bodies_that_do_not_come() {
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
-    let keys = "read_ms = 300\nhash_on = \"client\"\nload_factor = 0";
-    let rig = Rig::start(&config(&[&a, &b]).replace("read_ms = 2000", keys)).await;
+    let keys = "first_byte_ms = 300\nhash_on = \"client\"\nload_factor = 0";
+    let rig = Rig::start(&config(&[&a, &b]).replace("first_byte_ms = 2000", keys)).await;
     let asked = rig.get("/x").await.body.remove(0);
     for _ in 0..3 {
         let half = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf";
@@ -147,7 +148,7 @@ async fn answers_that_are_not_taken() {
     let keys = "[edge]\nwrite_seconds = 1\nanswer_bytes_per_second_min = 100000";
     // The endpoint is a part of this test, and has much to do too.
     let config = config(&[&up]).replace("[edge]", keys).replace("timeout_ms = 1000", "timeout_ms = 10000");
-    let rig = Rig::start(&config.replace("read_ms = 2000", "read_ms = 20000")).await;
+    let rig = Rig::start(&config.replace("first_byte_ms = 2000", "first_byte_ms = 20000")).await;
     let mut attackers = JoinSet::new();
     for _ in 0..TAKERS {
         attackers.spawn(sip(rig.public, 1));
@@ -200,7 +201,8 @@ async fn dripping_endpoint() -> SocketAddr {
 #[tokio::test]
 async fn a_request_has_only_so_much_time_in_all() {
     let up = Upstream::start("a").await;
-    let total = |config: String| config.replace("read_ms = 2000", "read_ms = 60000\ntotal_ms = 500");
+    let total =
+        |config: String| config.replace("first_byte_ms = 2000", "first_byte_ms = 60000\ntotal_ms = 500");
     let rig = Rig::start(&total(config(&[&up]))).await;
     let answer = rig.get("/silent").await;
     assert_eq!(answer.status, 504);

@@ -89,7 +89,8 @@ async fn an_upgrade_passes_the_same_checks_and_silence_does_not_end_it() {
     let up = Upstream::start("a").await;
     // Every timeout that could end a quiet socket is far shorter than the silence below.
     let short = "[edge]\nheader_seconds = 1\nbody_idle_seconds = 1\nkeepalive_seconds = 1";
-    let config = config(&[&up]).replace("[edge]", short).replace("read_ms = 2000", "read_ms = 500");
+    let config =
+        config(&[&up]).replace("[edge]", short).replace("first_byte_ms = 2000", "first_byte_ms = 500");
     let rig = Rig::start(&config).await;
     let mut socket = open(rig.public).await;
     assert_eq!(next(&mut socket).await, "a");
@@ -120,7 +121,7 @@ async fn survives(fault: Fault) {
     let met = Arc::new(AtomicUsize::new(0));
     let endpoint = format!("endpoints = [\"{}\", ", faulty(fault, met.clone()).await);
     let config = unchecked(&[&b]).replace("endpoints = [", &endpoint);
-    let rig = Rig::start(&config.replace("read_ms = 2000", "read_ms = 500")).await;
+    let rig = Rig::start(&config.replace("first_byte_ms = 2000", "first_byte_ms = 500")).await;
     while met.load(Ordering::Relaxed) < 3 {
         let mut socket = open(rig.public).await;
         assert_eq!(next(&mut socket).await, "b");
@@ -163,7 +164,7 @@ async fn an_offer_of_another_protocol_is_ignored() {
 #[tokio::test]
 async fn an_upgrade_without_an_answer_is_504_and_leaves_a_line() {
     let up = Upstream::start("a").await;
-    let rig = Rig::start(&config(&[&up]).replace("read_ms = 2000", "read_ms = 100")).await;
+    let rig = Rig::start(&config(&[&up]).replace("first_byte_ms = 2000", "first_byte_ms = 100")).await;
     let error = connect_async(format!("ws://{}/silent", rig.public)).await.expect_err("nobody answers");
     let Error::Http(answer) = error else { panic!("not an answer: {error}") };
     let body = String::from_utf8(answer.body().clone().expect("a body")).expect("text");

@@ -1,0 +1,36 @@
+//! Makes a connection to an endpoint, and says what went wrong in the words that tell an endpoint's fault from our own.
+
+use std::io;
+use std::net::SocketAddr;
+
+use pingora::protocols::l4::socket::SocketAddr as PingoraAddress;
+use pingora::{Error, ErrorType, Result};
+use rustix::io::Errno;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connects; how long that may take is its caller's business.
+pub async fn dial(address: &PingoraAddress) -> Result<TcpStream> {
+    let Some(address) = address.as_inet().copied() else {
+        return Error::e_explain(ErrorType::InternalError, "endpoints have IP addresses");
+    };
+    let socket = socket(address).map_err(|error| {
+        // Such as no file left to open: nobody else's fault.
+        Error::because(ErrorType::InternalError, "a socket to connect with", error)
+    })?;
+    socket.connect(address).await.map_err(|error| Error::because(kind(&error), "connecting", error))
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
+
+fn kind(error: &io::Error) -> ErrorType {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::CONNREFUSED) => ErrorType::ConnectRefused,
+        Some(Errno::TIMEDOUT) => ErrorType::ConnectTimedout,
+        Some(Errno::NETUNREACH | Errno::HOSTUNREACH) => ErrorType::ConnectNoRoute,
+        // No port left to come from, or none that may be used.
+        Some(Errno::ADDRNOTAVAIL | Errno::ADDRINUSE | Errno::ACCESS) => ErrorType::InternalError,
+        _ => ErrorType::ConnectError,
+    }
+}
