@@ -179,6 +179,7 @@ impl Parts {
             app: Arc::new(self.timed(http_proxy(conf, gateway))),
             tls: self.tls_door()?,
             fleet: self.fleet.clone(),
+            open: Open::default(),
             too_slow: self.metrics.slow_client("answer"),
             metrics: self.metrics.clone(),
         };

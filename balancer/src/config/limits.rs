@@ -25,13 +25,15 @@ const TOLERANCE_PERCENT_MAX: u32 = 10_000;
 pub(super) struct Written {
     /// Where rate limits are shared with other balancers; empty: nowhere.
     redis_url: String,
-    /// Upgraded connections that one client may have open.
+    /// Connections that one client may have open, of whatever kind.
+    client_connections_max: usize,
+    /// Upgraded ones among them.
     client_sockets_max: usize,
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self { redis_url: String::new(), client_sockets_max: 10_000 }
+        Self { redis_url: String::new(), client_connections_max: 16_384, client_sockets_max: 10_000 }
     }
 }
 
@@ -40,7 +42,9 @@ impl Default for Written {
 pub struct Limits {
     /// Where rate limits are shared with other balancers.
     pub redis_url: Option<String>,
-    /// Upgraded connections that one client may have open.
+    /// Connections that one client may have open, of whatever kind.
+    pub client_connections_max: usize,
+    /// Upgraded ones among them.
     pub client_sockets_max: usize,
 }
 
@@ -53,6 +57,7 @@ impl Written {
         let count = |key, value| reader.size(&["limits", key], value, COUNT_MAX);
         Ok(Limits {
             redis_url: (!self.redis_url.is_empty()).then(|| self.redis_url.clone()),
+            client_connections_max: count("client_connections_max", self.client_connections_max)?,
             client_sockets_max: count("client_sockets_max", self.client_sockets_max)?,
         })
     }

@@ -1,5 +1,5 @@
-//! The listeners, and what a connection passes before its first request: the PROXY protocol where its sender must speak it, and
-//! TLS where that is spoken. What comes out is an ordinary connection; Pingora takes it from there.
+//! The listeners, and what a connection passes before its first request: the PROXY protocol where its sender must speak it, a count
+//! of what its client has open, and TLS where that is spoken. What comes out is an ordinary connection; Pingora takes it from there.
 //!
 //! A listener is given its sockets, says when it lets connections in, and closes when the drain says so. Left to the server, it would
 //! close at the very end, when what was let in last is cut.
@@ -26,8 +26,10 @@ use tokio::time::timeout;
 
 use super::metrics::Metrics;
 use super::proxy_protocol::{self, Header};
-use crate::config::Edge;
+use crate::config::Config;
 use crate::fleet::Fleet;
+use crate::limit::open::{OneOpen, Open};
+use crate::limit::rate;
 use crate::proxy::lent::{Lent, Terms};
 
 /// A listening service with a signal of its own.
@@ -99,6 +101,8 @@ pub struct Door<A> {
     pub tls: Option<TlsDoor>,
     /// Says whose senders tell first who their client is, in the PROXY protocol, and what is asked of clients.
     pub fleet: Arc<Fleet>,
+    /// Who has how many connections open.
+    pub open: Open,
     /// Counts clients that take their answers too slowly.
     pub too_slow: IntCounter,
     /// Where it is counted.
@@ -119,10 +123,10 @@ pub struct TlsDoor {
 impl<A: ServerApp + Send + Sync + 'static> ServerApp for Door<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let snapshot = self.fleet.snapshot();
+        let (stream, place) = self.enter(stream, &snapshot.config).await?;
         let edge = &snapshot.config.edge;
-        let stream = self.open(stream, edge).await?;
         let (too_slow, reading) = (self.too_slow.clone(), edge.answer_pace);
-        let lent = Lent::new(stream, Terms { reading, preface: edge.header, too_slow });
+        let lent = Lent::new(stream, place, Terms { reading, preface: edge.header, too_slow });
         // It may live for hours, and what it began with may be gone by then.
         drop(snapshot);
         self.app.process_new(Box::new(lent), shutdown).await
@@ -134,36 +138,54 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Door<A> {
 }
 
 impl<A> Door<A> {
-    /// The connection inside of what is spoken around it; none when that went wrong.
-    async fn open(&self, stream: Stream, edge: &Edge) -> Option<Stream> {
-        let proxies = &edge.proxy_protocol_from;
-        if proxies.is_empty() && self.tls.is_none() {
-            return Some(stream);
-        }
+    /// The connection inside of what is spoken around it, and its place among those of its client; none when it is not let in.
+    async fn enter(&self, stream: Stream, config: &Config) -> Option<(Stream, OneOpen)> {
         let mut stream: Box<L4Stream> = stream.into_any().downcast().ok()?;
         let tls = self.tls.as_ref().filter(|tls| tls.is_spoken_on(&stream));
-        if proxies.iter().any(|network| sender(&stream).is_some_and(|ip| network.contains(&ip))) {
-            self.learn_client(&mut stream, edge.header).await?;
-        }
-        match tls {
-            Some(tls) => self.handshake(tls, *stream).await,
-            None => Some(stream),
-        }
+        let place = self.place(&mut stream, config).await?;
+        let stream = match tls {
+            Some(tls) => self.handshake(tls, *stream).await?,
+            None => stream,
+        };
+        Some((stream, place))
     }
 
-    async fn learn_client(&self, stream: &mut L4Stream, time: Duration) -> Option<()> {
+    async fn place(&self, stream: &mut L4Stream, config: &Config) -> Option<OneOpen> {
+        let (client, most) = self.client(stream, config).await?;
+        let place = self.open.enter(rate::client(client), most);
+        if place.is_none() {
+            tracing::debug!(%client, "it has as many connections as it may");
+            self.metrics.connections_refused.inc();
+        }
+        place
+    }
+
+    /// Who has connected, and how many connections it may have. Whoever comes for many has no limit of its own.
+    async fn client(&self, stream: &mut L4Stream, config: &Config) -> Option<(IpAddr, usize)> {
+        let (edge, ip) = (&config.edge, sender(stream)?);
+        let speaks = edge.proxy_protocol_from.iter().any(|network| network.contains(&ip));
+        let named = !speaks || self.learn_client(stream, edge.header).await?;
+        let client = sender(stream)?;
+        let one = named && !edge.trusts(client);
+        Some((client, if one { config.limits.client_connections_max } else { usize::MAX }))
+    }
+
+    /// Whether the sender names a client.
+    async fn learn_client(&self, stream: &mut L4Stream, time: Duration) -> Option<bool> {
         let header = timeout(time, read_header(stream)).await;
         match header.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(Header { client: Some(client), .. }) => set_client(stream, client),
+            Ok(Header { client: Some(client), .. }) => {
+                set_client(stream, client);
+                Some(true)
+            }
             // It speaks for itself.
-            Ok(Header { client: None, .. }) => {}
+            Ok(Header { client: None, .. }) => Some(false),
             Err(error) => {
                 tracing::debug!(%error, sender = ?sender(stream), "no PROXY header where one must be");
                 self.metrics.proxy_headers_refused.inc();
-                return None;
+                None
             }
         }
-        Some(())
     }
 
     async fn handshake(&self, tls: &TlsDoor, stream: L4Stream) -> Option<Stream> {

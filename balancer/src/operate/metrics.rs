@@ -63,6 +63,8 @@ pub struct Metrics {
     pub certificate_expires: GaugeVec,
     /// Connections closed because a PROXY protocol header was due and did not come.
     pub proxy_headers_refused: IntCounter,
+    /// Connections closed at once because their client has as many open as it may.
+    pub connections_refused: IntCounter,
     /// Clients let go because they were too slow, by what was waited for.
     pub slow_clients: IntCounterVec,
     /// Reloads of the configuration, by result.
@@ -223,6 +225,11 @@ impl Metrics {
                 &registry,
                 "proxy_headers_refused_total",
                 "Connections closed because a PROXY protocol header was due and did not come.",
+            )?,
+            connections_refused: counter(
+                &registry,
+                "client_connections_refused_total",
+                "Connections closed at once because their client has as many open as it may.",
             )?,
             slow_clients: counters(
                 &registry,

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream};
 
 /// Connects; how long that may take is its caller's business.
-pub async fn dial(address: &PingoraAddress) -> Result<TcpStream> {
+pub(super) async fn dial(address: &PingoraAddress) -> Result<TcpStream> {
     let Some(address) = address.as_inet().copied() else {
         return Error::e_explain(ErrorType::InternalError, "endpoints have IP addresses");
     };

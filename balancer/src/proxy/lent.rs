@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::pace::{Reading, Taken};
 use super::tunnel::Tunnel;
+use crate::limit::open::OneOpen;
 
 /// How an HTTP/2 client begins: so many bytes, before anything else bounds its silence.
 const PREFACE_BYTES: usize = 24;
@@ -35,6 +36,8 @@ pub struct Lent {
     borrower: Borrower,
     reader: Reader,
     preface: Option<Preface>,
+    /// Counts it among the connections of its client; there until it is dropped.
+    place: Option<OneOpen>,
 }
 
 /// What is asked of whoever is at the other end.
@@ -129,15 +132,15 @@ struct Preface {
 }
 
 impl Lent {
-    /// Lends it, on these terms.
-    pub fn new(stream: Stream, terms: Terms) -> Self {
+    /// Lends it, on these terms. It has its place until it is over, also when it is not lent any more.
+    pub fn new(stream: Stream, place: OneOpen, terms: Terms) -> Self {
         let h2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let preface = h2.then(|| Preface {
             missing: PREFACE_BYTES,
             patience: Box::pin(tokio::time::sleep(terms.preface)),
         });
         let reader = Reader { terms, taken: Taken::default(), patience: None };
-        Self { stream: Some(stream), borrower: Borrower::default(), reader, preface }
+        Self { stream: Some(stream), borrower: Borrower::default(), reader, preface, place: Some(place) }
     }
 
     /// Notes what was read of the preface; fails when it does not come.
@@ -177,8 +180,9 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let (Some(tunnel), Some(stream)) = (self.borrower.tunnel(), self.stream.take()) {
-            tunnel.take_client(stream);
+        let (tunnel, stream, place) = (self.borrower.tunnel(), self.stream.take(), self.place.take());
+        if let (Some(tunnel), Some(stream), Some(place)) = (tunnel, stream, place) {
+            tunnel.take_client(stream, place);
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use self::carry::{Pair, carry};
 use self::frames::Frames;
 use self::leave::Leave;
+use crate::limit::open::OneOpen;
 
 /// What is to be done when it is over, with how many bytes the client got.
 pub type End = Box<dyn FnOnce(usize) + Send>;
@@ -33,7 +34,7 @@ struct Shared {
 
 /// What must be there before bytes can be carried: all of it comes when Pingora has finished with the handshake.
 struct Parts {
-    client: Option<Stream>,
+    client: Option<Client>,
     endpoint: Option<TcpStream>,
     end: Option<End>,
     /// What Pingora has passed on by itself.
@@ -41,6 +42,12 @@ struct Parts {
     /// The longest a side may take to be written to.
     write: Duration,
     leave: Leave,
+}
+
+/// A client's connection, and its place among all of that client.
+struct Client {
+    stream: Stream,
+    place: OneOpen,
 }
 
 impl Tunnel {
@@ -66,9 +73,9 @@ impl Tunnel {
         self.parts().frames.follow(bytes);
     }
 
-    /// Pingora has let go of the client.
-    pub fn take_client(&self, client: Stream) {
-        self.add(|parts| parts.client = Some(client));
+    /// Pingora has let go of the client. It keeps its place until it is over.
+    pub fn take_client(&self, stream: Stream, place: OneOpen) {
+        self.add(|parts| parts.client = Some(Client { stream, place }));
     }
 
     /// Pingora has let go of the endpoint.
@@ -86,9 +93,13 @@ impl Tunnel {
         part(&mut parts);
         match (parts.client.take(), parts.endpoint.take(), parts.end.take()) {
             (Some(client), Some(endpoint), Some(end)) => {
+                let Client { stream: client, place } = client;
                 let pair = Pair { client, endpoint, frames: parts.frames.clone(), write: parts.write };
                 let leave = parts.leave.clone();
-                tokio::spawn(async move { end(carry(pair, leave).await) });
+                tokio::spawn(async move {
+                    end(carry(pair, leave).await);
+                    drop(place);
+                });
             }
             (client, endpoint, end) => (parts.client, parts.endpoint, parts.end) = (client, endpoint, end),
         }

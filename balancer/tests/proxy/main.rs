@@ -4,6 +4,7 @@ mod admin;
 mod affinity;
 mod cache;
 mod check;
+mod connections;
 mod discovery;
 mod edge;
 mod hash_on;

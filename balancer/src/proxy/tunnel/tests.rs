@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use super::*;
+use crate::limit::open::Open;
 
 /// As the client has to get it.
 const CLOSE: &[u8] = b"\x88\x11\x03\xf4service restart";
@@ -33,6 +34,10 @@ fn tunnel() -> (Tunnel, watch::Sender<bool>, watch::Sender<bool>) {
     (Tunnel::new(Duration::from_secs(10), leave), drain, process)
 }
 
+fn place() -> OneOpen {
+    Open::default().enter([192, 0, 2, 1].into(), 1).unwrap()
+}
+
 /// After these bytes went by.
 async fn open(passed: &[u8]) -> Ends {
     let (near, endpoint) = pair().await;
@@ -42,7 +47,7 @@ async fn open(passed: &[u8]) -> Ends {
     tunnel.follow(passed);
     tunnel.take_endpoint(near);
     tunnel.take_end(Box::new(move |bytes| told.send(bytes).unwrap()));
-    tunnel.take_client(Box::new(far));
+    tunnel.take_client(Box::new(far), place());
     Ends { client, endpoint, over, drain, _process: process }
 }
 
@@ -87,7 +92,7 @@ async fn nothing_is_carried_before_all_is_there() {
     let (client, far) = duplex(64);
     let (tunnel, ..) = tunnel();
     tunnel.take_endpoint(near);
-    tunnel.take_client(Box::new(far));
+    tunnel.take_client(Box::new(far), place());
     drop((tunnel, client));
     assert_eq!(endpoint.read(&mut [0]).await.unwrap(), 0, "a handshake that failed leaves nothing open");
 }
