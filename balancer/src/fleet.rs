@@ -5,6 +5,7 @@ pub mod budget;
 pub mod discovery;
 pub mod endpoint;
 pub mod health;
+pub mod marks;
 pub mod outlier;
 pub mod policy;
 pub mod pool;

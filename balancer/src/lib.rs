@@ -37,6 +37,7 @@ use crate::fleet::Fleet;
 use crate::fleet::discovery::Discovery;
 use crate::fleet::discovery::journal::Journal;
 use crate::fleet::health::HealthChecks;
+use crate::fleet::marks::Marks;
 use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::admin::Admin;
@@ -81,6 +82,7 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
         if start.upgrade { Sockets::inherit(listen.public)? } else { Sockets::first(listen.public) };
     let public = public_sockets(listen, &mut sockets)?;
     let admin = sockets.open("listen.admin", listen.admin)?;
+    let inherited = Marks::read(sockets.told());
     let (predecessor, successor) = sockets.between();
     raise_open_files();
     let conf = server_conf(&config);
@@ -88,7 +90,8 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
 
-    let checks = HealthChecks { fleet: parts.fleet.clone(), metrics: parts.metrics.clone() };
+    let (fleet, metrics) = (parts.fleet.clone(), parts.metrics.clone());
+    let checks = HealthChecks { fleet: fleet.clone(), metrics: metrics.clone(), inherited: inherited.clone() };
     let checks = server.add_service(background_service("health", checks));
     checks.add_dependency(server.add_service(background_service("discovery", parts.discovery())));
     server.add_service(background_service("silence", Ticking(parts.silence.clone())));
@@ -105,7 +108,8 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
         admin.add_dependency(&checks);
     }
     let (serving, in_service) = watch::channel(false);
-    let serving = Serving { predecessor: Mutex::new(predecessor), pid_file: start.pid_file, serving };
+    let predecessor = Mutex::new(predecessor);
+    let serving = Serving { fleet, metrics, inherited, predecessor, pid_file: start.pid_file, serving };
     let serving = server.add_service(background_service("serving", serving));
     serving.add_dependency(&public);
     serving.add_dependency(&admin);

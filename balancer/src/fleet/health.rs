@@ -14,6 +14,7 @@ use pingora::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
 use super::endpoint::Endpoint;
+use super::marks::Marks;
 use super::pool::{Ejection, Pool};
 use super::state::{Checked, State, Thresholds};
 use super::{Fleet, Snapshot};
@@ -25,6 +26,8 @@ pub struct HealthChecks {
     pub fleet: Arc<Fleet>,
     /// Where transitions are counted.
     pub metrics: Arc<Metrics>,
+    /// Whom the process before this one has left alone.
+    pub inherited: Marks,
 }
 
 #[async_trait]
@@ -32,6 +35,7 @@ impl BackgroundService for HealthChecks {
     /// Says ready after one whole round, so the listener opens on known endpoints; every check has a deadline.
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
         let mut changes = self.fleet.changes();
+        self.inherited.follow(&Marks::default(), &self.fleet, &self.metrics);
         self.first_round().await;
         self.fleet.set_checked();
         ready.notify_ready();

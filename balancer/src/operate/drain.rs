@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::handover::{Successor, TakenOver};
 use crate::fleet::Fleet;
+use crate::fleet::marks::Marks;
 
 /// How often what is left is counted while waiting for the last one.
 const POLL: Duration = Duration::from_millis(10);
@@ -169,7 +170,7 @@ impl Signals {
     async fn taken_over(&self, successor: Option<&Successor>) -> TakenOver {
         let serving = self.serving.clone().wait_for(|serving| *serving).await.is_ok();
         match successor.filter(|_| serving) {
-            Some(successor) => successor.ready().await,
+            Some(successor) => successor.ready(|| Marks::of(&self.fleet).to_string()).await,
             None => std::future::pending().await,
         }
     }
@@ -183,7 +184,8 @@ impl Signals {
             drain.handed_over.send_replace(true);
             self.shut(successor);
             drain.draining.store(true, Ordering::Relaxed);
-            drop(taken_over);
+            // Nobody can tell this process anything by hand any more.
+            taken_over.tell(&Marks::of(&self.fleet).to_string()).await;
             tokio::time::sleep(edge.drain_notice).await;
         } else {
             drain.draining.store(true, Ordering::Relaxed);

@@ -4,6 +4,8 @@
 //! The new process calls the old one by a name made of the public address, gets its sockets, checks its endpoints, lets
 //! connections in, and says that it is ready. Only then does the old one let nobody in any more and drain. When the new one ends
 //! before that, nothing has happened.
+//!
+//! With the sockets, and again at its end, the old one tells what it was told by hand and the new one cannot find out.
 
 #[cfg_attr(not(target_os = "linux"), path = "handover/elsewhere.rs")]
 mod wire;
@@ -20,7 +22,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, UnixListener, UnixStream};
 use tokio::time::timeout;
 
-/// First line of the message with the sockets; their names follow, one a line, behind the door itself.
+/// First line of the message with the sockets; their names follow, one a line, behind the door itself. After them comes what else is
+/// told, as far as there is room.
 const GREETING: &str = "sockets 1";
 /// What is said to a second one.
 const BUSY: &str = "busy";
@@ -38,6 +41,7 @@ pub struct Sockets {
     inherited: Vec<(String, OwnedFd)>,
     listeners: Vec<(String, OwnedFd)>,
     predecessor: Option<std::os::unix::net::UnixStream>,
+    told: String,
 }
 
 impl Sockets {
@@ -68,8 +72,14 @@ impl Sockets {
         }
         let mut sockets = sockets.into_iter();
         let door = sockets.next();
-        let inherited = lines.map(str::to_owned).zip(sockets).collect();
-        Ok(Self { door, inherited, listeners: Vec::new(), predecessor: Some(predecessor) })
+        let inherited = sockets.zip(&mut lines).map(|(socket, name)| (name.to_owned(), socket)).collect();
+        let told = lines.collect::<Vec<_>>().join("\n");
+        Ok(Self { door, inherited, listeners: Vec::new(), predecessor: Some(predecessor), told })
+    }
+
+    /// What the process that runs has said besides.
+    pub fn told(&self) -> &str {
+        &self.told
     }
 
     /// The socket for an address, bound now if it was not inherited. It does not listen before its service does, so that no client
@@ -111,13 +121,14 @@ fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
 pub struct Predecessor(std::os::unix::net::UnixStream);
 
 impl Predecessor {
-    /// Says that this process lets connections in, and returns when the other does not any more.
-    pub async fn relieve(self) -> io::Result<()> {
+    /// Says that this process lets connections in, and returns when the other does not any more, with its last words.
+    pub async fn relieve(self) -> io::Result<String> {
         self.0.set_nonblocking(true)?;
         let mut stream = UnixStream::from_std(self.0)?;
         stream.write_all(READY).await?;
-        timeout(PATIENCE, stream.read(&mut [0])).await??;
-        Ok(())
+        let mut told = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut told)).await??;
+        Ok(told)
     }
 }
 
@@ -128,11 +139,20 @@ pub struct Successor {
 }
 
 /// It has taken over; it is told so when this is dropped.
-pub struct TakenOver(#[expect(dead_code, reason = "only its end says something")] UnixStream);
+pub struct TakenOver(UnixStream);
+
+impl TakenOver {
+    /// These are the last words.
+    pub async fn tell(mut self, words: &str) {
+        if let Err(error) = timeout(PATIENCE, self.0.write_all(words.as_bytes())).await {
+            tracing::warn!(%error, "the new process does not listen");
+        }
+    }
+}
 
 impl Successor {
-    /// Ends when one has come and is ready. Until then everything stays as it is, whatever becomes of it.
-    pub async fn ready(&self) -> TakenOver {
+    /// Ends when one has come and is ready; it is told these words. Until then everything stays as it is, whatever becomes of it.
+    pub async fn ready(&self, words: impl Fn() -> String) -> TakenOver {
         let listener = match self.listen() {
             Ok(Some(listener)) => listener,
             Ok(None) => return pending().await,
@@ -142,7 +162,7 @@ impl Successor {
             }
         };
         loop {
-            match self.next(&listener).await {
+            match self.next(&listener, &words).await {
                 Ok(taken_over) => return taken_over,
                 Err(error) => tracing::warn!(%error, "an upgrade failed, this process goes on"),
             }
@@ -156,10 +176,14 @@ impl Successor {
         UnixListener::from_std(listener).map(Some)
     }
 
-    async fn next(&self, listener: &UnixListener) -> anyhow::Result<TakenOver> {
+    async fn next(
+        &self,
+        listener: &UnixListener,
+        words: &impl Fn() -> String,
+    ) -> anyhow::Result<TakenOver> {
         let mut stream = accept(listener).await;
         wire::same_user(&stream)?;
-        self.lend(&stream)?;
+        self.lend(&stream, &words())?;
         tracing::info!("another process is about to take over");
         let mut said = [0; READY.len()];
         tokio::select! {
@@ -169,12 +193,18 @@ impl Successor {
         Ok(TakenOver(stream))
     }
 
-    fn lend(&self, stream: &UnixStream) -> io::Result<()> {
+    fn lend(&self, stream: &UnixStream, words: &str) -> io::Result<()> {
         let names = self.listeners.iter().map(|(name, _)| name.as_str());
-        let text: Vec<&str> = std::iter::once(GREETING).chain(names).collect();
+        let mut text = std::iter::once(GREETING).chain(names).collect::<Vec<_>>().join("\n");
+        for line in words.lines() {
+            if text.len() + line.len() < wire::TEXT_BYTES_MAX {
+                text.push('\n');
+                text.push_str(line);
+            }
+        }
         let listeners = self.listeners.iter().map(|(_, listener)| listener);
         let sockets: Vec<_> = self.door.iter().chain(listeners).map(OwnedFd::as_fd).collect();
-        wire::send(stream, &text.join("\n"), &sockets)
+        wire::send(stream, &text, &sockets)
     }
 }
 
@@ -209,6 +239,7 @@ mod tests {
     use super::*;
 
     const PUBLIC: &str = "listen.public";
+    const WORDS: &str = "one line\nand another";
 
     /// A process with one listener on a free port, and its address.
     async fn process() -> (Successor, SocketAddr) {
@@ -228,17 +259,18 @@ mod tests {
         let (old, address) = process().await;
         let waiting = TcpStream::connect(address).await.unwrap();
         let old = tokio::spawn(async move {
-            let taken_over = old.ready().await;
+            let taken_over = old.ready(|| WORDS.to_owned()).await;
             drop(old);
             taken_over
         });
         let mut sockets = inherit(address).await.unwrap();
         let socket = sockets.open(PUBLIC, address).unwrap();
+        assert_eq!(sockets.told(), WORDS);
         let (predecessor, _successor) = sockets.between();
         assert!(!old.is_finished(), "it is not ready yet");
         let relieved = tokio::spawn(predecessor.unwrap().relieve());
-        drop(old.await.unwrap());
-        relieved.await.unwrap().unwrap();
+        old.await.unwrap().tell("and more").await;
+        assert_eq!(relieved.await.unwrap().unwrap(), "and more");
         let listener = TcpListener::from_std(std::net::TcpListener::from(socket)).unwrap();
         let served = listener.accept().await.unwrap().1;
         assert_eq!(served, waiting.local_addr().unwrap());
@@ -247,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_fails_changes_nothing_and_a_second_one_is_refused() {
         let (old, address) = process().await;
-        let old = tokio::spawn(async move { old.ready().await });
+        let old = tokio::spawn(async move { old.ready(String::new).await });
         let first = inherit(address).await.unwrap();
         let second = inherit(address).await.err().unwrap().to_string();
         assert!(second.contains("under way"), "{second}");

@@ -1,7 +1,7 @@
 //! The moment from which this process lets connections in: its predecessor is relieved, and whoever started it is told.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
@@ -9,9 +9,18 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
 
 use super::handover::Predecessor;
+use super::metrics::Metrics;
+use crate::fleet::Fleet;
+use crate::fleet::marks::Marks;
 
 /// Runs once, when all listeners are open.
 pub struct Serving {
+    /// Where endpoints are left alone that were so before.
+    pub fleet: Arc<Fleet>,
+    /// Where that is counted.
+    pub metrics: Arc<Metrics>,
+    /// Those that were so when this process began.
+    pub inherited: Marks,
     /// Who had the sockets before.
     pub predecessor: Mutex<Option<Predecessor>>,
     /// Where the process id is written then.
@@ -26,7 +35,10 @@ impl BackgroundService for Serving {
         let predecessor = self.predecessor.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(predecessor) = predecessor {
             match predecessor.relieve().await {
-                Ok(()) => tracing::info!("took over from the process that ran before"),
+                Ok(told) => {
+                    Marks::read(&told).follow(&self.inherited, &self.fleet, &self.metrics);
+                    tracing::info!("took over from the process that ran before");
+                }
                 // It has the sockets all the same.
                 Err(error) => tracing::warn!(%error, "the process that ran before does not answer"),
             }

@@ -209,6 +209,11 @@ impl Rig {
     /// Another balancer takes over, and this one ends.
     pub(crate) async fn upgrade(&mut self) {
         let successor = self.successor("balancer.toml");
+        self.replaced_by(successor).await;
+    }
+
+    /// This one takes over, and the one before it ends.
+    pub(crate) async fn replaced_by(&mut self, successor: Successor) {
         self.until("the new one serves", || async { successor.serves() }).await;
         assert_eq!(self.exit_code().await, Some(0), "{}", self.stderr());
         self.child = successor.child;

@@ -117,6 +117,38 @@ async fn more(rig: &Rig, load: &Load) {
     rig.until("more requests were answered", || async { load.done.load(Ordering::Relaxed) >= goal }).await;
 }
 
+/// What is told by hand while the new one starts is told to the old one.
+#[tokio::test]
+async fn who_was_drained_by_hand_is_left_alone_by_the_new_one_too() {
+    let (a, b, c) = (Upstream::start("a").await, Upstream::start("b").await, Upstream::start("c").await);
+    let config = config(&[&a, &b, &c]).replace("timeout_ms = 1000", "timeout_ms = 3600000");
+    let mut rig = Rig::start(&config).await;
+    let by_hand = |address: std::net::SocketAddr, change: &str| {
+        let url = format!("http://{}/endpoints/main/{address}/{change}", rig.admin);
+        let answer = Answer::of(rig.client.post(url));
+        async move { assert_eq!(answer.await.status, 200) }
+    };
+    by_hand(a.address, "drain").await;
+    by_hand(c.address, "drain").await;
+    // Its first checks wait, so the new one waits too.
+    b.set_slow(true);
+    let successor = rig.successor("balancer.toml");
+    rig.until("it has called", || async { rig.stderr().contains("about to take over") }).await;
+    by_hand(c.address, "undrain").await;
+    b.set_slow(false);
+    rig.replaced_by(successor).await;
+    rig.until_state(a.address, "draining").await;
+    rig.until_state(c.address, "healthy").await;
+    let before = a.seen().len();
+    for _ in 0..30 {
+        assert_eq!(rig.get("/x").await.status, 200);
+    }
+    assert_eq!(a.seen().len(), before, "it was asked all the same");
+    let url = format!("http://{}/endpoints/main/{}/undrain", rig.admin, a.address);
+    assert_eq!(Answer::of(rig.client.post(url)).await.status, 200);
+    rig.until("it is asked again", || async { rig.get("/x").await.body.starts_with("a ") }).await;
+}
+
 #[tokio::test]
 async fn a_new_one_that_does_not_start_leaves_the_old_one() {
     let up = Upstream::start("a").await;

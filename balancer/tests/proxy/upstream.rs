@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -55,6 +55,8 @@ pub(crate) struct Upstream {
 struct Shared {
     name: String,
     unready: AtomicBool,
+    /// Whether probes wait for their answers.
+    slow: watch::Sender<bool>,
     probes: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
     closes: Mutex<Vec<u16>>,
@@ -73,6 +75,7 @@ impl Upstream {
         let shared = Arc::new(Shared {
             name: name.to_owned(),
             unready: AtomicBool::default(),
+            slow: watch::Sender::default(),
             probes: AtomicUsize::default(),
             seen: Mutex::default(),
             closes: Mutex::default(),
@@ -91,6 +94,11 @@ impl Upstream {
 
     pub(crate) fn set_ready(&self, ready: bool) {
         self.shared.unready.store(!ready, Ordering::Relaxed);
+    }
+
+    /// Lets its checks wait for an answer until this is over.
+    pub(crate) fn set_slow(&self, slow: bool) {
+        self.shared.slow.send_replace(slow);
     }
 
     /// Lets so many requests at paths that end in `held` have their answers.
@@ -139,6 +147,8 @@ async fn answer(
     let path = request.uri().path().to_owned();
     if path == "/readyz" {
         shared.probes.fetch_add(1, Ordering::Relaxed);
+        // The sender lives as long as the service.
+        let _ = shared.slow.subscribe().wait_for(|slow| !slow).await;
         let ready = !shared.unready.load(Ordering::Relaxed);
         return Ok(plain(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, ""));
     }

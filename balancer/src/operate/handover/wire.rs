@@ -13,8 +13,8 @@ use rustix::net::{
 };
 use rustix::process::geteuid;
 
-/// Of one message: names of listeners, and the listeners.
-const TEXT_BYTES_MAX: usize = 4 * 1_024;
+/// Of one message: names of listeners and what else is told, and the listeners.
+pub(super) const TEXT_BYTES_MAX: usize = 4 * 1_024;
 const SOCKETS_MAX: usize = 64;
 const SPACE: usize = rustix::cmsg_space!(ScmRights(SOCKETS_MAX));
 
