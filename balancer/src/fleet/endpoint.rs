@@ -43,6 +43,8 @@ pub struct Endpoint {
 struct Kept {
     state: State,
     ejections: Ejections,
+    /// It is part of no snapshot any more: what becomes of it now is nobody's business.
+    gone: bool,
 }
 
 impl Endpoint {
@@ -54,7 +56,7 @@ impl Endpoint {
             name: address.to_string(),
             newcomer,
             born,
-            kept: Mutex::new(Kept { state: State::UNPROVEN, ejections: Ejections::default() }),
+            kept: Mutex::new(Kept { state: State::UNPROVEN, ejections: Ejections::default(), gone: false }),
             standing: AtomicU8::new(State::UNPROVEN.standing() as u8),
             traffic: Traffic::default(),
             left_alone: watch::Sender::new(false),
@@ -163,6 +165,11 @@ impl Endpoint {
         self.change(now, |kept| kept.state.ejected &= !kept.ejections.over(now))
     }
 
+    /// It is no longer part of its pool; whatever it still works on, no new state of it is told.
+    pub fn retire(&self) {
+        self.kept().gone = true;
+    }
+
     fn change(&self, now: Instant, change: impl FnOnce(&mut Kept)) -> Option<State> {
         let mut kept = self.kept();
         let before = kept.state;
@@ -172,7 +179,7 @@ impl Endpoint {
             self.begin_anew(before, now);
         }
         self.standing.store(after.standing() as u8, Ordering::Relaxed);
-        (before.name() != after.name()).then_some(after)
+        (before.name() != after.name() && !kept.gone).then_some(after)
     }
 
     /// It serves from now on. When the process starts, everybody does, and nobody needs to be spared.
@@ -272,6 +279,17 @@ mod tests {
         assert_eq!(endpoint.record_check(true, ONE_ONE, now), None);
         assert_eq!(endpoint.readmit(now + seconds(4)), None);
         assert_eq!(endpoint.readmit(now + lasts).map(State::name), Some("healthy"));
+    }
+
+    #[test]
+    fn one_that_is_gone_has_nothing_more_to_tell() {
+        let settings = config::Outlier::default();
+        let (endpoint, now) = healthy(false);
+        let (_, lasts) = endpoint.eject(&settings, now).expect("ejected");
+        endpoint.retire();
+        assert_eq!(endpoint.readmit(now + lasts), None);
+        assert_eq!(endpoint.record_refusal(now + lasts), None);
+        assert_eq!(endpoint.state().name(), "out");
     }
 
     #[test]

@@ -89,11 +89,18 @@ impl Schedules {
         let mut kept = HashMap::new();
         for (pool, endpoint) in everyone(snapshot) {
             let whom = (pool.settings.name.clone(), endpoint.name.clone());
-            let same = self.0.remove(&whom).filter(|schedule| schedule.fits(&pool, &endpoint));
+            let before = self.0.remove(&whom);
+            before
+                .iter()
+                .filter(|before| !before.is_of(&endpoint))
+                .for_each(|before| before.endpoint.retire());
+            let same = before.filter(|schedule| schedule.fits(&pool, &endpoint));
             kept.insert(whom, same.unwrap_or_else(|| Schedule::start(pool, endpoint, metrics.clone())));
         }
-        let gone = self.0.keys().filter(|whom| !kept.contains_key(*whom));
-        gone.for_each(|(pool, endpoint)| metrics.endpoint_gone(pool, endpoint));
+        for ((pool, endpoint), schedule) in &self.0 {
+            schedule.endpoint.retire();
+            metrics.endpoint_gone(pool, endpoint);
+        }
         self.0 = kept;
     }
 }
@@ -105,10 +112,14 @@ impl Schedule {
         Self { pool, endpoint, _checks: checks }
     }
 
+    fn is_of(&self, endpoint: &Arc<Endpoint>) -> bool {
+        Arc::ptr_eq(&self.endpoint, endpoint)
+    }
+
     /// Whether it may go on although the pool has changed: begun anew at every change of a list that keeps changing, a
     /// check would never be due.
     fn fits(&self, pool: &Pool, endpoint: &Arc<Endpoint>) -> bool {
-        Arc::ptr_eq(&self.endpoint, endpoint) && self.pool.settings.health == pool.settings.health
+        self.is_of(endpoint) && self.pool.settings.health == pool.settings.health
     }
 }
 

@@ -54,7 +54,12 @@ fn set((address, name): &(String, String), draining: bool, fleet: &Fleet, metric
     let Some(endpoint) = snapshot.pool(name).and_then(|pool| pool.endpoint(address)) else { return };
     if let Some(state) = endpoint.set_draining(draining, Instant::now()) {
         metrics.endpoint_changed(name, address, state);
-        tracing::info!(pool = name, endpoint = address, state = state.name(), "endpoint as it was left by hand");
+        tracing::info!(
+            pool = name,
+            endpoint = address,
+            state = state.name(),
+            "endpoint as it was left by hand"
+        );
     }
 }
 

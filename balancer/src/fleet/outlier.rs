@@ -43,6 +43,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Consecutive, Self::Share];
+
     /// One word for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::fleet::outlier::Reason;
 use crate::fleet::state::State;
 use crate::limit::admission::Load;
 
@@ -287,6 +288,10 @@ impl Metrics {
         let _ = self.endpoint_up.remove_label_values(&[pool, endpoint]);
         for name in State::NAMES {
             let _ = self.endpoint_state.remove_label_values(&[pool, endpoint, name]);
+            let _ = self.health_transitions.remove_label_values(&[pool, endpoint, name]);
+        }
+        for reason in Reason::ALL {
+            let _ = self.ejections.remove_label_values(&[pool, endpoint, reason.name()]);
         }
     }
 

@@ -83,6 +83,18 @@ async fn who_is_silent_is_ejected_and_no_client_sees_it() {
     assert_eq!(met.load(Ordering::Relaxed), 2);
 }
 
+#[tokio::test]
+async fn of_an_endpoint_that_is_gone_no_metric_is_left() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&ejecting(&[&a, &b], "3600")).await;
+    asked_until_ejected(&rig, &a, "/unable-a").await;
+    assert_eq!(rig.metric(&ejections(&a, "consecutive_failures")).await, 1);
+    rig.write_config(&ejecting(&[&b], "3600"));
+    rig.signal("HUP");
+    let label = format!("endpoint=\"{}\"", a.address);
+    rig.until("none is left", || async { !rig.admin("/metrics").await.body.contains(&label) }).await;
+}
+
 /// One request's own fault shows on whatever endpoint it meets, so a 500 counts only as a part of many requests.
 #[tokio::test]
 async fn who_answers_500_where_its_double_does_not_is_ejected_by_its_share() {

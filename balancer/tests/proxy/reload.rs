@@ -32,7 +32,7 @@ async fn the_file_is_taken_over_when_the_admin_says_so() {
     rig.until("b answers", || async { answers(&rig).await == "b" }).await;
     assert_only(&rig, "b").await;
     assert_eq!(rig.metric("marquee_balancer_reloads_total{result=\"ok\"}").await, 1);
-    let gone = format!("marquee_balancer_endpoint_up{{endpoint=\"{}\"", a.address);
+    let gone = format!("endpoint=\"{}\"", a.address);
     rig.until("a is no longer measured", || async { !rig.admin("/metrics").await.body.contains(&gone) })
         .await;
 }
