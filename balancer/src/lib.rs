@@ -91,7 +91,8 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     server.bootstrap();
 
     let (fleet, metrics) = (parts.fleet.clone(), parts.metrics.clone());
-    let checks = HealthChecks { fleet: fleet.clone(), metrics: metrics.clone(), inherited: inherited.clone() };
+    let checks =
+        HealthChecks { fleet: fleet.clone(), metrics: metrics.clone(), inherited: inherited.clone() };
     let checks = server.add_service(background_service("health", checks));
     checks.add_dependency(server.add_service(background_service("discovery", parts.discovery())));
     server.add_service(background_service("silence", Ticking(parts.silence.clone())));

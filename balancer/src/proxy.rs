@@ -146,6 +146,9 @@ impl ProxyHttp for Gateway {
         let (Some(route), Some(pool)) = (request.route(), request.pool().cloned()) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route went upstream");
         };
+        if request.shed {
+            return limit::refused("the pool has no room");
+        }
         if pool.full(request.tries.tried) {
             return self.endpoints_full(request);
         }
@@ -369,7 +372,8 @@ impl ProxyHttp for Gateway {
     }
 
     fn should_serve_stale(&self, session: &mut Session, _: &mut Request, error: Option<&Error>) -> bool {
-        let failed = error.is_some_and(|error| *error.esource() == ErrorSource::Upstream);
+        let failed =
+            error.is_some_and(|error| *error.esource() == ErrorSource::Upstream || limit::is_refused(error));
         if failed {
             // Pingora closes the connection after such an answer, so the client must be told.
             session.set_keepalive(None);

@@ -176,11 +176,7 @@ impl Successor {
         UnixListener::from_std(listener).map(Some)
     }
 
-    async fn next(
-        &self,
-        listener: &UnixListener,
-        words: &impl Fn() -> String,
-    ) -> anyhow::Result<TakenOver> {
+    async fn next(&self, listener: &UnixListener, words: &impl Fn() -> String) -> anyhow::Result<TakenOver> {
         let mut stream = accept(listener).await;
         wire::same_user(&stream)?;
         self.lend(&stream, &words())?;

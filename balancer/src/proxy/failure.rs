@@ -10,6 +10,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use super::Gateway;
 use super::answer::Problem;
+use super::limit;
 use super::request::{Heard, Request};
 use super::retry::{self, Failure};
 use crate::fleet::health;
@@ -99,7 +100,7 @@ pub(super) fn problem_of(session: &Session, error: &Error, request: &Request) ->
         (ErrorType::HTTPStatus(413), _) => {
             Problem::body_too_large(request.route().map_or(0, |route| route.body_bytes_max))
         }
-        (ErrorType::HTTPStatus(503), ErrorSource::Internal) => Problem::overloaded(),
+        _ if limit::is_refused(error) => Problem::overloaded(),
         (ErrorType::HTTPStatus(504), _) => Problem::upstream_timeout(),
         (ErrorType::HTTPStatus(408), _) | (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
             Problem::request_timeout()

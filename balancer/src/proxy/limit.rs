@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode, header};
 use pingora::proxy::Session;
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::Gateway;
 use super::answer::{self, Problem};
@@ -111,6 +111,11 @@ impl Gateway {
             Shed::Gone(error) => return Err(error),
             Shed::Refused(reason) => {
                 self.count_shed(request, reason);
+                if session.cache.can_serve_stale_error() {
+                    // A stored answer is better than none; Pingora gives it when asking has failed.
+                    request.shed = true;
+                    return Ok(true);
+                }
                 Problem::overloaded()
             }
             Shed::ClientSockets => {
@@ -149,9 +154,18 @@ impl Gateway {
     /// No endpoint may have one more request.
     pub(super) fn endpoints_full<T>(&self, request: &Request) -> Result<T> {
         self.count_shed(request, "endpoint_limit");
-        Err(Error::explain(ErrorType::HTTPStatus(503), "every endpoint has as many requests as it may")
-            .into_in())
+        refused("every endpoint has as many requests as it may")
     }
+}
+
+/// What becomes of a request that no endpoint gets, for the sake of others.
+pub(super) fn refused<T>(why: &'static str) -> Result<T> {
+    Err(Error::explain(ErrorType::HTTPStatus(503), why).into_in())
+}
+
+/// Whether that is what this is.
+pub(super) fn is_refused(error: &Error) -> bool {
+    matches!((error.etype(), error.esource()), (ErrorType::HTTPStatus(503), ErrorSource::Internal))
 }
 
 /// Why a request was not let into its pool.

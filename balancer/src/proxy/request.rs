@@ -46,6 +46,8 @@ pub struct Request {
     pub in_flight: Option<InFlight>,
     /// Counts the connection once it is upgraded.
     pub upgrade: Option<OpenUpgrade>,
+    /// Its pool has no room for it.
+    pub shed: bool,
     /// Its place in the pool, one for all its tries.
     pub permit: Option<Permit>,
     /// Counts it among the sockets of its pool and client, when it asks to become one.
@@ -130,6 +132,7 @@ impl Request {
             cache: None,
             in_flight: None,
             upgrade: None,
+            shed: false,
             permit: None,
             socket: None,
         }

@@ -359,6 +359,27 @@ async fn stored_answers_need_no_place() {
     assert_eq!(held.await.expect("answered").status, 200);
 }
 
+/// Whether it still holds cannot be asked.
+#[tokio::test]
+async fn a_stored_answer_that_has_aged_is_given_where_there_is_no_room() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&with_limits(&[&up], "in_flight_max = 1\nqueue_max = 0")).await;
+    let stored = rig.get("/cached/brief").await;
+    let held = rig.ask("/first/held");
+    rig.until("it is there", || async { up.seen().len() == 2 }).await;
+    rig.until("it has aged", || async {
+        let answer = rig.get("/cached/brief").await;
+        assert_eq!((answer.status, &answer.body), (200, &stored.body));
+        answer.header("cache-status").contains("stale")
+    })
+    .await;
+    assert!(rig.shed("queue_full").await >= 1);
+    assert_overloaded(&rig.get("/cached/other").await);
+    up.release(1);
+    assert_eq!(held.await.expect("answered").status, 200);
+    rig.until("it is asked for again", || async { rig.get("/cached/brief").await.body != stored.body }).await;
+}
+
 #[tokio::test]
 async fn an_endpoint_with_enough_to_do_is_passed_over_by_its_own_clients() {
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
