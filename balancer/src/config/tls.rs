@@ -79,6 +79,7 @@ pub(super) fn read(reader: &Reader<'_>, file: &File, listen: &Listen) -> Result<
     let streams = ["http2", "streams_max"];
     let streams_max =
         reader.at_most(&streams, reader.at_least_one(&streams, file.http2.streams_max)?, STREAMS_MAX)?;
+    let handshake = reader.seconds(&["tls", "handshake_seconds"], written.handshake_seconds)?;
     let Some(address) = listen.tls else {
         return match count {
             0 => Ok(None),
@@ -92,7 +93,7 @@ pub(super) fn read(reader: &Reader<'_>, file: &File, listen: &Listen) -> Result<
     Ok(Some(Tls {
         address,
         certificates: written.certificates.clone(),
-        handshake: reader.seconds(&["tls", "handshake_seconds"], written.handshake_seconds)?,
+        handshake,
         http2: file.http2.enabled,
         streams_max,
     }))

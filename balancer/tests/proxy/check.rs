@@ -199,10 +199,7 @@ fn every_mistake_names_its_line_its_key_and_the_way_out() {
         ("[edge\n".to_owned() + ENDING, "balancer.toml:1", ""),
         (String::new(), "key `pools`", "add [pools.NAME]"),
     ];
-    for (config, place, way_out) in cases {
-        let line = complaint(&config, &[]);
-        assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
-    }
+    explained(&cases);
 }
 
 /// With a pool that is looked up in a file, and besides as this line says.
@@ -251,10 +248,123 @@ fn a_mistake_about_health_names_its_way_out_too() {
             "1 or more",
         ),
     ];
+    explained(&cases);
+}
+
+/// Each with where it stands and the way out.
+fn explained(cases: &[(String, &str, &str)]) {
     for (config, place, way_out) in cases {
-        let line = complaint(&config, &[]);
+        let line = complaint(config, &[]);
         assert!(line.contains(place) && line.contains(way_out), "wanted {place} … {way_out}, got {line}");
     }
+}
+
+#[test]
+fn a_wrong_limit_of_a_client_or_a_pool_says_what_would_be_right() {
+    let client = |keys: &str| format!("[limits]\n{keys}\n{ENDING}");
+    let pool = |keys: &str| format!("{ENDING}[pools.main.limits]\n{keys}\n");
+    explained(&[
+        (client("client_connections_max = 0"), ":2: key `limits.client_connections_max`", "1 or more"),
+        (
+            client("client_sockets_max = 16777217"),
+            ":2: key `limits.client_sockets_max`",
+            "16777216; lower it",
+        ),
+        (client("redis_url = \"127.0.0.1\""), ":2: key `limits.redis_url`", "redis://127.0.0.1:6379"),
+        (client("sockets_max = 1"), ":2: key `limits.sockets_max`: unknown field", "expected one of"),
+        (pool("in_flight_max = 0"), ":7: key `pools.main.limits.in_flight_max`", "1 or more"),
+        (
+            pool("endpoint_in_flight_max = 0"),
+            ":7: key `pools.main.limits.endpoint_in_flight_max`",
+            "1 or more",
+        ),
+        (pool("sockets_max = 0"), ":7: key `pools.main.limits.sockets_max`", "1 or more"),
+        (pool("queue_max = 16777217"), ":7: key `pools.main.limits.queue_max`", "16777216; lower it"),
+        (pool("queue_wait_ms = 0"), ":7: key `pools.main.limits.queue_wait_ms`", "1 or more"),
+        (
+            pool("adaptive_initial = 10\nadaptive_min = 11"),
+            ":7: key `pools.main.limits.adaptive_initial`: less than `adaptive_min`",
+            "raise it",
+        ),
+        (
+            pool("adaptive_tolerance_percent = 99"),
+            ":7: key `pools.main.limits.adaptive_tolerance_percent`",
+            "use 100 or more",
+        ),
+        (pool("in_flight = 1"), ":7: key `pools.main.limits.in_flight`: unknown field", "expected one of"),
+    ]);
+}
+
+#[test]
+fn a_wrong_rate_limit_says_what_would_be_right() {
+    let rate =
+        |keys: &str| format!("[[rate_limits]]\nname = \"one\"\nrequests_per_second = 1\n{keys}\n{ENDING}");
+    let named = |name: &str| format!("[[rate_limits]]\nname = \"{name}\"\nrequests_per_second = 1\n{ENDING}");
+    let per_second = |rate: &str| named("one").replace("second = 1", &format!("second = {rate}"));
+    let numbered = |n: usize| format!("[[rate_limits]]\nname = \"n{n}\"\nrequests_per_second = 1\n");
+    let many: String = (0..17).map(numbered).collect::<Vec<_>>().concat();
+    explained(&[
+        (named("two words"), ":2: key `rate_limits.0.name`", "use letters, digits, `_` and `-`"),
+        (named("one") + &named("one").replace(ENDING, ""), ":10: key `rate_limits.1.name`", "another name"),
+        (per_second("0"), ":3: key `rate_limits.0.requests_per_second`", "1 or more"),
+        (per_second("100001"), ":3: key `rate_limits.0.requests_per_second`", "100000; lower it"),
+        (rate("burst = 0"), ":4: key `rate_limits.0.burst`", "1 or more"),
+        (rate("key = \"session\""), ":4: key `rate_limits.0.key`", "\"cookie:NAME\" or \"header:NAME\""),
+        (rate("key = \"header:a b\""), ":4: key `rate_limits.0.key`", "\"address\""),
+        (rate("routes = [\"/elsewhere\"]"), ":4: key `rate_limits.0.routes.0`", "write it as it is there"),
+        (rate("shared = true"), ":4: key `rate_limits.0.shared`", "set `limits.redis_url`"),
+        (rate("window = 1"), ":4: key `rate_limits.window`: unknown field", "expected one of"),
+        (many + ENDING, "key `rate_limits`: more than 16", "remove some"),
+    ]);
+}
+
+#[test]
+fn no_section_lets_a_wrong_value_pass() {
+    let section = |name: &str, keys: &str| format!("[{name}]\n{keys}\n{ENDING}");
+    let route = |keys: &str| ENDING.replace("/**\"", &format!("/**\"\n{keys}"));
+    let pool = |keys: &str| format!("{ENDING}{keys}\n");
+    explained(&[
+        (section("retry", "attempts_max = 0"), ":2: key `retry.attempts_max`", "1 or more"),
+        (section("retry", "budget_percent = 101"), ":2: key `retry.budget_percent`", "use 0 to 100"),
+        (section("cache", "object_bytes_max = 67108865"), ":2: key `cache.object_bytes_max`", "lower it"),
+        (section("cache", "entries_max = 0"), ":2: key `cache.entries_max`", "1 or more"),
+        (
+            section("access_log", "file = \"-\""),
+            ":2: key `access_log.file`: unknown field",
+            "expected one of",
+        ),
+        (section("affinity", "cookie = \"a b\""), ":2: key `affinity.cookie`", "use letters, digits"),
+        (section("listen", "admin_token = \"a b\""), ":2: key `listen.admin_token`", "without spaces"),
+        (section("tls", "handshake_seconds = 0"), ":2: key `tls.handshake_seconds`", "1 or more"),
+        (section("http2", "streams_max = 1000000"), ":2: key `http2.streams_max`", "lower it"),
+        (section("edge", "header_fields_max = 257"), ":2: key `edge.header_fields_max`", "lower it"),
+        (section("edge", "never = [\"internal\"]"), ":2: key `edge.never.0`", "/"),
+        (section("edge", "hsts_seconds = 63072001"), ":2: key `edge.hsts_seconds`", "63072000; lower it"),
+        (route("priority = \"urgent\""), ":3: key `routes.priority`", "`critical`"),
+        (route("first_byte_ms = 0"), ":3: key `routes.0.first_byte_ms`", "1 or more"),
+        (route("answer_idle_ms = 0"), ":3: key `routes.0.answer_idle_ms`", "1 or more"),
+        (route("total_ms = 86400001"), ":3: key `routes.0.total_ms`", "86400000; lower it"),
+        (pool("answer_idle_ms = 0"), ":6: key `pools.main.answer_idle_ms`", "1 or more"),
+        (pool("idle_seconds = 0"), ":6: key `pools.main.idle_seconds`", "1 or more"),
+        (pool("write_ms = 0"), ":6: key `pools.main.write_ms`", "1 or more"),
+        (pool("[pools.main.health]\nrise = 0"), ":7: key `pools.main.health.rise`", "1 or more"),
+        (pool("[pools.main.health]\nfall = 0"), ":7: key `pools.main.health.fall`", "1 or more"),
+        (
+            pool("[pools.main.outlier]\nrequests_min = 0"),
+            ":7: key `pools.main.outlier.requests_min`",
+            "1 or more",
+        ),
+        (
+            pool("[pools.main.outlier]\nejected_percent_max = 101"),
+            ":7: key `pools.main.outlier.ejected_percent_max`",
+            "100; lower it",
+        ),
+        (
+            ENDING.replace("\"127.0.0.1:1\"", "{ address = \"127.0.0.1:1\", weight = 17 }"),
+            ":5: key `pools.main.endpoints.0`",
+            "weight must be 1 to 16",
+        ),
+    ]);
 }
 
 #[test]
