@@ -3,8 +3,13 @@
 
 pub mod freshness;
 pub mod key;
+pub mod lease;
+pub mod purge;
 pub mod status;
 pub mod store;
+pub mod subscription;
+pub mod tags;
+pub mod validity;
 
 use std::time::Duration;
 
@@ -14,7 +19,9 @@ use pingora::cache::{CacheOptionOverrides, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
+use self::lease::Lease;
 use self::store::Store;
+use self::tags::Tags;
 use crate::config;
 
 /// A fetch that takes longer than this no longer holds others back.
@@ -31,13 +38,17 @@ pub struct Cache {
     lock: &'static CacheKeyLockImpl,
     /// What turned out not to be storable does not wait for the lock again.
     uncacheable: &'static Predictor<UNCACHEABLE_SHARDS>,
+    /// Purges.
+    pub tags: &'static Tags,
     settings: config::Cache,
 }
 
 impl Cache {
     /// An empty cache.
-    pub fn new(settings: config::Cache) -> Self {
+    pub fn new(settings: config::Cache, purge: &config::Purge) -> Self {
+        let lease = Lease::new(purge.lease, &purge.publishers);
         Self {
+            tags: Box::leak(Box::new(Tags::new(lease))),
             store: Box::leak(Box::new(Store::new(settings.bytes_max, settings.entries_max))),
             lock: Box::leak(CacheLock::new_boxed(FETCH_AGE_MAX)),
             uncacheable: Box::leak(Box::new(Predictor::new(UNCACHEABLE_KEYS_PER_SHARD, None))),

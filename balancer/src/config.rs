@@ -16,6 +16,7 @@ pub mod outlier;
 pub mod pattern;
 pub mod policy;
 pub mod pool;
+pub mod purge;
 mod reader;
 pub mod retry;
 pub mod route;
@@ -40,6 +41,7 @@ pub use self::listen::Listen;
 pub use self::outlier::Outlier;
 pub use self::policy::Policy;
 pub use self::pool::Pool;
+pub use self::purge::Purge;
 use self::reader::Reader;
 pub use self::retry::Retry;
 pub use self::route::Route;
@@ -77,6 +79,8 @@ pub struct Config {
     pub rate_limits: Vec<RateLimit>,
     /// Limits of the cache.
     pub cache: Cache,
+    /// How stored answers are taken back.
+    pub purge: Purge,
     /// Where the access log goes; none when it is off.
     pub access_log: Option<AccessLog>,
     /// Routes, the most specific first.
@@ -108,6 +112,8 @@ struct File {
     rate_limits: Vec<limits::WrittenRate>,
     #[serde(default)]
     cache: cache::Written,
+    #[serde(default)]
+    purge: purge::Written,
     #[serde(default)]
     access_log: access_log::Written,
     #[serde(default)]
@@ -143,6 +149,7 @@ impl Config {
             affinity: file.affinity.read(reader)?,
             retry: file.retry.read(reader)?,
             cache: file.cache.read(reader)?,
+            purge: file.purge.read(reader)?,
             access_log: file.access_log.read(reader)?,
             pools,
         })

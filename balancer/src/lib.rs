@@ -32,6 +32,8 @@ use pingora::services::listening::Service;
 use tokio::sync::watch;
 
 use crate::cache::Cache;
+use crate::cache::purge::Purger;
+use crate::cache::subscription::Subscription;
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::fleet::discovery::Discovery;
@@ -101,6 +103,9 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
         let renewal = Renewal { store: store.clone(), metrics: parts.metrics.clone() };
         server.add_service(background_service("certificates", renewal));
     }
+    if parts.purger.connected() {
+        server.add_service(background_service("purges", Subscription(parts.purger.clone())));
+    }
     let public = server.add_service(parts.public(&server.configuration, public)?);
     public.add_dependency(&checks);
     let admin = server.add_service(parts.admin(admin));
@@ -136,6 +141,7 @@ struct Parts {
     journal: Arc<Journal>,
     reload: Arc<Reload>,
     cache: Cache,
+    purger: Arc<Purger>,
     metrics: Arc<Metrics>,
     drain: Arc<Drain>,
     access_log: Arc<AccessLog>,
@@ -148,12 +154,16 @@ impl Parts {
         let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
         let fleet = Arc::new(Fleet::new(config.clone()));
+        let cache = Cache::new(config.cache, &config.purge);
+        let purger =
+            Purger::new(cache.tags, &config.purge, metrics.purge.clone()).context("key `purge.redis_url`")?;
         Ok(Self {
             reload: Arc::new(Reload::new(path.to_owned(), fleet.clone(), metrics.clone())),
             fleet,
             journal: Arc::default(),
             silence: Arc::default(),
-            cache: Cache::new(config.cache),
+            cache,
+            purger: Arc::new(purger),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
             certificates: config.tls.as_ref().map(tls::open).transpose()?.map(Arc::new),
@@ -228,6 +238,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             cache: self.cache,
+            purger: self.purger.clone(),
             started_at: Instant::now(),
         };
         let mut service = Service::new("admin".to_owned(), admin);

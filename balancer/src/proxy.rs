@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use pingora::cache::key::HashBinary;
-use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
+use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -42,7 +42,7 @@ use self::silence::{Silence, Turn};
 use self::tunnel::Tunnel;
 use self::tunnel::leave::Leave;
 use crate::cache::status::Outcome;
-use crate::cache::{Cache, key};
+use crate::cache::{Cache, key, validity};
 use crate::config;
 use crate::fleet::Fleet;
 use crate::fleet::endpoint::Busy;
@@ -118,6 +118,7 @@ impl ProxyHttp for Gateway {
 
     fn request_cache_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
         if request.route().is_some_and(|route| route.cache) {
+            request.moments.came = self.cache.tags.now();
             self.cache.enable(session);
             request.cache = Some(Outcome::Bypassed);
         }
@@ -135,6 +136,17 @@ impl ProxyHttp for Gateway {
         header: &RequestHeader,
     ) -> Option<HashBinary> {
         key::variance(stored, header)
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        session: &mut Session,
+        stored: &CacheMeta,
+        _: &mut HitHandler,
+        _fresh: bool,
+        request: &mut Request,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(validity::judge(self.cache.tags, stored, session, request.moments, &self.metrics.purge))
     }
 
     /// Only reached when the cache has no answer. What waits here holds back nobody else.
@@ -163,6 +175,7 @@ impl ProxyHttp for Gateway {
         };
         let first_byte = left.min(route.first_byte);
         request.begin_try(index, &pool);
+        request.moments.asked = self.cache.tags.now();
         let mut peer = peer(&pool, index);
         peer.options.custom_l4 = Some(self.silence.clone());
         if session.is_upgrade_req() {
@@ -366,9 +379,11 @@ impl ProxyHttp for Gateway {
         &self,
         session: &Session,
         response: &ResponseHeader,
-        _: &mut Request,
+        request: &mut Request,
     ) -> Result<RespCacheable> {
-        Ok(self.cache.admit(session.req_header(), response))
+        let asked = (session.req_header(), request.identity.secure);
+        let admitted = self.cache.admit(asked.0, response);
+        Ok(validity::mark(self.cache.tags, admitted, asked, response, request.moments.asked))
     }
 
     fn should_serve_stale(&self, session: &mut Session, _: &mut Request, error: Option<&Error>) -> bool {
@@ -396,6 +411,9 @@ impl ProxyHttp for Gateway {
         }
         response.insert_header("x-request-id", request.identity.request_id.value())?;
         let (config, secure) = (&request.snapshot.config, request.identity.secure);
+        if !config.purge.tags_shown {
+            validity::hide(response);
+        }
         edge::add_security(response, &config.edge, secure)?;
         if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
             response.append_header(header::SET_COOKIE, cookie)?;

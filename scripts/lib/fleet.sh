@@ -61,7 +61,9 @@ own_environment() {
       settings=("${prefix}__LISTEN__PUBLIC=127.0.0.1:$public_port" "${prefix}__LISTEN__ADMIN=127.0.0.1:$REPLY")
       for pool in catalog reservations waitlist; do
         settings+=("${prefix}__POOLS__${pool^^}__ENDPOINTS=$(endpoints "$name" "" "$pool-1" "$pool-2")")
-      done ;;
+      done
+      # Where it hears what is to be taken out of its cache.
+      if [[ -n ${REDIS_URL:-} ]]; then settings+=("${prefix}__PURGE__REDIS_URL=$REDIS_URL"); fi ;;
   esac
 }
 

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use http::Extensions;
 use pingora::cache::key::{CacheHashKey, HashBinary};
 use pingora::cache::storage::{
     HandleHit, HandleMiss, HitHandler, MissFinishType, MissHandler, PurgeOutcome, PurgeTarget, PurgeType,
@@ -40,6 +41,8 @@ struct Stored {
     variance: Option<HashBinary>,
     header: ResponseHeader,
     body: Bytes,
+    /// What else its meta carries, such as its tags.
+    extensions: Extensions,
 }
 
 impl Stored {
@@ -53,6 +56,7 @@ impl Stored {
             variance: meta.variance(),
             header: meta.response_header_copy(),
             body,
+            extensions: meta.extensions().clone(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Stored {
         if let Some(variance) = self.variance {
             meta.set_variance(variance);
         }
+        *meta.extensions_mut() = self.extensions.clone();
         meta
     }
 
@@ -234,6 +239,13 @@ mod tests {
         for i in 0..count {
             store.entries.insert(i.to_be_bytes(), stored(body));
         }
+    }
+
+    #[test]
+    fn what_a_meta_carries_is_kept() {
+        let mut meta = stored(0).meta();
+        meta.extensions_mut().insert(7_u32);
+        assert_eq!(Stored::new(&meta, Bytes::new()).meta().extensions().get(), Some(&7_u32));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The admin listener: `/metrics`, `/livez`, `/readyz`, `/status` to look at; `POST /reload` and
-//! `POST /endpoints/{pool}/{address}/drain` and `/undrain` to change something.
+//! `POST /endpoints/{pool}/{address}/drain` and `/undrain` to change something, `POST /purge` to take stored answers back.
 //!
 //! Who reaches it must show the token, when there is one. Without one only this machine reaches it, and a page of some
 //! site in a browser on this machine must not be able to act through it.
+
+mod purge;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use super::metrics::Metrics;
 use super::reload::Reload;
 use super::status::{self, Counts, Status, page};
 use crate::cache::Cache;
+use crate::cache::purge::Purger;
 use crate::fleet::Fleet;
 use crate::fleet::discovery::journal::Journal;
 
@@ -40,6 +43,8 @@ pub struct Admin {
     pub drain: Arc<Drain>,
     /// The stored answers.
     pub cache: Cache,
+    /// The way to take them back.
+    pub purger: Arc<Purger>,
     /// When the process began.
     pub started_at: Instant,
 }
@@ -61,11 +66,12 @@ impl ServeHttp for Admin {
                 problem(StatusCode::FORBIDDEN, "cross_site", "pages of other sites may not do this")
             }
             (&Method::POST, "/reload") => self.reload(),
+            (&Method::POST, "/purge") => purge::purge(self, session).await,
             (&Method::POST, path) if path.starts_with("/endpoints/") => self.change_endpoint(path),
             (&Method::GET | &Method::HEAD | &Method::POST, _) => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "GET /metrics /livez /readyz /status; POST /reload /endpoints/{pool}/{address}/drain|undrain",
+                "GET /metrics /livez /readyz /status; POST /reload /purge /endpoints/{pool}/{address}/drain|undrain",
             ),
             _ => problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET and POST"),
         }

@@ -1,6 +1,8 @@
 //! Every metric of the balancer; a doc comment is its help text. Labels are routes, pools, endpoints and
 //! classes from the configuration, never a path, client or id.
 
+mod purge;
+
 use std::collections::BTreeMap;
 
 use prometheus::core::Collector as _;
@@ -9,6 +11,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+pub use self::purge::PurgeMetrics;
 use crate::fleet::outlier::Reason;
 use crate::fleet::state::State;
 use crate::limit::admission::Load;
@@ -48,6 +51,8 @@ pub struct Metrics {
     pub cache_bytes: IntGauge,
     /// Answers the cache holds.
     pub cache_entries: IntGauge,
+    /// What was purged, and how well purges are heard.
+    pub purge: PurgeMetrics,
     /// Upgraded connections that are open.
     pub upgrades_open: IntGauge,
     /// Access log lines dropped because the writer was behind or could not write.
@@ -192,6 +197,7 @@ impl Metrics {
             )?,
             cache_bytes: gauge(&registry, "cache_bytes", "Bytes the cache holds.")?,
             cache_entries: gauge(&registry, "cache_entries", "Answers the cache holds.")?,
+            purge: PurgeMetrics::new(&registry)?,
             upgrades_open: gauge(&registry, "upgrades_open", "Upgraded connections that are open.")?,
             access_log_dropped: counter(
                 &registry,

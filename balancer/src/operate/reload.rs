@@ -93,6 +93,7 @@ fn needs_restart(running: &Config, next: &Config) -> Option<&'static str> {
         ("tls", running.tls != next.tls),
         ("threads", running.threads != next.threads),
         ("cache", running.cache != next.cache),
+        ("purge", running.purge != next.purge),
         ("access_log", running.access_log != next.access_log),
     ];
     differing.into_iter().find_map(|(key, differs)| differs.then_some(key))

@@ -12,6 +12,7 @@ use super::limit::CountedSocket;
 use super::silence::Turn;
 use super::tunnel::Tunnel;
 use crate::cache::status::Outcome;
+use crate::cache::tags::Moments;
 use crate::config::{Config, Route};
 use crate::fleet::Snapshot;
 use crate::fleet::endpoint::Busy;
@@ -42,6 +43,8 @@ pub struct Request {
     pub body_ended: bool,
     /// What the cache did, on routes that have one.
     pub cache: Option<Outcome>,
+    /// When it came and was sent on, as purges see it.
+    pub moments: Moments,
     /// Keeps the process from going down.
     pub in_flight: Option<InFlight>,
     /// Counts the connection once it is upgraded.
@@ -130,6 +133,7 @@ impl Request {
             body_bytes: 0,
             body_ended: false,
             cache: None,
+            moments: Moments::default(),
             in_flight: None,
             upgrade: None,
             shed: false,

@@ -328,6 +328,14 @@ fn no_section_lets_a_wrong_value_pass() {
         (section("retry", "budget_percent = 101"), ":2: key `retry.budget_percent`", "use 0 to 100"),
         (section("cache", "object_bytes_max = 67108865"), ":2: key `cache.object_bytes_max`", "lower it"),
         (section("cache", "entries_max = 0"), ":2: key `cache.entries_max`", "1 or more"),
+        (section("purge", "redis_url = \"redis\""), ":2: key `purge.redis_url`", "redis://127.0.0.1:6379"),
+        (section("purge", "channel = \"\""), ":2: key `purge.channel`", "name the channel"),
+        (section("purge", "lease_ms = 0"), ":2: key `purge.lease_ms`", "1 or more"),
+        (
+            section("purge", &format!("publishers = {:?}", ["x"; 17])),
+            ":2: key `purge.publishers`",
+            "remove some",
+        ),
         (
             section("access_log", "file = \"-\""),
             ":2: key `access_log.file`: unknown field",

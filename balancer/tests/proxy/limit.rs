@@ -1,16 +1,14 @@
 //! Who is held back: by a rate, by what it has open, by what its pool can take; and who goes first then.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::rig::{Answer, Rig, config};
 use crate::upstream::Upstream;
+use crate::way::{State, Way};
 
 const QUEUE: &str = "marquee_balancer_queue_length{pool=\"main\"}";
 const IN_FLIGHT: &str = "marquee_balancer_limit_in_flight{pool=\"main\"}";
@@ -149,56 +147,6 @@ async fn a_reload_gives_nobody_a_new_burst() {
     assert!(before >= 100 && after < 50, "{before} before, {after} after");
 }
 
-/// A way to Redis that can be cut or frozen.
-struct Way {
-    url: String,
-    frozen: Arc<AtomicBool>,
-    running: JoinHandle<()>,
-}
-
-impl Way {
-    async fn to_redis() -> Self {
-        let url = std::env::var("MARQUEE_TEST_REDIS_URL")
-            .expect("MARQUEE_TEST_REDIS_URL names a Redis for tests; scripts/test starts one");
-        let redis = url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
-        let redis = redis.split('/').next().expect("a host").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
-        let url = format!("redis://{}", listener.local_addr().expect("bound"));
-        let frozen = Arc::new(AtomicBool::new(false));
-        let running = tokio::spawn(pass_on(listener, redis, frozen.clone()));
-        Self { url, frozen, running }
-    }
-}
-
-async fn pass_on(listener: TcpListener, redis: String, frozen: Arc<AtomicBool>) {
-    let mut connections = JoinSet::new();
-    while let Ok((mut near, _)) = listener.accept().await {
-        let (redis, frozen) = (redis.clone(), frozen.clone());
-        connections.spawn(async move {
-            let mut far = TcpStream::connect(redis).await.expect("redis is there");
-            let (mut from_near, mut to_near) = near.split();
-            let (mut from_far, mut to_far) = far.split();
-            // A frozen Redis reads what it is asked, and says nothing.
-            let answers = async {
-                let mut piece = [0; 4_096];
-                loop {
-                    let read = tokio::io::AsyncReadExt::read(&mut from_far, &mut piece).await.unwrap_or(0);
-                    if frozen.load(Ordering::Relaxed) {
-                        std::future::pending::<()>().await;
-                    }
-                    if read == 0 || to_near.write_all(&piece[..read]).await.is_err() {
-                        return;
-                    }
-                }
-            };
-            tokio::select! {
-                _ = tokio::io::copy(&mut from_near, &mut to_far) => {}
-                () = answers => {}
-            }
-        });
-    }
-}
-
 /// Balancers that share rates: each has reached Redis.
 async fn sharing(up: &Upstream, way: &Way) -> Rig {
     let config = with_rate(&[up], 100, &format!("[limits]\nredis_url = \"{}\"\n", way.url));
@@ -233,7 +181,7 @@ async fn without_redis_a_balancer_s_own_limit_holds_and_nobody_gets_an_error() {
     let up = Upstream::start("a").await;
     let way = Way::to_redis().await;
     let rig = sharing(&up, &way).await;
-    way.running.abort();
+    way.set(State::Cut);
     let answered = rig.answers(&stranger()).await;
     assert!((100..200).contains(&answered), "{answered}");
     rig.until("that is told", || async { rig.stderr().contains("rate limits are local") }).await;
@@ -244,14 +192,14 @@ async fn a_frozen_redis_is_not_waited_for_again_and_again() {
     let up = Upstream::start("a").await;
     let way = Way::to_redis().await;
     let rig = sharing(&up, &way).await;
-    way.frozen.store(true, Ordering::Relaxed);
+    way.set(State::Frozen);
     let answered = rig.answers(&stranger()).await;
     assert!((100..200).contains(&answered), "{answered}");
     rig.until("that is told", || async { rig.stderr().contains("rate limits are local") }).await;
     let asked_in_vain = rig.stderr().matches("rate limits are local").count();
     assert!((1..10).contains(&asked_in_vain), "{}", rig.stderr());
     let reached = rig.stderr().matches("redis is there").count();
-    way.frozen.store(false, Ordering::Relaxed);
+    way.set(State::Open);
     let back = || async { rig.stderr().matches("redis is there").count() > reached };
     rig.until("it is asked again", back).await;
 }

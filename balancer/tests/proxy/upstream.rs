@@ -1,7 +1,7 @@
 //! A service to stand behind the balancer: answers by path, remembers what it was asked, dies on request.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ struct Shared {
     probes: AtomicUsize,
     seen: Mutex<Vec<Seen>>,
     closes: Mutex<Vec<u16>>,
+    /// What is read at `/version`.
+    version: AtomicU64,
     /// One permit for each answer that may be given at `/held`.
     released: Semaphore,
 }
@@ -79,6 +81,7 @@ impl Upstream {
             probes: AtomicUsize::default(),
             seen: Mutex::default(),
             closes: Mutex::default(),
+            version: AtomicU64::new(1),
             released: Semaphore::new(0),
         });
         let mut running = JoinSet::new();
@@ -104,6 +107,11 @@ impl Upstream {
     /// Lets so many requests at paths that end in `held` have their answers.
     pub(crate) fn release(&self, requests: usize) {
         self.shared.released.add_permits(requests);
+    }
+
+    /// What was true at `/version` is not any more. Returns what is.
+    pub(crate) fn change(&self) -> u64 {
+        self.shared.version.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     pub(crate) fn probes(&self) -> usize {
@@ -160,7 +168,36 @@ async fn answer(
     let body = body.collect().await.map_err(|_| "body")?.to_bytes();
     let request = Request::from_parts(parts, ());
     remember(&shared, &request, body.clone());
+    if path.contains("/version") {
+        return version(&request, &shared).await;
+    }
     by_path(&path, &shared, body).await
+}
+
+/// `/version…?tags=…`: what was true when it was asked, tagged with what the query names, for an hour. `/version-held` waits for its
+/// release when it has looked, `/version-slow` for a moment; `/version-stale` may be used when it is stale.
+async fn version(request: &Request<()>, shared: &Shared) -> Result<Response<Full<Bytes>>, &'static str> {
+    let version = shared.version.load(Ordering::SeqCst);
+    if request.uri().path().ends_with("slow") {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    if request.uri().path().ends_with("held") {
+        shared.released.acquire().await.map_err(|_| "never closed")?.forget();
+    }
+    let etag = format!("\"{version}\"");
+    let known =
+        request.headers().get("if-none-match").is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let mut response = plain(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK }, "");
+    if !known {
+        *response.body_mut() = Full::new(version.to_string().into());
+    }
+    let stale = if request.uri().path().ends_with("stale") { ", stale-if-error=60" } else { "" };
+    let control = format!("public, max-age=3600{stale}");
+    let tags = request.uri().query().and_then(|query| query.strip_prefix("tags=")).unwrap_or_default();
+    for (name, value) in [("etag", etag.as_str()), ("cache-control", &control), ("cache-tag", tags)] {
+        response.headers_mut().insert(name, HeaderValue::from_str(value).expect("value"));
+    }
+    Ok(response)
 }
 
 async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Full<Bytes>>, &'static str> {

@@ -1,0 +1,64 @@
+//! Between Pingora's cache and the epochs: what is kept with an answer when it is stored, and what a hit is worth.
+
+use std::sync::Arc;
+
+use pingora::cache::{CacheMeta, ForcedFreshness, NoCacheReason, RespCacheable};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+
+use super::tags::{CACHE_TAG, Mark, Moment, Moments, Tags, Verdict};
+use crate::operate::metrics::PurgeMetrics;
+
+/// Marks an answer that may be stored with what it needs to be taken back.
+pub fn mark(
+    tags: &Tags,
+    admitted: RespCacheable,
+    request: (&RequestHeader, bool),
+    response: &ResponseHeader,
+    asked: Moment,
+) -> RespCacheable {
+    let RespCacheable::Cacheable(mut meta) = admitted else { return admitted };
+    let (header, secure) = request;
+    let Some(mark) = tags.mark(header, secure, response, asked) else {
+        return RespCacheable::Uncacheable(NoCacheReason::Custom("tags that cannot be followed"));
+    };
+    meta.extensions_mut().insert(mark);
+    RespCacheable::Cacheable(meta)
+}
+
+/// What a stored answer is worth for this request beyond its own freshness; nothing when that is all.
+pub fn judge(
+    tags: &Tags,
+    meta: &CacheMeta,
+    session: &Session,
+    moments: Moments,
+    metrics: &PurgeMetrics,
+) -> Option<ForcedFreshness> {
+    // Whoever stores it marks it, so one without a mark is nobody's.
+    let verdict = meta.extensions().get::<Arc<Mark>>().map(|mark| tags.judge(mark, moments.came));
+    match verdict.unwrap_or(Verdict::Purged) {
+        Verdict::Valid => None,
+        Verdict::Purged => {
+            metrics.not_used(None);
+            // One that fetches in the background has the lock already, and would wait for itself after a miss.
+            let background = session.subrequest_ctx.is_some();
+            Some(if background { ForcedFreshness::ForceExpired } else { ForcedFreshness::ForceMiss })
+        }
+        Verdict::Stale { reason, since, allowed } => {
+            metrics.not_used(Some(reason));
+            let expired_at = Some(since);
+            Some(if allowed {
+                ForcedFreshness::ForceExpiredServeStale { expired_at }
+            } else {
+                ForcedFreshness::ForceExpired
+            })
+        }
+    }
+}
+
+/// Tags are between an origin and its cache: whoever stands in front hears of no purge, and must not be led to think so.
+pub fn hide(response: &mut ResponseHeader) {
+    if response.remove_header(CACHE_TAG).is_some() {
+        response.remove_header("cdn-cache-control");
+    }
+}
