@@ -153,6 +153,12 @@ impl Mirror {
         seats.filter(|(_, status)| *status != SeatStatus::Free).collect()
     }
 
+    /// When [`Mirror::picture`] becomes another one although nobody changes the mirror; nothing when it never does.
+    pub fn turns_at(&self, now_ms: u64) -> Option<u64> {
+        let turns = self.seats.values().filter_map(|seat| seat.turns_at(self.queue_open));
+        turns.filter(|at| *at > now_ms).min()
+    }
+
     /// Where the mirror differs from what Postgres says. A claim that is pending does not: it is decided, or lapses, in a moment.
     pub fn drifts(&self, mut right: BTreeMap<SeatId, MirrorSeat>, now_ms: u64) -> Vec<Drift> {
         let mut drifts = Vec::new();
@@ -272,5 +278,33 @@ mod tests {
         mirror.seats.insert(seat("A1"), MirrorSeat::parse("h:6:9000:d").unwrap());
         assert_eq!(mirror.mend(&drifts).0, 1);
         assert_eq!(text(&mirror, "A3"), "b:5:0:c");
+    }
+
+    /// Whoever keeps a picture until then, and is told of every change, never shows another one.
+    #[test]
+    fn a_picture_stays_as_it_is_until_it_turns() {
+        let seats = [
+            ("A1", "p:0:1000:x"),
+            ("A2", "h:1:2000:x"),
+            ("A3", "e:2:3000:x"),
+            ("A4", "b:3:0:x"),
+            ("A5", "f:4:0:"),
+            ("A6", "h:5:0:x"),
+        ];
+        for queue_open in [false, true] {
+            let mirror = Mirror { queue_open, ..with(&seats) };
+            let turns: Vec<_> =
+                std::iter::successors(mirror.turns_at(0), |at| mirror.turns_at(*at)).collect();
+            let lapsed =
+                |deadlines: &[u64]| deadlines.iter().map(|at| at + SWEPT_WITHIN_MS).collect::<Vec<_>>();
+            assert_eq!(
+                turns,
+                if queue_open { lapsed(&[1_000, 3_000]) } else { lapsed(&[0, 1_000, 2_000, 3_000]) }
+            );
+            for now in 0..8_000 {
+                let turned = mirror.picture(now) != mirror.picture(now + 1);
+                assert_eq!(turned, mirror.turns_at(now) == Some(now + 1), "at {now}");
+            }
+        }
     }
 }

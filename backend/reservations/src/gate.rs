@@ -56,15 +56,18 @@ impl Gate {
     /// Over one Redis.
     pub fn new(redis: Redis) -> Self {
         let keys = Keys::new(redis.prefix());
-        let publishing = |body: &str| Script::new(&[include_str!("gate/publish.lua"), body].concat());
+        let purging =
+            format!("local purges = {}\n{}", quoted(&keys.purges()), include_str!("gate/purge.lua"));
+        let publishing =
+            |body: &str| Script::new(&[&purging, include_str!("gate/publish.lua"), body].concat());
         let scripts = Scripts {
             claim: publishing(include_str!("gate/claim.lua")),
             undo: publishing(include_str!("gate/undo.lua")),
             apply: publishing(include_str!("gate/apply.lua")),
             mend: publishing(include_str!("gate/mend.lua")),
-            load: Script::new(include_str!("gate/load.lua")),
+            load: Script::new(&[&purging, include_str!("gate/load.lua")].concat()),
             read: Script::new(include_str!("gate/read.lua")),
-            queue: Script::new(include_str!("gate/queue.lua")),
+            queue: Script::new(&[&purging, include_str!("gate/queue.lua")].concat()),
         };
         Self { redis, keys, scripts: scripts.into() }
     }
@@ -179,10 +182,19 @@ impl Gate {
         self.redis.run_all(&pipeline).await
     }
 
+    /// Says to whoever stores our answers that so long ago all that had changed had been purged.
+    pub async fn tell_alive(&self, age: Duration) -> Result<(), Error> {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let alive = serde_json::json!({ "alive": crate::PROGRAM, "age_ms": age_ms }).to_string();
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(self.keys.purges()).arg(alive);
+        self.redis.run::<u64>(&publish).await.map(drop)
+    }
+
     /// Says whether lapsed holds of a show belong to its waiting list.
     pub async fn set_queue(&self, show: &ShowId, open: bool) -> Result<(), Error> {
         let mut call = self.scripts.queue.key(self.keys.mirror(show));
-        call.arg(u8::from(open));
+        call.arg(u8::from(open)).arg(show.as_str());
         self.redis.script::<()>(&call).await
     }
 
@@ -197,6 +209,12 @@ impl Gate {
         }
         self.redis.script(&call).await
     }
+}
+
+/// As Lua reads it, whatever is in it.
+fn quoted(text: &str) -> String {
+    let bytes: Vec<_> = text.bytes().map(|byte| format!("\\{byte:03}")).collect();
+    format!("'{}'", bytes.concat())
 }
 
 fn parse(now_ms: u64, fields: &[String]) -> Option<Reading> {

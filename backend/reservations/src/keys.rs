@@ -47,6 +47,12 @@ impl Keys {
         format!("{}{show}", self.live_prefix())
     }
 
+    /// Channel: what whoever stores our answers must ask for again, as the balancer's `POST /purge` has it, and that we are alive.
+    /// Published by the gate's scripts and by `mirror/reconciling.rs`, read by every balancer.
+    pub fn purges(&self) -> String {
+        format!("{}:purge", self.prefix)
+    }
+
     /// What every live channel begins with.
     pub fn live_prefix(&self) -> String {
         format!("{}:live:", self.prefix)

@@ -155,6 +155,8 @@ fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: 
     drain.spawn(async move { settling::settle_new(&settling.0, settling.1).await });
     let settling = (Arc::clone(app), drain.clone());
     drain.spawn(async move { settling::settle(&settling.0, settling.1).await });
+    let living = (Arc::clone(app), drain.clone());
+    drain.spawn(async move { mirror::reconciling::stay_alive(&living.0, living.1).await });
     let mending = (Arc::clone(app), hub.clone(), drain.clone());
     drain.spawn(async move {
         mirror::reconciling::reconcile(&mending.0, || mending.1.watched(), mending.2).await;

@@ -5,6 +5,7 @@ pub mod loaders;
 pub mod reconciling;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use domain::id::{SeatId, ShowId};
 use domain::live::Seats;
@@ -19,6 +20,9 @@ use crate::gate::Reading;
 use crate::store::claims::{self, Claim};
 use crate::store::{epochs, queues};
 
+/// A picture from Postgres: deadlines pass meanwhile.
+const LASTS_WITHOUT_REDIS: Duration = Duration::from_secs(1);
+
 /// What a show looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -26,6 +30,8 @@ pub struct Picture {
     pub version: u64,
     /// All that is not free.
     pub seats: Seats,
+    /// How long it stays as it is, at most, when nobody is told of a change.
+    pub lasts: Duration,
 }
 
 /// Fills the mirror of a show from Postgres, in a new epoch.
@@ -76,7 +82,12 @@ pub async fn picture(app: &App, show: &ShowId) -> Result<Picture, Error> {
 }
 
 fn of_mirror(read: &Reading) -> Picture {
-    Picture { version: read.mirror.version, seats: read.mirror.picture(read.now_ms) }
+    let turns_at = read.mirror.turns_at(read.now_ms);
+    Picture {
+        version: read.mirror.version,
+        seats: read.mirror.picture(read.now_ms),
+        lasts: turns_at.map_or(Duration::MAX, |at| Duration::from_millis(at.saturating_sub(read.now_ms))),
+    }
 }
 
 /// The version is the show's epoch, which every change without Redis moves on. An epoch that a mirror has counted up in is
@@ -103,7 +114,7 @@ async fn of_postgres(app: &App, show: &ShowId) -> Result<Picture, Error> {
         rows.iter().filter_map(|row| Some((SeatId::parse(row.get::<_, &str>(0)).ok()?, status(row.get(1)))));
     let version = epochs::first_version(epoch);
     app.note_shown_without_redis(show, version);
-    Ok(Picture { version, seats: seats.collect() })
+    Ok(Picture { version, seats: seats.collect(), lasts: LASTS_WITHOUT_REDIS })
 }
 
 /// Tells the mirror what Postgres committed. Where that fails, a new epoch says that something changed, and the reconciler

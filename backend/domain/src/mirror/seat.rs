@@ -114,6 +114,16 @@ impl MirrorSeat {
         }
     }
 
+    /// When [`MirrorSeat::status`] becomes another one although nobody changes the seat.
+    pub fn turns_at(&self, queue_open: bool) -> Option<u64> {
+        let lapses = match self.kind {
+            Kind::Pending | Kind::Escrow => true,
+            Kind::Held => !queue_open,
+            Kind::Free | Kind::Booked => false,
+        };
+        lapses.then(|| self.deadline_ms.unsigned_abs() + SWEPT_WITHIN_MS)
+    }
+
     /// Whether the gate lets somebody else claim it.
     pub fn free_for_claim(&self, now_ms: u64, queue_open: bool) -> bool {
         match self.kind {

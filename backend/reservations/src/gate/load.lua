@@ -14,4 +14,5 @@ for i = 7, #ARGV, 2 do
 end
 redis.call('EXPIRE', mirror, ARGV[5])
 redis.call('PUBLISH', ARGV[3], '{"type":"reload","show_id":"' .. ARGV[4] .. '"}')
+purge(ARGV[4])
 return 1

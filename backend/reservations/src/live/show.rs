@@ -207,7 +207,7 @@ impl ShowTask {
     /// The picture's frame, encoded once for all who come while it stays as it is.
     fn snapshot(&mut self) -> Option<Bytes> {
         let (Some(picture), None) = (&self.picture, &self.snapshot) else { return self.snapshot.clone() };
-        let Picture { version, seats } = picture.clone();
+        let Picture { version, seats, .. } = picture.clone();
         let snapshot = ServerFrame::Snapshot { show_id: self.show.clone(), version, seats };
         self.snapshot = Some(super::frame(&snapshot));
         self.snapshot.clone()

@@ -1,7 +1,8 @@
 //! Which mirrors are worth checking.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use domain::id::ShowId;
 
@@ -16,6 +17,8 @@ pub struct InUse(Mutex<Waiting>);
 struct Waiting {
     order: VecDeque<ShowId>,
     known: HashSet<ShowId>,
+    /// Shows that a cache in front of us answers for, and until when: nobody asks us meanwhile, and still they are looked at.
+    stored: HashMap<ShowId, Instant>,
 }
 
 impl InUse {
@@ -25,6 +28,25 @@ impl InUse {
         if waiting.order.len() < SHOWS_WAITING_MAX && waiting.known.insert(show.clone()) {
             waiting.order.push_back(show.clone());
         }
+    }
+
+    /// What was said of this show is stored by others for so long.
+    pub fn note_stored(&self, show: &ShowId, lasts: Duration) {
+        let until = Instant::now() + lasts;
+        let mut waiting = self.0.lock().expect("no holder of this lock panics");
+        if let Some(known) = waiting.stored.get_mut(show) {
+            *known = until.max(*known);
+        } else if waiting.stored.len() < SHOWS_WAITING_MAX {
+            waiting.stored.insert(show.clone(), until);
+        }
+    }
+
+    /// The shows of which something is still stored.
+    pub fn stored(&self) -> Vec<ShowId> {
+        let now = Instant::now();
+        let mut waiting = self.0.lock().expect("no holder of this lock panics");
+        waiting.stored.retain(|_, until| *until > now);
+        waiting.stored.keys().cloned().collect()
     }
 
     /// The next ones.

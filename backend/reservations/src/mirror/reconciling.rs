@@ -5,7 +5,7 @@
 //! looked at from everywhere. Shows are looked at many at a time, since asking for one costs nearly as much as asking for many.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::id::ShowId;
 use domain::mirror::Drift;
@@ -23,6 +23,8 @@ use crate::store::{epochs, queues};
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// How long a show that somebody looks at is left to them; over before their next look.
 const TURN: Duration = Duration::from_millis(450);
+/// Between two looks whether all is told: a few within the lease of a balancer.
+const ALIVE_PAUSE: Duration = Duration::from_millis(250);
 /// Shows looked at in one round; more are looked at in the next.
 const SHOWS_PER_LOOK_MAX: usize = 200;
 /// Shows that are asked for together.
@@ -44,7 +46,7 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         if let Err(error) = refill(app).await {
             tracing::debug!(%error, "mirrors were not refilled");
         }
-        for show in watched() {
+        for show in watched().into_iter().chain(app.in_use.stored()) {
             app.in_use.note(&show);
         }
         let mut shows = turns(app).await;
@@ -59,6 +61,29 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         }
         suspicions = seen;
     }
+}
+
+/// Says again and again, until drained, that what changed is told: whoever stores our answers believes them for a short while
+/// after that. A change that could not be told has begun an epoch in Postgres, in the same transaction; then this is silent until
+/// the mirror has it. So is whoever cannot look.
+pub async fn stay_alive(app: &App, drain: Drain) {
+    while drain.pause(ALIVE_PAUSE).await {
+        if app.gate.available()
+            && let Err(error) = tell_alive(app).await
+        {
+            tracing::debug!(%error, "nobody was told that all is told");
+        }
+    }
+}
+
+async fn tell_alive(app: &App) -> Result<(), Error> {
+    let looked_at = Instant::now();
+    if epochs::unmirrored(&app.connection().await?, 1).await?.is_empty()
+        && let Err(error) = app.gate.tell_alive(looked_at.elapsed()).await
+    {
+        tracing::debug!(%error, "redis is away");
+    }
+    Ok(())
 }
 
 /// The shows in use whose turn is ours. Those that another looks at just now may have changed since it did: they are tried again.

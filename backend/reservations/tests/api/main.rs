@@ -14,6 +14,7 @@ mod holds;
 mod limits;
 mod live;
 mod payments;
+mod purging;
 mod queue;
 mod races;
 mod rules;

@@ -7,14 +7,14 @@ use testkit::wait::until;
 
 use crate::world::{SHOW, World, hold, holds, payment, seats};
 
-async fn set_queue(client: &Client, open: bool, revision: i64) {
+pub(crate) async fn set_queue(client: &Client, open: bool, revision: i64) {
     let path = format!("/internal/shows/{SHOW}/queue");
     let body = json!({ "open": open, "revision": revision });
     assert_eq!(client.send(Method::PUT, &path, &[], Some(&body)).await.status, 204);
 }
 
 /// The open escrow that the waitlist would find.
-async fn escrow(world: &World) -> Option<(String, Vec<String>)> {
+pub(crate) async fn escrow(world: &World) -> Option<(String, Vec<String>)> {
     let row = world
         .database()
         .await
@@ -24,7 +24,7 @@ async fn escrow(world: &World) -> Option<(String, Vec<String>)> {
     Some((row.get(0), row.get(1)))
 }
 
-async fn offer(client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
+pub(crate) async fn offer(client: &Client, escrow: &str, entry: &str, seats: &[&str]) -> Answer {
     offer_for(60, client, escrow, entry, seats).await
 }
 
