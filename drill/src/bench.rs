@@ -7,6 +7,7 @@ pub mod attack;
 pub mod balancer;
 pub mod block;
 pub mod buying;
+pub mod changing;
 pub mod claim;
 pub mod counting;
 pub mod cpu;
@@ -46,6 +47,7 @@ const ORDER: [Row; Row::ALL.len()] = [
     Row::Proxied,
     Row::Attacked,
     Row::Cached,
+    Row::Changing,
     Row::Watching,
     Row::Sellout,
     Row::Losing,

@@ -18,6 +18,17 @@ pub async fn start(
     listen: SocketAddr,
     origin: SocketAddr,
 ) -> Result<(Program, PathBuf)> {
+    start_with(bin_dir, directory, listen, origin, "").await
+}
+
+/// Starts it with more in its configuration.
+pub async fn start_with(
+    bin_dir: &Path,
+    directory: &Directory,
+    listen: SocketAddr,
+    origin: SocketAddr,
+    more: &str,
+) -> Result<(Program, PathBuf)> {
     let program = bin_dir.join("balancer");
     ensure!(
         program.is_file(),
@@ -25,7 +36,8 @@ pub async fn start(
         program.display()
     );
     let log = directory.path().join("balancer-access.log");
-    let file = directory.write("balancer.toml", &config(listen, free_address()?, origin, &log))?;
+    let text = config(listen, free_address()?, origin, &log) + more;
+    let file = directory.write("balancer.toml", &text)?;
     let mut command = Command::new(program);
     command.arg("--config").arg(file);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX)) {

@@ -1,7 +1,8 @@
 //! The tiny origin behind every proxy: it reads a head, not what is in it, and answers from memory.
 //!
 //! `/cached…` may be stored by whoever stands in between, everything else may not. `/asked` says how often `/cached…` got
-//! through to here: a cache that is measured must not ask. `/large` is for clients that do not read.
+//! through to here: a cache that is measured must not ask. `/cached/changing` is the number that `/change` has made larger, tagged.
+//! `/large` is for clients that do not read.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ struct Answers {
     cached: Vec<u8>,
     large: Vec<u8>,
     asked: Cell<u64>,
+    version: Cell<u64>,
 }
 
 impl Answers {
@@ -53,12 +55,21 @@ impl Answers {
             cached: answer("public, max-age=86400", &cached),
             large: answer("no-store", &"x".repeat(LARGE_BYTES)),
             asked: Cell::new(0),
+            version: Cell::new(0),
         }
     }
 
     async fn write(&self, head: &[u8], stream: &mut TcpStream) -> Result<()> {
         let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
-        if path.starts_with(b"/cached") {
+        if path == b"/cached/changing" {
+            self.asked.set(self.asked.get() + 1);
+            let body = format!("{:<CACHED_BYTES$}", self.version.get());
+            let control = "public, max-age=86400\r\nCache-Tag: changing";
+            stream.write_all(&answer(control, &body)).await?;
+        } else if path == b"/change" {
+            self.version.set(self.version.get() + 1);
+            stream.write_all(&answer("no-store", &self.version.get().to_string())).await?;
+        } else if path.starts_with(b"/cached") {
             self.asked.set(self.asked.get() + 1);
             stream.write_all(&self.cached).await?;
         } else if path == b"/large" {

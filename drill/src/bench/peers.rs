@@ -39,8 +39,11 @@ pub const REDIS_BENCHMARK: Peer = Peer {
     package: "redis-tools",
     version: "--version",
 };
+/// Redis itself, which purges go through.
+pub const REDIS: Peer =
+    Peer { name: "Redis", program: "redis-server", package: "redis-server", version: "--version" };
 /// All of them.
-pub const ALL: [Peer; 5] = [NGINX, HAPROXY, VARNISH, PGBENCH, REDIS_BENCHMARK];
+pub const ALL: [Peer; 6] = [NGINX, HAPROXY, VARNISH, PGBENCH, REDIS_BENCHMARK, REDIS];
 
 /// A peer that is not here.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 
 mod attacked;
 mod cached;
+mod changing;
 mod holds;
 mod losing;
 mod popular;
@@ -20,6 +21,7 @@ pub async fn measure(row: Row, settings: &Settings) -> Result<Vec<Block>> {
         Row::Proxied => proxied::measure(settings).await,
         Row::Attacked => attacked::measure(settings).await,
         Row::Cached => cached::measure(settings).await,
+        Row::Changing => changing::measure(settings).await,
         Row::Holds => holds::measure(settings).await,
         Row::Losing => losing::measure(settings).await,
         Row::Sellout => sellout::measure(settings).await,

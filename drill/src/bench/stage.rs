@@ -186,7 +186,7 @@ impl Stage {
 }
 
 /// This program, playing one of its own small parts.
-fn drill(settings: &Settings) -> Command {
+pub(super) fn drill(settings: &Settings) -> Command {
     let mut command = Command::new(settings.bin_dir.join("drill"));
     command.arg("bench-part");
     command

@@ -30,6 +30,12 @@ async fn a_cached_hit_is_measured_and_is_one() {
 }
 
 #[tokio::test]
+async fn what_changes_all_the_time_is_read_and_never_too_old() {
+    let table = measured(Row::Changing).await;
+    assert!(table.to_string().contains("fetches from the origin for each change and balancer"), "{table}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_measured_is_said_and_nothing_is_invented() {
     let mut settings = settings(Row::Proxied);
     settings.bin_dir = "/no/such/place".into();

@@ -15,6 +15,8 @@ use super::super::settings::Settings;
 
 /// Where the script publishes; nobody listens there.
 const CHANNEL: &str = "bench:live:bench";
+/// Where it purges.
+const PURGES: &str = "bench:purge";
 /// Hours of a mirror.
 const TTL_SECONDS: &str = "21600";
 /// What the mirror's version is at first, and the state the script calls it with it.
@@ -68,7 +70,10 @@ impl RedisBenchmark {
             std::fs::read_to_string(&file)
                 .with_context(|| format!("{} cannot be read; name the checkout with --root", file.display()))
         };
-        let text = read("publish.lua")? + &read("claim.lua")?;
+        let text = format!("local purges = '{PURGES}'\n")
+            + &read("purge.lua")?
+            + &read("publish.lua")?
+            + &read("claim.lua")?;
         let script = redis::cmd("SCRIPT").arg("LOAD").arg(text).query_async(&mut connection).await?;
         let connections = settings.connections as usize;
         let show = uuid::Uuid::new_v4().simple().to_string();
