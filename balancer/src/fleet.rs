@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::config::{self, Config};
+use crate::operate::metrics::route::RouteCounts;
 
 use self::pool::Pool;
 use self::rates::Rates;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub pools: Vec<Arc<Pool>>,
     /// How often clients may ask.
     pub rates: Arc<Rates>,
+    /// What is counted of every route, by its index.
+    pub counts: Arc<[RouteCounts]>,
 }
 
 impl Fleet {
@@ -84,7 +87,8 @@ impl Fleet {
         let renewed = known.with_endpoints(endpoints.to_vec());
         let swap = |one: &Arc<Pool>| if Arc::ptr_eq(one, known) { renewed.clone() } else { one.clone() };
         let pools = old.pools.iter().map(swap).collect();
-        self.publish(Snapshot { config: old.config.clone(), pools, rates: old.rates.clone() });
+        let (config, rates, counts) = (old.config.clone(), old.rates.clone(), old.counts.clone());
+        self.publish(Snapshot { config, pools, rates, counts });
         Some(known.settings.endpoints.clone())
     }
 
@@ -122,7 +126,8 @@ impl Snapshot {
             .map(|settings| Pool::after(same(&settings.name), settings, config.retry))
             .collect();
         let rates = Arc::new(Rates::after(rates, &config));
-        Self { config, pools, rates }
+        let counts = config.routes.iter().map(|_| RouteCounts::default()).collect();
+        Self { config, pools, rates, counts }
     }
 
     /// A pool by its name.

@@ -7,6 +7,7 @@ pub mod deadline;
 mod dial;
 pub mod edge;
 mod failure;
+pub mod fields;
 pub mod hash_key;
 pub mod identity;
 pub mod lent;
@@ -36,6 +37,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use self::answer::Problem;
+use self::fields::{CACHE_STATUS, X_REQUEST_ID};
 use self::identity::Identity;
 use self::request::{Heard, OpenUpgrade, Request};
 use self::silence::{Silence, Turn};
@@ -84,7 +86,6 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
         deadline::lift();
-        upgrade::ignore_other_protocols(session.req_header_mut());
         edge::unify(session.req_header_mut())?;
         request.in_flight = Some(self.drain.enter());
         request.identity = Identity::of(session, &request.config().edge);
@@ -164,17 +165,18 @@ impl ProxyHttp for Gateway {
         if pool.full(request.tries.tried) {
             return self.endpoints_full(request);
         }
-        let Some(index) = pool.pick(request.affinity.key, request.tries.tried, Instant::now()) else {
+        let now = Instant::now();
+        let Some(index) = pool.pick(request.affinity.key, request.tries.tried, now) else {
             return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
         };
         if request.tries.count == 0 {
             pool.budget.deposit();
         }
-        let Some(left) = request.time_left(route.total) else {
+        let Some(left) = request.time_left(route.total, now) else {
             return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
         };
         let first_byte = left.min(route.first_byte);
-        request.begin_try(index, &pool);
+        request.begin_try(index, &pool, now);
         request.moments.asked = self.cache.tags.now();
         let mut peer = peer(&pool, index);
         peer.options.custom_l4 = Some(self.silence.clone());
@@ -204,7 +206,7 @@ impl ProxyHttp for Gateway {
             self.take_out(request);
         }
         if failure::unreachable(&error) {
-            self.record(request, outlier::Outcome::Failed);
+            self.record(request, outlier::Outcome::Failed, Instant::now());
         }
         // Nothing was sent, so this costs the pool nothing and needs no budget.
         let again = request.tries.count < request.attempts_max();
@@ -225,7 +227,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> Result<()> {
         request.tries.sent = true;
-        let left = request.route().and_then(|route| request.time_left(route.total));
+        let left = request.route().and_then(|route| request.time_left(route.total, Instant::now()));
         request.tries.turn = Turn::begin(digest, left.unwrap_or_default());
         request.expect_more();
         Ok(())
@@ -240,14 +242,7 @@ impl ProxyHttp for Gateway {
         // What `Connection` names is gone here: only what the endpoint sees can make it safe to ask twice.
         request.tries.repeatable = retry::repeatable(upstream);
         let identity = &request.identity;
-        upstream.remove_header("forwarded");
-        upstream.remove_header("x-real-ip");
-        upstream.remove_header("x-forwarded-port");
-        upstream.insert_header("x-forwarded-for", &identity.forwarded_for)?;
-        upstream.insert_header("x-forwarded-proto", &identity.forwarded_proto)?;
-        upstream.insert_header("x-forwarded-host", &identity.forwarded_host)?;
-        upstream.insert_header("x-request-id", identity.request_id.value())?;
-        upstream.insert_header("traceparent", identity.trace.traceparent())
+        fields::change_request(upstream, |fields| identity.tell(fields))
     }
 
     async fn request_body_filter(
@@ -257,12 +252,12 @@ impl ProxyHttp for Gateway {
         end: bool,
         request: &mut Request,
     ) -> Result<()> {
-        if end && request.tries.body_sent_at.is_none() {
-            request.tries.body_sent_at = Some(Instant::now());
-        }
         request.expect_more();
         request.body_bytes += body.as_ref().map_or(0, Bytes::len);
         request.body_ended = end;
+        if end && request.body_bytes > 0 && request.tries.body_sent_at.is_none() {
+            request.tries.body_sent_at = Some(Instant::now());
+        }
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             // Pingora writes the end of a chunked body twice when it comes with nothing in it (its issue 935, open).
             *body = None;
@@ -290,7 +285,7 @@ impl ProxyHttp for Gateway {
             error = failure::silence();
         }
         if failure::broken(&error, request) {
-            self.record(request, outlier::Outcome::Failed);
+            self.record(request, outlier::Outcome::Failed, Instant::now());
         }
         if *error.esource() == ErrorSource::Upstream && request.tries.heard == Heard::Nothing {
             request.tries.count_break();
@@ -314,9 +309,10 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         request: &mut Request,
     ) -> Result<()> {
-        request.tries.count_answer(response.status);
+        let now = Instant::now();
+        request.tries.count_answer(response.status, now);
         if let Some(outcome) = failure::outcome_of(response.status) {
-            self.record(request, outcome);
+            self.record(request, outcome, now);
         }
         if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
             request.tries.heard = Heard::Unable;
@@ -324,10 +320,10 @@ impl ProxyHttp for Gateway {
                 Error::explain(ErrorType::HTTPStatus(503), "the endpoint is not able to answer").into_up()
             );
         }
-        request.answer_begun();
+        request.answer_begun(now);
         request.expect_more();
-        request.tell_latency(response.status);
-        edge::strip_hop_by_hop(response);
+        request.tell_latency(response.status, now);
+        edge::strip_hop_by_hop(response)?;
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             open_tunnel(session, request);
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
@@ -368,8 +364,8 @@ impl ProxyHttp for Gateway {
         {
             tunnel.follow(bytes);
         }
-        let total = request.route().and_then(|route| route.total);
-        if request.upgrade.is_none() && request.time_left(total).is_none() {
+        let total = request.route().and_then(|route| route.total).filter(|_| request.upgrade.is_none());
+        if total.is_some() && request.time_left(total, Instant::now()).is_none() {
             return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
         }
         Ok(None)
@@ -409,22 +405,24 @@ impl ProxyHttp for Gateway {
         if self.drain.draining() {
             session.set_keepalive(None);
         }
-        response.insert_header("x-request-id", request.identity.request_id.value())?;
-        let (config, secure) = (&request.snapshot.config, request.identity.secure);
-        if !config.purge.tags_shown {
-            validity::hide(response);
-        }
-        edge::add_security(response, &config.edge, secure)?;
-        if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
-            response.append_header(header::SET_COOKIE, cookie)?;
-        }
         if request.cache.is_some() {
             let whole = response.status == StatusCode::OK && session.req_header().method == Method::GET;
-            let outcome = Outcome::of(session.cache.phase(), whole);
-            response.insert_header("cache-status", outcome.header())?;
-            request.cache = Some(outcome);
+            request.cache = Some(Outcome::of(session.cache.phase(), whole));
         }
-        Ok(())
+        let (config, secure) = (&request.snapshot.config, request.identity.secure);
+        fields::change_response(response, |fields| {
+            fields.insert(&X_REQUEST_ID, request.identity.request_id.value().clone());
+            if !config.purge.tags_shown {
+                validity::hide(fields);
+            }
+            edge::add_security(fields, &config.edge, secure);
+            if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
+                fields.append(header::SET_COOKIE, cookie);
+            }
+            if let Some(outcome) = request.cache {
+                fields.insert(&CACHE_STATUS, outcome.header());
+            }
+        })
     }
 
     async fn fail_to_proxy(
@@ -435,7 +433,7 @@ impl ProxyHttp for Gateway {
     ) -> FailToProxy {
         let problem = failure::problem_of(session, error, request);
         if problem.as_ref().is_some_and(|problem| problem.status == StatusCode::GATEWAY_TIMEOUT) {
-            request.tell_elapsed();
+            request.tell_elapsed(Instant::now());
         }
         self.count_slow_client(error, problem.as_ref());
         let error_code = problem.as_ref().map_or(0, |problem| problem.status.as_u16());
@@ -458,15 +456,16 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, request: &mut Request) {
         request.permit = None;
+        let now = Instant::now();
         if request.tries.heard == Heard::Answer {
-            self.record(request, outlier::Outcome::Answered);
+            self.record(request, outlier::Outcome::Answered, now);
         }
-        self.observe(session, request);
+        self.observe(session, request, now);
         let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
-        let line = self.access_log.enabled().then(|| report::line(session, error, request));
+        let line = self.access_log.enabled().then(|| report::line(session, error, request, now));
         match (tunnel, line) {
             (Some(tunnel), line) => {
-                let line = line.and_then(|line| line.open());
+                let line = line.map(|line| line.open());
                 tunnel.take_end(self.end_of_tunnel(request, line));
             }
             (None, Some(line)) => self.access_log.write(&line),
@@ -509,7 +508,9 @@ impl Gateway {
 
     fn set_timeouts(&self, session: &mut Session, edge: &config::Edge) {
         session.set_read_timeout(Some(edge.body_idle));
-        session.set_write_timeout(Some(edge.write));
+        // An HTTP/1 connection is held to the pace of its answer, which bounds each write.
+        let paced = edge.answer_pace.is_some() && !session.is_http2();
+        session.set_write_timeout((!paced).then_some(edge.write));
         session.set_total_drain_timeout(Some(edge.body_idle));
         if self.drain.draining() || edge::ends_connection(session.req_header()) {
             session.set_keepalive(None);

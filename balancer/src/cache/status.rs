@@ -1,5 +1,6 @@
 //! `Cache-Status` (RFC 9211): what the cache did, for whoever debugs, and one word for metrics and logs.
 
+use http::HeaderValue;
 use pingora::cache::{CachePhase, NoCacheReason};
 
 /// What the cache did with a request.
@@ -34,15 +35,15 @@ impl Outcome {
     }
 
     /// The field's value.
-    pub fn header(self) -> &'static str {
-        match self {
+    pub fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
             Self::Hit => "marquee; hit",
             Self::Stale => "marquee; hit; detail=stale",
             Self::Stored => "marquee; fwd=miss; stored",
             Self::Revalidated => "marquee; fwd=stale; fwd-status=304",
             Self::Passed => "marquee; fwd=miss",
             Self::Bypassed => "marquee; fwd=bypass",
-        }
+        })
     }
 
     /// The label's value.

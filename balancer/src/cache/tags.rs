@@ -10,12 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use http::HeaderName;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::lease::Lease;
 
 /// The field that an origin tags its answers with: names with commas between.
-pub const CACHE_TAG: &str = "cache-tag";
+pub static CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// `CDN-Cache-Control` (RFC 9213).
+pub static CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 /// Tags of one answer; one that has more is not stored, as its purges could not be followed.
 pub const TAGS_MAX: usize = 64;
 /// Length of one tag.
@@ -295,7 +298,7 @@ pub fn good(tag: &str) -> bool {
 /// The tags of an answer; nothing when one cannot be read.
 fn names(response: &ResponseHeader) -> Option<Vec<&str>> {
     let mut tags = Vec::new();
-    for value in response.headers.get_all(CACHE_TAG) {
+    for value in response.headers.get_all(&CACHE_TAG) {
         let written = value.to_str().ok()?.split(',').map(str::trim).filter(|tag| !tag.is_empty());
         for tag in written {
             tags.push(Some(tag).filter(|tag| good(tag))?);
@@ -339,7 +342,7 @@ mod tests {
     }
 
     fn marked_at(tags: &Tags, written: &str, asked: Moment) -> Arc<Mark> {
-        let response = response(&[(CACHE_TAG, written), ("cache-control", "stale-if-error=9")]);
+        let response = response(&[(CACHE_TAG.as_str(), written), ("cache-control", "stale-if-error=9")]);
         tags.mark(&request("/a?b=1"), false, &response, asked).expect("few tags")
     }
 
@@ -463,8 +466,9 @@ mod tests {
     #[test]
     fn an_answer_whose_tags_cannot_be_followed_is_not_marked() {
         let tags = tags();
-        let mark =
-            |written: &str| tags.mark(&request("/"), false, &response(&[(CACHE_TAG, written)]), tags.now());
+        let mark = |written: &str| {
+            tags.mark(&request("/"), false, &response(&[(CACHE_TAG.as_str(), written)]), tags.now())
+        };
         let many = |count: usize| vec!["x"; count].join(",");
         assert!(mark(&many(TAGS_MAX)).is_some() && mark(&many(TAGS_MAX + 1)).is_none());
         assert!(mark(&"x".repeat(TAG_BYTES_MAX)).is_some() && mark(&"x".repeat(TAG_BYTES_MAX + 1)).is_none());
@@ -475,7 +479,7 @@ mod tests {
     #[test]
     fn what_does_not_allow_it_is_never_used_stale() {
         let tags = tags();
-        let silent = tags.mark(&request("/"), false, &response(&[(CACHE_TAG, "a")]), tags.now());
+        let silent = tags.mark(&request("/"), false, &response(&[(CACHE_TAG.as_str(), "a")]), tags.now());
         let silent = silent.expect("few tags");
         tags.purge(&[Target::Tag("a")], Mode::Soft);
         assert!(matches!(tags.judge(&silent, tags.now()), Verdict::Stale { allowed: false, .. }));

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use pingora::cache::{CacheMeta, ForcedFreshness, NoCacheReason, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
-use super::tags::{CACHE_TAG, Mark, Moment, Moments, Tags, Verdict};
+use super::tags::{CACHE_TAG, CDN_CACHE_CONTROL, Mark, Moment, Moments, Tags, Verdict};
 use crate::operate::metrics::PurgeMetrics;
 
 /// Marks an answer that may be stored with what it needs to be taken back.
@@ -57,8 +58,8 @@ pub fn judge(
 }
 
 /// Tags are between an origin and its cache: whoever stands in front hears of no purge, and must not be led to think so.
-pub fn hide(response: &mut ResponseHeader) {
-    if response.remove_header(CACHE_TAG).is_some() {
-        response.remove_header("cdn-cache-control");
+pub fn hide(fields: &mut HeaderMap) {
+    if fields.remove(&CACHE_TAG).is_some() {
+        fields.remove(&CDN_CACHE_CONTROL);
     }
 }

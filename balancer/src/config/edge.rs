@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -104,7 +105,7 @@ pub struct Edge {
     /// Whether browsers are told to be careful.
     pub security_headers: bool,
     /// `Strict-Transport-Security`, when it is said.
-    pub hsts: Option<String>,
+    pub hsts: Option<HeaderValue>,
     /// Paths that are never routed, for paths in lower case.
     pub never: Vec<Pattern>,
     /// Request line and headers, in bytes.
@@ -157,7 +158,7 @@ impl Written {
             },
             answer_pace: (self.answer_bytes_per_second_min > 0).then_some(answer_pace),
             security_headers: self.security_headers,
-            hsts: (hsts > 0).then(|| format!("max-age={hsts}")),
+            hsts: (hsts > 0).then(|| HeaderValue::try_from(format!("max-age={hsts}")).ok()).flatten(),
             never: self.never(reader)?,
             header_bytes_max: reader.at_least_one(&at("header_bytes_max"), self.header_bytes_max)?,
             header_fields_max: reader.at_least_one(&at("header_fields_max"), self.header_fields_max)?,

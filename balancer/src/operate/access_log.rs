@@ -1,13 +1,13 @@
 //! One JSON line per request.
 
+mod json;
+
 use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use jiff::fmt::temporal::DateTimePrinter;
 
 use super::lines::Lines;
 use super::metrics::Metrics;
@@ -18,8 +18,8 @@ thread_local! {
     static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What is said about one request.
-#[derive(Debug, Serialize)]
+/// What is said about one request, in the order of the line.
+#[derive(Debug)]
 pub struct Line<'a> {
     /// When the request's header had arrived, RFC 3339.
     pub time: jiff::Timestamp,
@@ -28,7 +28,7 @@ pub struct Line<'a> {
     /// W3C trace id.
     pub trace_id: &'a str,
     /// The client's address.
-    pub client: IpAddr,
+    pub client: &'a str,
     /// Method.
     pub method: &'a str,
     /// Path without its query, which may carry secrets.
@@ -41,36 +41,64 @@ pub struct Line<'a> {
     pub endpoint: &'a str,
     /// Status sent to the client; 0 when it left before any.
     pub status: u16,
-    /// Body bytes sent to the client.
-    pub bytes: usize,
-    /// From header to end of answer.
-    pub duration_ms: f64,
     /// From choosing the last endpoint to its first byte.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_ms: Option<f64>,
     /// Tries after the first.
     pub retries: usize,
     /// What the cache did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<&'a str>,
     /// Why it went wrong, when it did.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Body bytes sent to the client.
+    pub bytes: usize,
+    /// From header to end of answer.
+    pub duration_ms: f64,
 }
 
 impl Line<'_> {
     /// The line of a request whose end is not yet known.
-    pub fn open(&self) -> Option<OpenLine> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => Some(OpenLine(fields)),
-            _ => None,
+    pub fn open(&self) -> OpenLine {
+        let mut text = Vec::new();
+        self.begin(&mut text);
+        OpenLine(text)
+    }
+
+    fn begin(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(br#"{"time":""#);
+        // Nothing can go wrong when a text is written into memory.
+        let _ = DateTimePrinter::new().print_timestamp(&self.time, &mut *text);
+        text.push(b'"');
+        json::text(text, r#","request_id":"#, self.request_id);
+        json::text(text, r#","trace_id":"#, self.trace_id);
+        json::text(text, r#","client":"#, self.client);
+        json::text(text, r#","method":"#, self.method);
+        json::text(text, r#","path":"#, self.path);
+        json::text(text, r#","route":"#, self.route);
+        json::text(text, r#","pool":"#, self.pool);
+        json::text(text, r#","endpoint":"#, self.endpoint);
+        json::value(text, r#","status":"#, &self.status);
+        if let Some(upstream_ms) = &self.upstream_ms {
+            json::value(text, r#","upstream_ms":"#, upstream_ms);
+        }
+        json::value(text, r#","retries":"#, &self.retries);
+        if let Some(cache) = self.cache {
+            json::text(text, r#","cache":"#, cache);
+        }
+        if let Some(error) = &self.error {
+            json::text(text, r#","error":"#, error);
         }
     }
 }
 
-/// A line that is to be ended.
+fn end(text: &mut Vec<u8>, bytes: usize, duration_ms: f64) {
+    json::value(text, r#","bytes":"#, &bytes);
+    json::value(text, r#","duration_ms":"#, &duration_ms);
+    text.extend_from_slice(b"}\n");
+}
+
+/// A line without its end.
 #[derive(Debug)]
-pub struct OpenLine(Map<String, Value>);
+pub struct OpenLine(Vec<u8>);
 
 /// As lines say how long something took.
 pub fn milliseconds(duration: Duration) -> f64 {
@@ -99,22 +127,21 @@ impl AccessLog {
         self.lines.is_some()
     }
 
-    /// Ends a line and leaves it.
+    /// Ends a line and leaves it, or counts it as dropped.
     pub fn end(&self, mut line: OpenLine, bytes: usize, duration: Duration) {
-        line.0.insert("bytes".to_owned(), bytes.into());
-        line.0.insert("duration_ms".to_owned(), milliseconds(duration).into());
-        self.write(&line.0);
+        let Some(lines) = &self.lines else { return };
+        end(&mut line.0, bytes, milliseconds(duration));
+        lines.leave(&line.0);
     }
 
     /// Leaves a line, or counts it as dropped.
-    pub fn write(&self, line: &impl Serialize) {
+    pub fn write(&self, line: &Line<'_>) {
         let Some(lines) = &self.lines else { return };
         TEXT.with_borrow_mut(|text| {
             text.clear();
-            if serde_json::to_writer(&mut *text, line).is_ok() {
-                text.push(b'\n');
-                lines.leave(text);
-            }
+            line.begin(text);
+            end(text, line.bytes, line.duration_ms);
+            lines.leave(text);
         });
     }
 

@@ -2,6 +2,7 @@
 //! classes from the configuration, never a path, client or id.
 
 mod purge;
+pub mod route;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@
 //! more when its cookie is renewed.
 
 use data_encoding::BASE64URL_NOPAD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::hash_key;
 use crate::config;
@@ -49,10 +49,11 @@ impl Affinity {
     }
 
     /// The `Set-Cookie` for a client that is to come with another cookie than it did; by TLS it is to come by nothing else.
-    pub fn set_cookie(&self, settings: &config::Affinity, by_tls: bool) -> Option<String> {
+    pub fn set_cookie(&self, settings: &config::Affinity, by_tls: bool) -> Option<HeaderValue> {
         let value = self.issued.as_ref()?;
         let secure = if settings.secure || by_tls { "; Secure" } else { "" };
-        Some(format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", settings.cookie))
+        let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Lax{secure}", settings.cookie);
+        HeaderValue::try_from(cookie).ok()
     }
 }
 
@@ -78,8 +79,6 @@ fn verify(value: &[u8], keys: &[Key]) -> Option<(Id, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const OLD: &[u8] = b"an old key";
@@ -159,14 +158,18 @@ mod tests {
     fn it_is_kept_from_scripts_and_other_sites() {
         let mut settings = settings(&[OLD]);
         let new = Affinity::by_cookie(&HeaderMap::new(), &settings);
-        let written = new.set_cookie(&settings, false).expect("a new client gets a cookie");
+        let written = |new: &Affinity, settings: &_, by_tls| {
+            let cookie = new.set_cookie(settings, by_tls).expect("a new client gets a cookie");
+            cookie.to_str().expect("text").to_owned()
+        };
+        let plain = written(&new, &settings, false);
         assert!(
-            written.starts_with("where=") && written.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
-            "{written}"
+            plain.starts_with("where=") && plain.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+            "{plain}"
         );
-        assert!(new.set_cookie(&settings, true).is_some_and(|written| written.ends_with("; Secure")));
+        assert!(written(&new, &settings, true).ends_with("; Secure"));
         settings.secure = true;
-        assert!(new.set_cookie(&settings, false).is_some_and(|written| written.ends_with("; Secure")));
+        assert!(written(&new, &settings, false).ends_with("; Secure"));
         assert_eq!(Affinity::by_key(new.key).set_cookie(&settings, false), None);
     }
 }

@@ -40,7 +40,7 @@ pub struct Reused;
 pub struct Timed<A> {
     /// The app.
     pub app: Arc<A>,
-    /// Says how long a connection may stay idle between requests, and how long a header may take.
+    /// Says how long a header may take.
     pub fleet: Arc<Fleet>,
     /// Becomes true when connections that wait for a next request are closed.
     pub closed: ShutdownWatch,
@@ -59,11 +59,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         let reused = context.is_some();
         session.set_connection_user_context(context);
         let arrived = Arc::new(AtomicBool::new(false));
-        let patience = self.patience(reused, self.closed.clone());
+        let closed = self.closed.clone();
         tokio::select! {
             biased;
             done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
-            () = lost(patience, &arrived) => {
+            () = self.lost(reused, closed, &arrived) => {
                 if !reused {
                     self.too_slow.inc();
                 }
@@ -85,20 +85,27 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
 }
 
 impl<A> Timed<A> {
-    /// Ends when a header is no longer waited for.
-    async fn patience(&self, reused: bool, mut closed: ShutdownWatch) {
-        let (header, keepalive) = self.deadlines();
-        let idle = if reused { keepalive } else { Duration::ZERO };
-        tokio::select! {
-            // One of many that are all but never waited for: the runtime's own wakes its thread for each.
-            () = fast_sleep(header + idle) => {}
-            () = last_word(&mut closed), if reused => {}
-        }
+    /// Ends when a header is no longer waited for; never when it has arrived before. The app is polled before this, by the same
+    /// task. Before the first byte of a next request there is no deadline: how long a connection may be idle is bounded by
+    /// Pingora, with a timer that costs nothing more.
+    async fn lost(&self, reused: bool, mut closed: ShutdownWatch, arrived: &AtomicBool) {
+        let mut idle = reused;
+        let mut deadline = pin!(async { fast_sleep(self.header()).await });
+        let mut closed = pin!(last_word(&mut closed));
+        poll_fn(|cx| {
+            if arrived.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
+            if reused && closed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if std::mem::take(&mut idle) { Poll::Pending } else { deadline.as_mut().poll(cx) }
+        })
+        .await;
     }
 
-    fn deadlines(&self) -> (Duration, Duration) {
-        let edge = &self.fleet.snapshot().config.edge;
-        (edge.header, edge.keepalive)
+    fn header(&self) -> Duration {
+        self.fleet.snapshot().config.edge.header
     }
 }
 
@@ -107,11 +114,4 @@ async fn last_word(closed: &mut ShutdownWatch) {
     // An error means that nobody is left who could say so, and then the process ends.
     let _ = closed.wait_for(|closed| *closed).await;
     tokio::time::sleep(LAST_WORD).await;
-}
-
-/// Ends when patience does; never when the header has arrived before. The app is polled before this, by the same task.
-async fn lost(patience: impl Future<Output = ()>, arrived: &AtomicBool) {
-    let mut patience = pin!(patience);
-    poll_fn(|cx| if arrived.load(Ordering::Relaxed) { Poll::Pending } else { patience.as_mut().poll(cx) })
-        .await;
 }

@@ -2,30 +2,44 @@
 //! It must not look at routes.
 
 use http::header::{self, HeaderName};
-use http::{HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::answer::Problem;
+use super::fields::{self, KEEP_ALIVE, PROXY_CONNECTION};
+use super::upgrade;
 use crate::config;
 
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const TO_OTHERS_ORIGIN_ALONE: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("SAMEORIGIN");
+
 /// Makes an HTTP/2 request read as one of HTTP/1.1: `Host` says which authority is asked, and the pieces of `Cookie` are one again
-/// (RFC 9113, 8.3.1 and 8.2.3).
+/// (RFC 9113, 8.3.1 and 8.2.3). Offers of any protocol but WebSocket are gone.
 pub fn unify(request: &mut RequestHeader) -> Result<()> {
-    if request.version != Version::HTTP_2 {
-        return Ok(());
+    let second = request.version == Version::HTTP_2;
+    let authority = request.uri.authority().filter(|_| second);
+    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    fields::change_request(request, |fields| {
+        upgrade::ignore_other_protocols(fields);
+        if let Some(host) = host {
+            fields.insert(header::HOST, host);
+        }
+        if second {
+            join_cookies(fields);
+        }
+    })
+}
+
+fn join_cookies(fields: &mut HeaderMap) {
+    let pieces: Vec<&[u8]> = fields.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1
+        && let Ok(whole) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        fields.insert(header::COOKIE, whole);
     }
-    if let Some(authority) = request.uri.authority().map(|authority| authority.as_str().to_owned()) {
-        request.insert_header(header::HOST, authority)?;
-    }
-    let pieces: Vec<&[u8]> =
-        request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if pieces.len() > 1 {
-        let whole = pieces.join(&b"; "[..]);
-        request.insert_header(header::COOKIE, whole)?;
-    }
-    Ok(())
 }
 
 /// Refuses a header that is too large, or that could be read in two ways, itself or its body.
@@ -40,23 +54,43 @@ pub fn check(session: &Session, edge: &config::Edge) -> std::result::Result<(), 
     if ambiguous_lines(&raw) {
         return Err(Problem::bad_request("every header line must end in CRLF, and be one line"));
     }
-    if request.version == Version::HTTP_11 && !request.headers.contains_key(header::HOST) {
+    let framing = Framing::of(&request.headers);
+    if request.version == Version::HTTP_11 && framing.hosts == 0 {
         return Err(Problem::bad_request("Host is missing"));
     }
     // Pingora drops Content-Length when both are there, so only the raw header still tells.
-    if request.headers.contains_key(header::TRANSFER_ENCODING) && raw_has_field(&raw, b"content-length") {
+    if framing.encodings > 0 && raw_has_field(&raw, b"content-length") {
         return Err(Problem::bad_request("Content-Length and Transfer-Encoding must not come together"));
     }
-    let body = request.headers.contains_key(header::TRANSFER_ENCODING) || has_length(request);
-    if session.is_upgrade_req() && body {
+    if session.is_upgrade_req() && (framing.encodings > 0 || framing.length) {
         return Err(Problem::bad_request("a request to upgrade must not have a body"));
     }
-    if request.headers.get_all(header::TRANSFER_ENCODING).iter().count() > 1
-        || request.headers.get_all(header::HOST).iter().count() > 1
-    {
+    if framing.encodings > 1 || framing.hosts > 1 {
         return Err(Problem::bad_request("Host and Transfer-Encoding must not be repeated"));
     }
     Ok(())
+}
+
+/// What says whose a request is, and where its body ends.
+#[derive(Default)]
+struct Framing {
+    hosts: usize,
+    encodings: usize,
+    /// Its body has a length other than zero.
+    length: bool,
+}
+
+impl Framing {
+    /// In one look at all fields.
+    fn of(fields: &HeaderMap) -> Self {
+        let mut framing = Self::default();
+        for (name, value) in fields {
+            framing.hosts += usize::from(name == header::HOST);
+            framing.encodings += usize::from(name == header::TRANSFER_ENCODING);
+            framing.length |= name == header::CONTENT_LENGTH && value.as_bytes() != b"0";
+        }
+        framing
+    }
 }
 
 /// Whether no next request may follow this one: Pingora is lenient in how chunks may be written, so somebody in front may see their
@@ -106,10 +140,6 @@ pub fn check_length(request: &RequestHeader, bytes_max: usize) -> std::result::R
     }
 }
 
-fn has_length(request: &RequestHeader) -> bool {
-    request.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
-}
-
 fn raw_has_field(raw: &[u8], name: &[u8]) -> bool {
     let lines = raw.split(|byte| *byte == b'\n').skip(1);
     lines
@@ -118,48 +148,48 @@ fn raw_has_field(raw: &[u8], name: &[u8]) -> bool {
 }
 
 /// Removes what an endpoint says about its own connection: the fields that are always that, and those that `Connection` names.
-pub fn strip_hop_by_hop(response: &mut ResponseHeader) {
-    for name in named_by_connection(response) {
-        response.remove_header(&name);
-    }
-    for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer"] {
-        response.remove_header(name);
-    }
-    if response.status != StatusCode::SWITCHING_PROTOCOLS {
-        response.remove_header(&header::CONNECTION);
-        response.remove_header(&header::UPGRADE);
-    }
+pub fn strip_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
+    let switching = response.status == StatusCode::SWITCHING_PROTOCOLS;
+    fields::change_response(response, |fields| {
+        for name in named_by_connection(fields) {
+            fields.remove(name);
+        }
+        for name in
+            [&KEEP_ALIVE, &PROXY_CONNECTION, &header::PROXY_AUTHENTICATE, &header::TE, &header::TRAILER]
+        {
+            fields.remove(name);
+        }
+        if !switching {
+            fields.remove(header::CONNECTION);
+            fields.remove(header::UPGRADE);
+        }
+    })
 }
 
 /// The fields that `Connection` names, but for those that frame the body or agree on an upgrade.
-fn named_by_connection(response: &ResponseHeader) -> Vec<HeaderName> {
-    let lines = response.headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+fn named_by_connection(fields: &HeaderMap) -> Vec<HeaderName> {
+    let lines = fields.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let names = lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
     let kept = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE, header::CONNECTION];
     names.filter(|name| !kept.contains(name)).collect()
 }
 
 /// Tells browsers to be careful, where the service has not told them already.
-pub fn add_security(response: &mut ResponseHeader, edge: &config::Edge, secure: bool) -> Result<()> {
+pub fn add_security(fields: &mut HeaderMap, edge: &config::Edge, secure: bool) {
     if edge.security_headers {
-        add_missing(response, header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
-        add_missing(response, header::REFERRER_POLICY, "strict-origin-when-cross-origin")?;
-        if !says_who_frames(response) {
-            add_missing(response, header::X_FRAME_OPTIONS, "SAMEORIGIN")?;
+        fields.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(NOSNIFF);
+        fields.entry(header::REFERRER_POLICY).or_insert(TO_OTHERS_ORIGIN_ALONE);
+        if !says_who_frames(fields) {
+            fields.entry(header::X_FRAME_OPTIONS).or_insert(SAME_ORIGIN);
         }
     }
-    match &edge.hsts {
-        Some(hsts) if secure => add_missing(response, header::STRICT_TRANSPORT_SECURITY, hsts),
-        _ => Ok(()),
+    if let Some(hsts) = edge.hsts.as_ref().filter(|_| secure) {
+        fields.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
     }
 }
 
-fn add_missing(response: &mut ResponseHeader, name: HeaderName, value: &str) -> Result<()> {
-    if response.headers.contains_key(&name) { Ok(()) } else { response.insert_header(name, value) }
-}
-
-fn says_who_frames(response: &ResponseHeader) -> bool {
-    let mut policies = response.headers.get_all(header::CONTENT_SECURITY_POLICY).iter();
+fn says_who_frames(fields: &HeaderMap) -> bool {
+    let mut policies = fields.get_all(header::CONTENT_SECURITY_POLICY).iter();
     policies.any(|policy| policy.to_str().is_ok_and(|policy| policy.contains("frame-ancestors")))
 }
 
@@ -210,7 +240,7 @@ mod tests {
         for (name, value) in fields {
             response.append_header(name, value).expect("test header");
         }
-        strip_hop_by_hop(&mut response);
+        strip_hop_by_hop(&mut response).expect("stripped");
         let left: Vec<&str> = response.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["content-length", "x-public"]);
     }

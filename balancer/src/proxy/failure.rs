@@ -46,12 +46,12 @@ impl Gateway {
     }
 
     /// Tells the pool how a try has ended, once; the endpoint may be ejected for it. A client that leaves says nothing about it.
-    pub(super) fn record(&self, request: &mut Request, outcome: Outcome) {
+    pub(super) fn record(&self, request: &mut Request, outcome: Outcome, now: Instant) {
         let (Some(index), Some(sent_at)) = (request.tries.undecided.take(), request.tries.started) else {
             return;
         };
         let Some(pool) = request.pool() else { return };
-        if let Some(ejection) = pool.record(index, outcome, sent_at, Instant::now()) {
+        if let Some(ejection) = pool.record(index, outcome, sent_at, now) {
             health::ejected(pool, index, ejection, &self.metrics);
         }
     }

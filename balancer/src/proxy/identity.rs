@@ -1,13 +1,16 @@
 //! Who sent a request, and by which names it is followed. Made once for each request, as the values that go into headers.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use data_encoding::HEXLOWER;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
+use super::fields::{
+    TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
+    X_REQUEST_ID,
+};
 use crate::config;
 
 /// The value of a field that nobody sent.
@@ -23,6 +26,8 @@ const REQUEST_ID_LENGTH_MAX: usize = 64;
 pub struct Identity {
     /// The client's address.
     pub client: IpAddr,
+    /// The same as text.
+    client_text: HeaderValue,
     /// Whether it speaks TLS with us, or with a trusted sender in front.
     pub secure: bool,
     /// `X-Forwarded-For` for the upstream.
@@ -41,6 +46,7 @@ impl Default for Identity {
     fn default() -> Self {
         Self {
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            client_text: NOTHING,
             secure: false,
             forwarded_for: NOTHING,
             forwarded_proto: HTTP,
@@ -59,22 +65,44 @@ impl Identity {
         let sender = sender.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
         let trusted = edge.trusts(sender).then_some(request);
         let believed =
-            |name: &str| trusted.and_then(|request| field(request, name)).filter(|value| one(value));
+            |name: &HeaderName| trusted.and_then(|request| field(request, name)).filter(|value| one(value));
 
-        let chain = trusted.and_then(|request| list(request, "x-forwarded-for"));
+        let chain = trusted.and_then(|request| list(request, &X_FORWARDED_FOR));
         let own_proto = if by_tls(session) { HTTPS } else { HTTP };
-        let forwarded_proto = believed("x-forwarded-proto").cloned().unwrap_or(own_proto);
-        let forwarded_host = believed("x-forwarded-host").or_else(|| field(request, "host"));
-        let request_id = believed("x-request-id").filter(|id| well_formed(id));
+        let forwarded_proto = believed(&X_FORWARDED_PROTO).cloned().unwrap_or(own_proto);
+        let forwarded_host = believed(&X_FORWARDED_HOST).or_else(|| field(request, &header::HOST));
+        let request_id = believed(&X_REQUEST_ID).filter(|id| well_formed(id));
+        let sender_text = written(sender);
+        let client = chain.as_deref().and_then(|chain| client_of(chain, edge));
         Self {
-            client: chain.as_deref().and_then(|chain| client_of(chain, edge)).unwrap_or(sender),
+            client: client.unwrap_or(sender),
+            client_text: client.map_or_else(|| sender_text.clone(), written),
             secure: forwarded_proto == HTTPS,
-            forwarded_for: forwarded_for(chain, sender),
+            forwarded_for: forwarded_for(chain.as_deref(), &sender_text),
             forwarded_proto,
             forwarded_host: forwarded_host.cloned().unwrap_or(NOTHING),
             request_id: request_id.map_or_else(RequestId::new, |id| RequestId(id.clone())),
-            trace: Trace::of(field(request, "traceparent").map(text)),
+            trace: Trace::of(field(request, &TRACEPARENT).map(text)),
         }
+    }
+}
+
+impl Identity {
+    /// The client's address as text.
+    pub fn client_text(&self) -> &str {
+        text(&self.client_text)
+    }
+
+    /// Writes it into the fields for an endpoint, over what anybody else has written there.
+    pub fn tell(&self, fields: &mut HeaderMap) {
+        for name in [&header::FORWARDED, &X_REAL_IP, &X_FORWARDED_PORT] {
+            fields.remove(name);
+        }
+        fields.insert(&X_FORWARDED_FOR, self.forwarded_for.clone());
+        fields.insert(&X_FORWARDED_PROTO, self.forwarded_proto.clone());
+        fields.insert(&X_FORWARDED_HOST, self.forwarded_host.clone());
+        fields.insert(&X_REQUEST_ID, self.request_id.value().clone());
+        fields.insert(&TRACEPARENT, self.trace.traceparent().clone());
     }
 }
 
@@ -84,7 +112,7 @@ fn by_tls(session: &Session) -> bool {
 }
 
 /// A field that has one value, which is text; of several nobody can say which one counts.
-fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a HeaderValue> {
+fn field<'a>(request: &'a RequestHeader, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut lines = request.headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
         (Some(only), None) => Some(only).filter(|only| only.to_str().is_ok()),
@@ -93,7 +121,7 @@ fn field<'a>(request: &'a RequestHeader, name: &str) -> Option<&'a HeaderValue> 
 }
 
 /// A field that is a list: its lines in their order are one value (RFC 9110, 5.3).
-fn list(request: &RequestHeader, name: &str) -> Option<String> {
+fn list(request: &RequestHeader, name: &HeaderName) -> Option<String> {
     let lines: Result<Vec<&str>, _> = request.headers.get_all(name).iter().map(HeaderValue::to_str).collect();
     lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
 }
@@ -106,11 +134,40 @@ fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or_default()
 }
 
-fn forwarded_for(chain: Option<String>, sender: IpAddr) -> HeaderValue {
-    let mut value = chain.map_or_else(String::new, |chain| chain + ", ");
-    // Nothing can go wrong when a text is written into memory.
-    let _ = write!(value, "{sender}");
-    HeaderValue::try_from(value).unwrap_or(NOTHING)
+/// The chain with the sender behind it.
+fn forwarded_for(chain: Option<&str>, sender: &HeaderValue) -> HeaderValue {
+    let Some(chain) = chain else { return sender.clone() };
+    HeaderValue::try_from(format!("{chain}, {}", text(sender))).unwrap_or(NOTHING)
+}
+
+/// An address as text.
+fn written(address: IpAddr) -> HeaderValue {
+    match address {
+        IpAddr::V4(address) => dotted(address.octets()),
+        IpAddr::V6(address) => HeaderValue::try_from(address.to_string()).unwrap_or(NOTHING),
+    }
+}
+
+/// Four numbers with points between. To format them takes as long as all else that is found out about a request.
+fn dotted(octets: [u8; 4]) -> HeaderValue {
+    let (mut text, mut length) = ([0; "255.255.255.255".len()], 0);
+    let mut push = |byte| {
+        text[length] = byte;
+        length += 1;
+    };
+    for (index, octet) in octets.into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
+        }
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
+    }
+    HeaderValue::from_bytes(&text[..length]).unwrap_or(NOTHING)
 }
 
 /// The last address of the chain that is not one of our own proxies.
@@ -139,7 +196,7 @@ impl RequestId {
     /// 128 random bits.
     fn new() -> Self {
         let mut text = [0; 32];
-        HEXLOWER.encode_mut(&rand::random::<[u8; 16]>(), &mut text);
+        HEXLOWER.encode_mut(&rand::random::<u128>().to_be_bytes(), &mut text);
         Self(HeaderValue::from_bytes(&text).unwrap_or(NOTHING))
     }
 
@@ -171,7 +228,7 @@ impl Trace {
             own[TRACE_ID].copy_from_slice(trace_id.as_bytes());
             own[FLAGS].copy_from_slice(flags.as_bytes());
         } else {
-            HEXLOWER.encode_mut(&rand::random::<[u8; 16]>(), &mut own[TRACE_ID]);
+            HEXLOWER.encode_mut(&rand::random::<u128>().to_be_bytes(), &mut own[TRACE_ID]);
         }
         // An id of all zeros means none, so the low bit is set.
         let parent_id = rand::random::<u64>() | 1;
@@ -225,6 +282,15 @@ mod tests {
             assert!(parse_traceparent(text(trace.traceparent())).is_some(), "{trace:?}");
             assert_ne!(trace.trace_id(), another.trace_id());
         }
+    }
+
+    #[test]
+    fn an_address_is_written_as_everywhere() {
+        for octets in [[0, 0, 0, 0], [127, 0, 0, 1], [9, 10, 99, 100], [255, 205, 250, 109]] {
+            let address = IpAddr::from(octets);
+            assert_eq!(written(address), address.to_string());
+        }
+        assert_eq!(written("2001:db8::1".parse().expect("test address")), "2001:db8::1");
     }
 
     #[test]

@@ -98,7 +98,13 @@ impl Reader {
                 }
                 Poll::Ready(Ok(done))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => {
+                // The kernel has given it up, which waits as long.
+                if error.kind() == io::ErrorKind::TimedOut {
+                    self.terms.too_slow.inc();
+                }
+                Poll::Ready(Err(error))
+            }
             Poll::Pending => self.poll_patience(cx, pace).map(Err),
         }
     }

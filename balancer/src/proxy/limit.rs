@@ -67,7 +67,7 @@ fn name(key: &Key, client: IpAddr, headers: &HeaderMap) -> String {
 impl Gateway {
     /// Asks for a token in the buckets of all balancers; where Redis is away, this one's own have decided.
     pub(super) async fn take_shared(&self, session: &Session, request: &Request) -> Result<(), Problem> {
-        let rates = request.snapshot.rates.clone();
+        let rates = &request.snapshot.rates;
         let Some(shared) = &rates.shared else { return Ok(()) };
         let named = |rate: &Rate| {
             let name = name(&rate.settings.key, request.identity.client, &session.req_header().headers);
@@ -206,17 +206,16 @@ async fn gone(session: &mut Session) -> Box<Error> {
 impl Request {
     /// What the adaptive limit learns: the time from the endpoint having all of the request to its answer. Refusals and
     /// failures are quick for reasons of their own.
-    pub(super) fn tell_latency(&mut self, status: StatusCode) {
+    pub(super) fn tell_latency(&mut self, status: StatusCode, now: Instant) {
         if !status.is_server_error() && !status.is_informational() {
-            self.tell_elapsed();
+            self.tell_elapsed(now);
         }
     }
 
     /// As [`Request::tell_latency`], when no answer came in time.
-    pub(super) fn tell_elapsed(&mut self) {
+    pub(super) fn tell_elapsed(&mut self, now: Instant) {
         let (Some(route), Some(permit)) = (self.route_index(), &mut self.permit) else { return };
         let Some(sent_at) = self.tries.started.max(self.tries.body_sent_at) else { return };
-        let now = Instant::now();
         permit.answered(route, now.saturating_duration_since(sent_at), now);
     }
 }

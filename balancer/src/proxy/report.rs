@@ -1,5 +1,7 @@
 //! What is said about a request when it is over: counts and a line. It must not change anything.
 
+use std::time::Instant;
+
 use pingora::Error;
 use pingora::proxy::Session;
 
@@ -8,19 +10,17 @@ use super::request::Request;
 use super::tunnel::End;
 use crate::cache::status::Outcome;
 use crate::operate::access_log::{Line, OpenLine, milliseconds};
+use crate::operate::metrics::route::{Labels, RouteCounts};
 
 impl Gateway {
     /// Counts it.
-    pub(super) fn observe(&self, session: &Session, request: &Request) {
-        let route = request.route_name();
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let class = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"][usize::from(status / 100).min(5)];
-        self.metrics.requests.with_label_values(&[route, request.pool_name(), class]).inc();
+    pub(super) fn observe(&self, session: &Session, request: &Request, now: Instant) {
+        let labels = Labels { route: request.route_name(), pool: request.pool_name() };
+        let status = session.response_written().map(|response| response.status);
         // An upgraded connection lives as long as its user; its time says nothing about us.
-        if request.upgrade.is_none() {
-            let seconds = request.started.elapsed().as_secs_f64();
-            self.metrics.request_seconds.with_label_values(&[route]).observe(seconds);
-        }
+        let seconds = request.upgrade.is_none().then(|| (now - request.started).as_secs_f64());
+        let counts = request.route_index().map(|index| &request.snapshot.counts[index]);
+        counts.unwrap_or(&RouteCounts::default()).count(&self.metrics, labels, status, seconds);
         if let Some(outcome) = request.cache {
             self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
         }
@@ -40,16 +40,21 @@ impl Gateway {
 }
 
 /// Describes it.
-pub(super) fn line<'a>(session: &'a Session, error: Option<&Error>, request: &'a Request) -> Line<'a> {
+pub(super) fn line<'a>(
+    session: &'a Session,
+    error: Option<&Error>,
+    request: &'a Request,
+    now: Instant,
+) -> Line<'a> {
     let header = session.req_header();
-    let duration = request.started.elapsed();
+    let duration = now - request.started;
     let began =
         jiff::Timestamp::now().checked_sub(jiff::SignedDuration::try_from(duration).unwrap_or_default());
     Line {
         time: began.unwrap_or_else(|_| jiff::Timestamp::now()),
         request_id: request.identity.request_id.as_str(),
         trace_id: request.identity.trace.trace_id(),
-        client: request.identity.client,
+        client: request.identity.client_text(),
         method: header.method.as_str(),
         path: header.uri.path(),
         route: request.route_name(),

@@ -18,6 +18,7 @@ use crate::fleet::Snapshot;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::pool::{Pool, Tried};
 use crate::limit::admission::Permit;
+use crate::operate::access_log::milliseconds;
 use crate::operate::drain::{InFlight, OpenSocket};
 
 /// The label of requests that have no route.
@@ -82,7 +83,7 @@ pub struct Tries {
     pub undecided: Option<usize>,
     /// When that one was chosen.
     pub started: Option<Instant>,
-    /// When it had the whole body.
+    /// When it had the whole body; none when there is no body.
     pub body_sent_at: Option<Instant>,
     /// From choosing it to its first byte, in milliseconds.
     pub first_byte_ms: Option<f64>,
@@ -105,10 +106,10 @@ impl Tries {
     }
 
     /// The endpoint has answered with this status; what only announces an answer does not count.
-    pub fn count_answer(&self, status: StatusCode) {
+    pub fn count_answer(&self, status: StatusCode, now: Instant) {
         let announces = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         if let (Some(endpoint), Some(started), false) = (&self.endpoint, self.started, announces) {
-            endpoint.traffic.answered(started.elapsed(), status.is_server_error());
+            endpoint.traffic.answered(now - started, status.is_server_error());
         }
     }
 
@@ -184,12 +185,12 @@ impl Request {
     }
 
     /// The request goes to this endpoint now.
-    pub fn begin_try(&mut self, index: usize, pool: &Pool) {
+    pub fn begin_try(&mut self, index: usize, pool: &Pool, now: Instant) {
         self.tries.tried = self.tries.tried.with(index);
         self.tries.count += 1;
         self.tries.endpoint = Some(pool.endpoints[index].enter());
         self.tries.undecided = Some(index);
-        self.tries.started = Some(Instant::now());
+        self.tries.started = Some(now);
         self.tries.body_sent_at = None;
         self.tries.first_byte_ms = None;
         self.tries.turn = None;
@@ -198,10 +199,10 @@ impl Request {
     }
 
     /// What is left of the time it may take from its header on; none when that is over.
-    pub fn time_left(&self, total: Option<Duration>) -> Option<Duration> {
+    pub fn time_left(&self, total: Option<Duration>, now: Instant) -> Option<Duration> {
         match total {
             None => Some(Duration::MAX),
-            Some(total) => total.checked_sub(self.started.elapsed()).filter(|left| !left.is_zero()),
+            Some(total) => total.checked_sub(now - self.started).filter(|left| !left.is_zero()),
         }
     }
 
@@ -219,11 +220,10 @@ impl Request {
     }
 
     /// An answer has begun, whatever becomes of it.
-    pub fn answer_begun(&mut self) {
+    pub fn answer_begun(&mut self, now: Instant) {
         self.tries.heard = Heard::Answer;
         if self.tries.first_byte_ms.is_none() {
-            self.tries.first_byte_ms =
-                self.tries.started.map(|started| started.elapsed().as_secs_f64() * 1e3);
+            self.tries.first_byte_ms = self.tries.started.map(|started| milliseconds(now - started));
         }
     }
 }

@@ -7,11 +7,13 @@
 use http::Method;
 use pingora::http::RequestHeader;
 
+use super::fields::IDEMPOTENCY_KEY;
+
 /// Whether sending this request, as an endpoint sees it, twice has the effect of sending it once.
 pub fn repeatable(request: &RequestHeader) -> bool {
     match request.method {
         Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE => true,
-        Method::POST | Method::PATCH => request.headers.contains_key("idempotency-key"),
+        Method::POST | Method::PATCH => request.headers.contains_key(&IDEMPOTENCY_KEY),
         _ => false,
     }
 }

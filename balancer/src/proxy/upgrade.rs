@@ -15,9 +15,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header;
+use http::{HeaderMap, header};
 use pingora::connectors::L4Connect;
-use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddress;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
@@ -28,19 +27,22 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::dial::dial;
+use super::fields::HTTP2_SETTINGS;
 use super::tunnel::Tunnel;
 
 /// The header's, and that of the empty body's end.
 const FLUSHES_BEFORE_ANSWER: u8 = 2;
 
 /// Leaves only upgrades to WebSocket; an offer of any other protocol is ignored, as RFC 9110 allows.
-pub fn ignore_other_protocols(request: &mut RequestHeader) {
-    let offers: Vec<&[u8]> =
-        request.headers.get_all(header::UPGRADE).iter().map(http::HeaderValue::as_bytes).collect();
-    let websocket = matches!(offers[..], [offer] if offer.eq_ignore_ascii_case(b"websocket"));
+pub fn ignore_other_protocols(fields: &mut HeaderMap) {
+    let mut offers = fields.get_all(header::UPGRADE).iter();
+    let websocket = match (offers.next(), offers.next()) {
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"websocket"),
+        _ => false,
+    };
     if !websocket {
-        request.remove_header(&header::UPGRADE);
-        request.remove_header("http2-settings");
+        fields.remove(header::UPGRADE);
+        fields.remove(&HTTP2_SETTINGS);
     }
 }
 
