@@ -1,13 +1,14 @@
 //! HTTP/2 by TLS: what is different from HTTP/1.1 must not show, and every limit holds there too.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::SendRequest;
 use http::{Method, Request, Response, Version};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::rustls::version;
 
@@ -124,9 +125,8 @@ async fn stored_answers_are_kept_apart_by_host() {
     assert_ne!(other.body, first.body, "one host was answered with what another one said");
 }
 
-/// Pingora's issue 935: an empty last frame ends the chunked body a second time, in the next request's place.
 #[tokio::test]
-async fn a_body_that_ends_in_an_empty_frame_ends_once() {
+async fn frames_of_a_body_are_one_body() {
     let (up, _rig, made, address) = start("").await;
     let connection = Connection::open(&made, address).await;
     for body in [&["one", "two", ""][..], &["", "three", ""], &[""], &["four"]] {
@@ -135,6 +135,79 @@ async fn a_body_that_ends_in_an_empty_frame_ends_once() {
     }
     let bodies: Vec<_> = up.seen().into_iter().map(|seen| seen.body).collect();
     assert_eq!(bodies, ["onetwo", "three", "", "four"]);
+}
+
+/// Pingora's issue 935: an empty last frame ends the chunked body a second time, in the next request's place.
+#[tokio::test]
+async fn a_body_that_ends_in_an_empty_frame_ends_once() {
+    let (endpoint, heard) = listening_endpoint().await;
+    let up = Upstream::start("a").await;
+    let made = Made::new(&["seats.example"]);
+    let config = config(&[&up]).replace(&up.address.to_string(), &endpoint.to_string());
+    let (_rig, address) = tls::start(&config, &[&made]).await;
+    let connection = Connection::open(&made, address).await;
+    for body in [&["one", "two", ""][..], &["", "three", ""], &["four"]] {
+        let answer = connection.send(request(Method::POST, "/x"), body).await.expect("answered");
+        assert_eq!(answer.status(), 200);
+    }
+    assert_eq!(connection.get("/last").await.status(), 200);
+    let heard = heard.lock().expect("lock").clone();
+    assert_eq!(heard.len(), 1, "its connection was not used again: {heard:?}");
+    // A header, its body with the last chunk, the next header, and so on; nothing after the last header.
+    let pieces: Vec<&str> = heard[0].split("\r\n\r\n").collect();
+    assert_eq!(pieces.len(), 8, "{pieces:?}");
+    for (index, piece) in pieces.iter().enumerate() {
+        let expected = match index {
+            0 | 2 | 4 => piece.starts_with("POST /x "),
+            1 | 3 | 5 => piece.ends_with("\r\n0"),
+            6 => piece.starts_with("GET /last "),
+            _ => piece.is_empty(),
+        };
+        assert!(expected, "{pieces:?}");
+    }
+}
+
+/// Answers what is whole, and keeps every byte of its connections that are not checks.
+async fn listening_endpoint() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("bound");
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let all = heard.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(listen(stream, all.clone()));
+        }
+    });
+    (address, heard)
+}
+
+async fn listen(mut stream: TcpStream, all: Arc<Mutex<Vec<String>>>) -> Option<()> {
+    let (mut piece, mut place, mut answered) = ([0; 4 * 1024], None, 0);
+    loop {
+        let read = stream.read(&mut piece).await.ok().filter(|read| *read > 0)?;
+        let text = std::str::from_utf8(&piece[..read]).expect("text");
+        let whole = {
+            let mut all = all.lock().expect("lock");
+            if place.is_none() && !text.starts_with("GET /readyz") {
+                all.push(String::new());
+                place = Some(all.len() - 1);
+            }
+            let Some(place) = place else {
+                // One check, one connection.
+                let _ =
+                    stream.try_write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                return None;
+            };
+            all[place].push_str(text);
+            let rest = &all[place][answered..];
+            let whole = if rest.starts_with("GET") { "\r\n\r\n" } else { "0\r\n\r\n" };
+            rest.ends_with(whole).then_some(all[place].len())
+        };
+        if let Some(end) = whole {
+            answered = end;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.ok()?;
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -78,7 +79,7 @@ async fn socket(address: std::net::SocketAddr, load: Arc<Load>) {
                 }
                 message => assert_eq!(message, Message::text("echo")),
             }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         load.moved.fetch_add(usize::from(closed), Ordering::Relaxed);
     }
@@ -115,6 +116,24 @@ async fn upgrades_under_load_show_no_client_an_error() {
 async fn more(rig: &Rig, load: &Load) {
     let goal = load.done.load(Ordering::Relaxed) + REQUESTS;
     rig.until("more requests were answered", || async { load.done.load(Ordering::Relaxed) >= goal }).await;
+}
+
+/// Longer than a process that has drained waits for its threads.
+const LONG: Duration = Duration::from_millis(1_500);
+
+#[tokio::test]
+async fn what_began_on_the_old_one_ends_there_however_long_it_takes() {
+    let up = Upstream::start("a").await;
+    let mut rig = Rig::start(&config(&[&up])).await;
+    let begun = tokio::spawn(Answer::of(rig.client.post(rig.url("/held")).body("once")));
+    rig.until("it has begun", || async { up.seen().len() == 1 }).await;
+    let successor = rig.successor("balancer.toml");
+    rig.until("the new one serves", || async { successor.serves() }).await;
+    tokio::time::sleep(LONG).await;
+    assert_eq!(rig.get("/x").await.body, "a /x 2");
+    up.release(1);
+    assert_eq!(begun.await.expect("no panic").status, 200);
+    rig.replaced_by(successor).await;
 }
 
 /// What is told by hand while the new one starts is told to the old one.
