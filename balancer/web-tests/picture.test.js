@@ -13,6 +13,7 @@ function look(seconds, endpoints, changes = {}) {
   return {
     uptime_seconds: seconds,
     requests_in_flight: 0,
+    reload: { at: "2026-11-20T18:00:00.123456789Z" },
     sockets_open: 0,
     unrouted: {},
     cache: { results: {}, bytes: 0, entries: 0 },
@@ -56,6 +57,14 @@ test("a pool without anybody, and a list that cannot be found, are to be looked 
   const discovery = { source: "file x", age_seconds: null, error: "x: no such file" };
   const { trouble } = picture([look(1, [endpoint("a", { state: "out" })], { discovery })]);
   assert.deepEqual(trouble, ["main: nobody serves", "main: x: no such file"]);
+});
+
+test("a configuration that was refused is to be looked at", () => {
+  const refused = { ...look(1, []), reload: { at: "2026-11-20T18:00:00Z", error: "balancer.toml:7: no" } };
+  const { reload, trouble } = picture([look(0, []), refused]);
+  assert.deepEqual(reload, { failed: true, words: "configuration of 2026-11-20 18:00:00 UTC refused, the one before it goes on: balancer.toml:7: no" });
+  assert.deepEqual(trouble, ["main: nobody serves", reload.words].reverse());
+  assert.deepEqual(picture([look(0, [])]).reload, { failed: false, words: "configuration of 2026-11-20 18:00:00 UTC taken over" });
 });
 
 test("what the cache answered is a share of what could ask it", () => {

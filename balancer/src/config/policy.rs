@@ -41,6 +41,16 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RingHash { .. } => "ring_hash",
+            Self::Maglev { .. } => "maglev",
+            Self::LeastRequest => "least_request",
+            Self::RoundRobin => "round_robin",
+        }
+    }
+
     /// Whether it looks at a request's key.
     pub fn hashes(self) -> bool {
         match self {

@@ -98,6 +98,8 @@ impl Counts {
 pub struct PoolStatus {
     /// Its name.
     pub name: String,
+    /// How one of its endpoints is chosen.
+    pub policy: &'static str,
     /// Endpoints that can serve.
     pub serving: usize,
     /// So few can that others are asked too.
@@ -173,6 +175,7 @@ pub fn pools(snapshot: &Snapshot, journal: &Journal, metrics: &Metrics) -> Vec<P
     };
     let describe = |pool: &Arc<Pool>| PoolStatus {
         name: pool.settings.name.clone(),
+        policy: pool.settings.policy.name(),
         serving: pool.serving(),
         panic: pool.panics(),
         discovery: discovery(&pool.settings, journal),

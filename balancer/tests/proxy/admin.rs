@@ -54,6 +54,7 @@ async fn the_status_page_is_whole_and_its_figures_are_true() {
     let status: serde_json::Value =
         serde_json::from_str(&rig.admin("/status.json").await.body).expect("JSON");
     let pool = &status["pools"][0];
+    assert_eq!(pool["policy"], "ring_hash");
     assert_eq!(pool["requests"], serde_json::json!({ "2xx": 1, "5xx": 1 }));
     let endpoint = &pool["endpoints"][0];
     assert_eq!((&endpoint["answers"], &endpoint["failures"]), (&2.into(), &1.into()));

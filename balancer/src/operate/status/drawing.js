@@ -9,14 +9,15 @@ const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT] = [120, 24];
 /** A shape for each state, so that colour is not all there is. */
 const SHAPES = { healthy: "●", unproven: "◌", out: "■", ejected: "▲", draining: "▽" };
-const COLUMNS = ["endpoint", "state", "weight", "in flight", "requests/s", "last minute", "p50", "p99", "errors/s"];
+const COLUMNS = ["endpoint", "state", "weight", "in flight", "sockets", "requests/s", "last minute", "p50", "p99", "errors/s"];
 
 const tiles = new Map();
 const pools = new Map();
 
 /** Shows a picture; `status` is the look it ends with. */
-export function draw({ totals, pools: all, trouble }, status) {
+export function draw({ totals, pools: all, trouble, reload }, status) {
   drawState(status, trouble);
+  drawReload(reload);
   drawTiles(totals);
   drawTrouble(trouble);
   const onlyTrouble = document.querySelector("#only-trouble").checked;
@@ -36,6 +37,12 @@ function drawState(status, trouble) {
   write(document.querySelector("#state"), `${going} · version ${status.version} · up ${durationText(status.uptime_seconds)}`);
   document.body.classList.toggle("draining", status.draining);
   document.title = trouble.length > 0 ? `(${trouble.length}) Balancer` : "Balancer";
+}
+
+function drawReload({ words, failed }) {
+  const element = document.querySelector("#reload");
+  write(element, words);
+  element.classList.toggle("bad", failed);
 }
 
 function drawTiles(totals) {
@@ -127,16 +134,17 @@ function aboutWords({ policy, discovery, limits }) {
 function newEndpoint(endpoint) {
   const cells = COLUMNS.slice(1).map(() => make("td"));
   const curve = newCurve(`requests to ${endpoint.address}`);
-  cells[4].append(curve.root);
-  return { root: make("tr", {}, make("th", { scope: "row" }, endpoint.address), ...cells), cells, curve };
+  cells[5].append(curve.root);
+  return { root: make("tr", { "data-address": endpoint.address }, make("th", { scope: "row" }, endpoint.address), ...cells), cells, curve };
 }
 
 function drawEndpoint(view, endpoint) {
-  const [state, weight, inFlight, requests, , p50, p99, errors] = view.cells;
+  const [state, weight, inFlight, sockets, requests, , p50, p99, errors] = view.cells;
   view.root.dataset.state = endpoint.state;
   write(state, `${SHAPES[endpoint.state] ?? "◆"} ${endpoint.state}`);
   write(weight, String(endpoint.weight));
   write(inFlight, String(endpoint.in_flight));
+  write(sockets, String(endpoint.sockets));
   write(requests, rateText(endpoint.rate));
   write(p50, latencyText(endpoint.p50));
   write(p99, latencyText(endpoint.p99));

@@ -118,6 +118,11 @@ export function durationText(seconds) {
   }).filter(Boolean).join(" ");
 }
 
+/** A moment of RFC 3339, to the second: whoever compares it with a log finds the same there. */
+export function momentText(at) {
+  return `${at.slice(0, 19).replace("T", " ")} UTC`;
+}
+
 /** Bytes, in the unit that fits. */
 export function bytesText(bytes) {
   const units = ["B", "KiB", "MiB", "GiB"];

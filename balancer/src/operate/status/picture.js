@@ -1,13 +1,22 @@
 // What the page shows, made from the looks of the last seconds. Pure: looks in, a picture of plain values out.
 
-import { grown, growth, merged, percentile, rate, total, whole } from "./figures.js";
+import { grown, growth, merged, momentText, percentile, rate, total, whole } from "./figures.js";
 
 /** The picture of these looks, of which the last one is now. */
 export function picture(looks) {
   const span = (from) => ({ now: looks.at(-1), before: from, seconds: looks.at(-1).uptime_seconds - from.uptime_seconds });
   const [window, moment] = [span(looks[0]), span(looks.at(-2) ?? looks[0])];
   const pools = window.now.pools.map((pool) => poolPicture(pool, window, moment));
-  return { pools, totals: totalsPicture(pools, window, moment), trouble: pools.flatMap((pool) => pool.trouble) };
+  const reload = reloadPicture(window.now.reload);
+  const trouble = [...(reload.failed ? [reload.words] : []), ...pools.flatMap((pool) => pool.trouble)];
+  return { pools, totals: totalsPicture(pools, window, moment), trouble, reload };
+}
+
+/** When the configuration was last read, and what came of it. */
+function reloadPicture({ at, error }) {
+  const failed = error !== undefined;
+  const outcome = failed ? `refused, the one before it goes on: ${error}` : "taken over";
+  return { failed, words: `configuration of ${momentText(at)} ${outcome}` };
 }
 
 function poolPicture(pool, window, moment) {
