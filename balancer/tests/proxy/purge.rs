@@ -8,7 +8,7 @@ use crate::rig::{Answer, Rig, config};
 use crate::upstream::Upstream;
 use crate::way::{State, Way, redis_url};
 
-const SUBSCRIBED: &str = "marquee_balancer_cache_purge_subscribed";
+pub(crate) const SUBSCRIBED: &str = "marquee_balancer_cache_purge_subscribed";
 /// Longer than any test.
 const LONG: u64 = 3_600_000;
 
@@ -64,7 +64,8 @@ impl Rig {
         self.metric("marquee_balancer_cache_purges_total{kind=\"tag\",mode=\"hard\",source=\"redis\"}").await
     }
 
-    async fn unused(&self, reason: &str) -> u64 {
+    /// How many stored answers were found and not used, for this reason.
+    pub(crate) async fn unused(&self, reason: &str) -> u64 {
         self.metric(&format!("marquee_balancer_cache_unused_total{{reason=\"{reason}\"}}")).await
     }
 

@@ -1,15 +1,16 @@
 //! Readers race with writers: whoever comes after a purge was heard never sees what was true before it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::purge::Channel;
+use crate::purge::{Channel, SUBSCRIBED};
 use crate::rig::{Answer, Rig};
 use crate::upstream::Upstream;
-use crate::way::redis_url;
+use crate::way::{State, Way, redis_url};
 
 const PATH: &str = "/cached/version-slow?tags=show:1";
 const HELD: &str = "/cached/version-held?tags=show:1";
@@ -110,4 +111,78 @@ async fn a_purge_during_the_fetch_does_not_send_everybody_to_the_origin() {
         }
     }
     assert!(purges <= 3, "{purges} fetches for {CROWD} who came together");
+}
+
+/// When each version was replaced, and that told in Redis; the first one is version 1.
+#[derive(Default)]
+struct Replaced(Mutex<Vec<Instant>>);
+
+impl Replaced {
+    fn now(&self) {
+        self.0.lock().expect("lock").push(Instant::now());
+    }
+
+    fn since(&self, version: u64) -> Option<Instant> {
+        self.0.lock().expect("lock").get(usize::try_from(version).ok()? - 1).copied()
+    }
+}
+
+const LEASE: Duration = Duration::from_millis(300);
+
+/// The promise: no answer that was replaced for longer than the lease when it was asked for. Each balancer's way to Redis is frozen
+/// and cut again and again, while the writer's is not.
+#[tokio::test]
+async fn however_redis_is_lost_no_answer_is_older_than_the_lease() {
+    let (up, channel) = (Arc::new(Upstream::start("a").await), Channel::open().await);
+    let ways = [Way::to_redis().await, Way::to_redis().await];
+    let section = |way: &Way| channel.section(&way.url, LEASE.as_millis() as u64);
+    let rigs = [Rig::hearing(&up, &section(&ways[0])).await, Rig::hearing(&up, &section(&ways[1])).await];
+    let replaced = Arc::new(Replaced::default());
+    let over = Arc::new(AtomicBool::new(false));
+    let mut readers = JoinSet::new();
+    for number in 0..READERS {
+        let rig = &rigs[number % 2];
+        readers.spawn(read_in_time(rig.client.clone(), rig.url(PATH), replaced.clone(), over.clone()));
+    }
+    let (writer, stop) = ((up.clone(), replaced), over.clone());
+    let writing = tokio::spawn(async move {
+        while !stop.load(Ordering::SeqCst) {
+            writer.0.change();
+            channel.say(&json!({ "tags": ["show:1"] })).await;
+            writer.1.now();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    for (at, harm) in [State::Frozen, State::Cut, State::Frozen, State::Cut].into_iter().enumerate() {
+        let (way, rig) = (&ways[at % 2], &rigs[at % 2]);
+        way.set(harm);
+        rig.until_metric(SUBSCRIBED, 0).await;
+        let lapsed = rig.unused("lease").await;
+        rig.until("the lease has lapsed", || async { rig.unused("lease").await > lapsed + 1 }).await;
+        way.set(State::Open);
+        rig.until_metric(SUBSCRIBED, 1).await;
+        let heard = rig.heard().await;
+        rig.until("purges are heard again", || async { rig.heard().await > heard + 5 }).await;
+    }
+    over.store(true, Ordering::SeqCst);
+    writing.await.expect("it wrote");
+    assert!(readers.join_all().await.into_iter().sum::<u64>() > 100, "few reads prove little");
+}
+
+async fn read_in_time(
+    client: reqwest::Client,
+    url: String,
+    replaced: Arc<Replaced>,
+    over: Arc<AtomicBool>,
+) -> u64 {
+    let mut reads = 0;
+    while !over.load(Ordering::SeqCst) {
+        let asked = Instant::now();
+        let answer = Answer::of(client.get(&url)).await;
+        let seen: u64 = answer.body.parse().expect("a number");
+        let age = replaced.since(seen).map(|at| asked.saturating_duration_since(at)).unwrap_or_default();
+        assert!(age <= LEASE, "{seen} was replaced {age:?} before it was asked for");
+        reads += 1;
+    }
+    reads
 }

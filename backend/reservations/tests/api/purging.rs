@@ -235,6 +235,46 @@ async fn what_lapses_sooner_than_it_did_ends_in_time() {
     assert_eq!(cache.tell().await["seats"], json!({}));
 }
 
+/// While a line is open a lapsed hold is its, and shown as held. Then nobody waits any more, and it is free at once.
+#[tokio::test]
+async fn what_a_closed_line_sets_free_is_purged() {
+    let world = World::with(1, |config| {
+        config.hold_seconds = 1;
+        config.sweep_interval_ms = 3_600_000;
+    })
+    .await;
+    let mut cache = Cache::in_front_of(&world).await;
+    let buyer = world.visitor();
+    hold(&buyer, &["A1"]).await;
+    set_queue(&buyer, true, 1).await;
+    let database = world.database().await;
+    let shown = format!("{} milliseconds", domain::mirror::SWEPT_WITHIN_MS + 500);
+    until("the hold to have lapsed long ago", async || {
+        let lapsed =
+            "SELECT FROM reservations.holds WHERE expires_at + $1::text::interval < clock_timestamp()";
+        database.query_opt(lapsed, &[&shown]).await.unwrap()
+    })
+    .await;
+    assert_eq!(cache.agree("the line's").await, json!({ "A1": "held" }));
+    set_queue(&buyer, false, 2).await;
+    assert_eq!(cache.agree("nobody's").await, json!({}));
+}
+
+/// It is told by whoever fills the mirror anew.
+#[tokio::test]
+async fn a_change_by_an_instance_without_redis_is_purged_too() {
+    let mut world = World::start(1).await;
+    let mut config = world.config();
+    config.redis.url = "redis://127.0.0.1:1".to_owned();
+    world.add(config).await;
+    let mut cache = Cache::in_front_of(&world).await;
+    assert_eq!(cache.agree("nothing yet").await, json!({}));
+    let heard = cache.heard.purges();
+    hold(&world.visitor_of(1), &["A1"]).await;
+    until("it to be told", async || (cache.heard.purges() > heard).then_some(())).await;
+    assert_eq!(cache.agree("held").await, json!({ "A1": "held" }));
+}
+
 /// What is stored keeps readers away, and with them what makes us look whether our picture is right.
 #[tokio::test]
 async fn a_show_that_is_stored_is_looked_at_although_nobody_asks() {
