@@ -19,8 +19,10 @@ pub struct Config {
     pub interval_ms: u64,
     /// The longest pause after rounds that failed.
     pub pause_ms_max: u64,
-    /// How long one count may take; then the old list stands.
+    /// How long one count may take; then the old lists stand. The first one reads everything that was ever sold.
     pub refresh_timeout_ms: u64,
+    /// How old what is known of films, shows and theaters may be.
+    pub program_ms: u64,
     /// How long the leader's lease lasts unless renewed: another instance takes over after it.
     pub lease_ms: u64,
     /// How the list is counted.
@@ -39,7 +41,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7401)),
             interval_ms: 2_000,
             pause_ms_max: 5_000,
-            refresh_timeout_ms: 6_000,
+            refresh_timeout_ms: 300_000,
+            program_ms: 30_000,
             lease_ms: 12_000,
             popular: PopularConfig::default(),
             http: HttpConfig::default(),
@@ -62,10 +65,10 @@ impl Validate for Config {
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{key}` must be at least 1"));
         }
-        let round_ms = self.refresh_timeout_ms.saturating_add(self.pause_ms_max.max(self.interval_ms));
-        if self.lease_ms <= round_ms {
+        let pause_ms = self.pause_ms_max.max(self.interval_ms);
+        if self.lease_ms <= pause_ms {
             return Err(format!(
-                "`lease_ms` must be more than {round_ms}, the longest round and pause, or a leader loses it while it counts"
+                "`lease_ms` must be more than {pause_ms}, the longest pause, or a leader loses it between two rounds"
             ));
         }
         self.popular.validate().map_err(|message| format!("`popular`: {message}"))
@@ -103,6 +106,8 @@ mod tests {
             ("MARQUEE_CACHE_WARMER__INTERVAL_MS", "0", "interval_ms"),
             ("MARQUEE_CACHE_WARMER__LEASE_MS", "3000", "lease_ms"),
             ("MARQUEE_CACHE_WARMER__POPULAR__MOVIES_MAX", "1001", "movies_max"),
+            ("MARQUEE_CACHE_WARMER__POPULAR__WEIGHTS__HELD", "1.5", "weights"),
+            ("MARQUEE_CACHE_WARMER__POPULAR__DAMPENING", "1.5", "dampening"),
         ] {
             let message = read(&[(variable, value)]).expect_err("refused");
             assert!(message.contains(key), "{message}");

@@ -1,11 +1,13 @@
-//! Keeps the popular list warm: one leader counts it every few seconds and swaps it into Redis.
+//! Keeps the popular list warm: one leader adds up what was written since the last time, counts, and swaps the lists into Redis
+//! every few seconds; and what is sold in between it adds at once.
 //!
-//! - **Redis keys**: `<prefix>:cache-warmer:lease` ([`lease`]); the list itself is the catalog's, written through
-//!   [`catalog::popular`].
-//! - **Reads** what [`catalog::popular::compute`] reads. It writes nothing to Postgres.
-//! - **Events**, **calls**: none. Visitors never wait for this process: without it the list grows old, no more.
+//! - **Redis keys**: the lease ([`lease`]); the lists themselves are the catalog's, written through [`catalog::popular`].
+//! - **Reads and writes** in Postgres what [`catalog::popular`] does.
+//! - **Events in**, followed on reservations' streams: `BookingConfirmed`, `BookingCancelled` ([`hearing`]).
+//! - **Calls**: none. Visitors never wait for this process: without it the list grows old, no more.
 
 mod config;
+mod hearing;
 mod lease;
 mod metrics;
 mod plan;
@@ -13,12 +15,15 @@ mod refresh;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use catalog::popular::Warming;
 use service::drain::Drain;
 use service::http::Readiness;
 use service::postgres;
 use service::redis::Redis;
+use service::stream::Behind;
 use tokio::net::TcpListener;
 
 pub use config::Config;
@@ -26,16 +31,22 @@ pub use config::Config;
 use lease::Lease;
 use metrics::Metrics;
 use plan::{Plan, Round};
-use refresh::Refresh;
 
 /// Runs until drained; the lease is given back before it returns.
 pub async fn serve(config: Config, listener: TcpListener, drain: Drain) -> anyhow::Result<()> {
     let registry = service::metrics::registry("cache-warmer", env!("CARGO_PKG_VERSION"));
     let redis = Redis::start(&config.redis, &drain).await?;
     let metrics = Metrics::new(&registry);
+    let timeout = Duration::from_millis(config.refresh_timeout_ms);
+    let program_lives = Duration::from_millis(config.program_ms);
+    let pool = postgres::pool("cache-warmer", &config.postgres)?;
+    let warming = Warming::new(pool, redis.clone(), config.popular.clone(), program_lives, timeout);
+    let behind = Behind::new(&registry, "cache_warmer");
+    drain.spawn(hearing::run(warming.live(), redis.clone(), metrics.clone(), behind, drain.clone()));
     let warmer = Warmer {
-        lease: Lease::new(redis.clone(), config.lease_ms),
-        refresh: Refresh::new(postgres::pool("cache-warmer", &config.postgres)?, redis, &config),
+        lease: Lease::new(redis, config.lease_ms),
+        warming,
+        timeout,
         plan: Plan::new(config.interval_ms, config.pause_ms_max),
         settled: Arc::default(),
         metrics,
@@ -56,7 +67,8 @@ pub async fn serve(config: Config, listener: TcpListener, drain: Drain) -> anyho
 /// The job.
 struct Warmer {
     lease: Lease,
-    refresh: Refresh,
+    warming: Warming,
+    timeout: Duration,
     plan: Plan,
     /// Whether the last round ended well.
     settled: Arc<AtomicBool>,
@@ -76,13 +88,17 @@ impl Warmer {
         self.lease.release().await;
     }
 
-    async fn round(&self) -> Round {
-        match self.lease.take().await {
-            Ok(true) => {
-                self.refresh.run(&self.metrics).await.map_or_else(Round::Failed, |()| Round::Refreshed)
+    async fn round(&mut self) -> Round {
+        let warming = &mut self.warming;
+        match self.lease.take(async || warming.token().await).await {
+            Ok(Some(token)) => {
+                refresh::run(&mut self.warming, &self.lease, token, self.timeout, &self.metrics).await
             }
-            Ok(false) => Round::StoodBy,
-            Err(error) => Round::Failed(error.into()),
+            Ok(None) => {
+                self.warming.stand_by();
+                Round::StoodBy
+            }
+            Err(error) => Round::Failed(error),
         }
     }
 
@@ -96,10 +112,10 @@ impl Warmer {
             Round::Failed(error) if before || self.plan.failures() == 0 => {
                 tracing::warn!(error = %format!("{error:#}"), "the popular list stays as it is");
             }
-            Round::Refreshed | Round::StoodBy if !before => {
+            Round::Refreshed | Round::StoodBy | Round::Fenced if !before => {
                 tracing::info!(outcome = round.outcome(), "the popular list is kept warm");
             }
-            Round::Failed(_) | Round::Refreshed | Round::StoodBy => {}
+            Round::Failed(_) | Round::Refreshed | Round::StoodBy | Round::Fenced => {}
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Round {
     Refreshed,
     /// Another instance is the leader.
     StoodBy,
+    /// We were the leader; by the time we would have written, somebody else was.
+    Fenced,
     /// Redis or Postgres is away; the old list stands.
     Failed(anyhow::Error),
 }
@@ -19,6 +21,7 @@ impl Round {
         match self {
             Self::Refreshed => "refreshed",
             Self::StoodBy => "stood_by",
+            Self::Fenced => "fenced",
             Self::Failed(_) => "failed",
         }
     }
@@ -49,7 +52,7 @@ impl Plan {
     /// How long to wait before the next round.
     pub(crate) fn after(&mut self, round: &Round) -> Duration {
         self.failures = match round {
-            Round::Refreshed | Round::StoodBy => 0,
+            Round::Refreshed | Round::StoodBy | Round::Fenced => 0,
             Round::Failed(_) => self.failures.saturating_add(1),
         };
         let doublings = self.failures.saturating_sub(1);

@@ -1,44 +1,42 @@
-//! One refresh: count, then swap. If either fails, the old list stands.
+//! One refresh: add up, count, swap. If any of it fails, the old lists stand.
 
 use std::time::Duration;
 
-use catalog::popular::{self, PopularConfig};
-use service::postgres::{self, Pool};
-use service::redis::Redis;
+use catalog::popular::{Refreshed, Unrefreshed, Warming};
 
-use crate::config::Config;
+use crate::lease::Lease;
 use crate::metrics::{self, Metrics};
+use crate::plan::Round;
 
-/// What a refresh needs.
-pub(crate) struct Refresh {
-    pool: Pool,
-    redis: Redis,
-    config: PopularConfig,
+/// Counts as the leader of that token, for as long as the lease is ours and the time allows.
+pub(crate) async fn run(
+    warming: &mut Warming,
+    lease: &Lease,
+    token: i64,
     timeout: Duration,
+    metrics: &Metrics,
+) -> Round {
+    let timer = metrics.duration.start_timer();
+    match lease.keep(tokio::time::timeout(timeout, warming.refresh(token))).await {
+        None | Some(Ok(Err(Unrefreshed::Fenced))) => {
+            timer.stop_and_discard();
+            Round::Fenced
+        }
+        Some(Ok(Ok(refreshed))) => {
+            timer.observe_duration();
+            note(&refreshed, metrics);
+            Round::Refreshed
+        }
+        Some(Ok(Err(error))) => Round::Failed(error.into()),
+        Some(Err(_)) => Round::Failed(anyhow::anyhow!("the count took longer than {timeout:?}")),
+    }
 }
 
-impl Refresh {
-    pub(crate) fn new(pool: Pool, redis: Redis, config: &Config) -> Self {
-        let timeout = Duration::from_millis(config.refresh_timeout_ms);
-        Self { pool, redis, config: config.popular.clone(), timeout }
-    }
-
-    /// Counts the list and puts it in the place of the old one.
-    pub(crate) async fn run(&self, metrics: &Metrics) -> anyhow::Result<()> {
-        let timer = metrics.duration.start_timer();
-        let size = tokio::time::timeout(self.timeout, self.count_and_swap())
-            .await
-            .map_err(|_| anyhow::anyhow!("the count took longer than {:?}", self.timeout))??;
-        timer.observe_duration();
-        metrics.movies.set(i64::try_from(size).unwrap_or(i64::MAX));
-        metrics.succeeded_at.set(metrics::now_seconds());
-        Ok(())
-    }
-
-    async fn count_and_swap(&self) -> anyhow::Result<usize> {
-        let client = self.pool.get().await.map_err(postgres::Error::from)?;
-        let list = popular::compute(&client, &self.config).await?;
-        popular::swap(&self.redis, &list).await?;
-        Ok(list.movies.len())
-    }
+fn note(refreshed: &Refreshed, metrics: &Metrics) {
+    metrics.movies.set(i64::try_from(refreshed.movies).unwrap_or(i64::MAX));
+    metrics.facts.inc_by(refreshed.facts);
+    metrics.lists_written.inc_by(refreshed.lists_written as u64);
+    metrics.folding.observe(refreshed.folding.as_secs_f64());
+    metrics.counted_at.set(refreshed.as_of.as_microsecond() as f64 / 1e6);
+    metrics.succeeded_at.set(metrics::now_seconds());
 }

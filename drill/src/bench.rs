@@ -22,6 +22,7 @@ pub mod memory;
 pub mod origin;
 pub mod peers;
 pub mod program;
+pub mod refreshing;
 pub mod relay;
 pub mod rival;
 pub mod rows;

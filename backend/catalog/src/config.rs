@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_is_good() {
-        assert_eq!(read(&[]).expect("the shipped file is good").popular.window_days, 60);
+        assert_eq!(read(&[]).expect("the shipped file is good").popular.window_days, 28);
     }
 
     #[test]

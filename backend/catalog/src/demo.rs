@@ -100,7 +100,7 @@ async fn write_theater(
     let city = catalogue.city_of(theater)?;
     let city_id = city.id();
     let theater_id = TheaterId::parse(theaters::id(&city_id, &theater.name))?;
-    theaters::write(client, &city_id, &theater.name, theater.orphan_rule).await?;
+    theaters::write(client, &city_id, &theater.name, theater.orphan_rule, None).await?;
     let mut rooms = Vec::new();
     for auditorium in &theater.auditoriums {
         let id = AuditoriumId::parse(derived("auditorium", &[theater_id.as_str(), &auditorium.name]))?;

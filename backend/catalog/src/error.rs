@@ -16,6 +16,15 @@ pub(crate) enum Error {
     /// No such show.
     #[error("there is no such show")]
     ShowNotFound,
+    /// No such country has theaters.
+    #[error("there are no theaters in this country")]
+    CountryNotFound,
+    /// No such city has a list.
+    #[error("there is no popular list of this city; its country has one")]
+    CityNotFound,
+    /// A name that several cities have.
+    #[error("several cities have this name; name one by its id")]
+    CityAmbiguous,
     /// What is asked of a list makes no sense.
     #[error(transparent)]
     Listing(#[from] InvalidListing),
@@ -36,6 +45,9 @@ impl From<Error> for Problem {
         match error {
             Error::MovieNotFound => Self::not_found("movie_not_found", detail),
             Error::ShowNotFound => Self::not_found("show_not_found", detail),
+            Error::CountryNotFound => Self::not_found("country_not_found", detail),
+            Error::CityNotFound => Self::not_found("city_not_found", detail),
+            Error::CityAmbiguous => Self::unprocessable("city_ambiguous", detail),
             Error::Listing(invalid) => listing(&invalid, detail),
             Error::Postgres(postgres::Error::Away(cause) | postgres::Error::Again(cause)) => {
                 tracing::warn!(cause, "postgres is away");
@@ -57,6 +69,8 @@ fn listing(invalid: &InvalidListing, detail: String) -> Problem {
         InvalidListing::Day => Problem::new(StatusCode::BAD_REQUEST, "invalid_date", detail),
         InvalidListing::QueryLength => Problem::unprocessable("query_too_long", detail),
         InvalidListing::City => Problem::unprocessable("invalid_city", detail),
+        InvalidListing::Country => Problem::new(StatusCode::BAD_REQUEST, "invalid_country", detail),
+        InvalidListing::Flag(_) => Problem::new(StatusCode::BAD_REQUEST, "invalid_explain", detail),
     }
 }
 

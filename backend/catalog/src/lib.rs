@@ -1,10 +1,11 @@
 //! Owner of movies, theaters, auditoriums, shows, the popular list and the web pages.
 //!
 //! - **Tables**, schema `catalog`, all private: `movies` and what sources say of them (`movie_records`), `cities`,
-//!   `theaters`, `auditoriums`, `shows`. **Published**: `catalog_published.shows`.
-//! - **Redis keys**: those of the popular list ([`keys`]), which the cache-warmer writes through [`popular`].
-//! - **Events**: none, in or out.
-//! - **Reads** `reservations_published.bookings`, for the popular list only.
+//!   `theaters`, `auditoriums`, `shows`, `demand` and `demand_state`, which the cache-warmer writes through [`popular`].
+//!   **Published**: `catalog_published.shows`.
+//! - **Redis keys**: those of the popular list ([`keys`]), which the cache-warmer writes the same way.
+//! - **Events**: none out; in, sales and their cancellations, which the cache-warmer hears.
+//! - **Reads** `reservations_published.demand` and `waitlist_published.demand`, for the popular list only.
 //! - **Calls out**: the other services' `/openapi.json`.
 //!
 //! A visitor's request reads: it writes nothing, here or in Redis. Films and shows come in by `demo` and `import`.
@@ -45,7 +46,7 @@ pub use config::Config;
 
 use metrics::Metrics;
 use openapi::Sources;
-use popular::Fallback;
+use popular::Reader;
 
 mod migrations {
     refinery::embed_migrations!("migrations");
@@ -54,8 +55,7 @@ mod migrations {
 /// What every request shares.
 struct Catalog {
     pool: Pool,
-    redis: Redis,
-    fallback: Fallback,
+    popular: Reader,
     openapi: Sources,
     metrics: Metrics,
 }
@@ -69,10 +69,11 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let registry = service::metrics::registry("catalog", env!("CARGO_PKG_VERSION"));
     let fresh = Duration::from_secs(config.popular_fallback_seconds);
+    let pool = postgres::pool("catalog", &config.postgres)?;
+    let redis = Redis::start(&config.redis, &drain).await?;
     let catalog = Arc::new(Catalog {
-        pool: postgres::pool("catalog", &config.postgres)?,
-        redis: Redis::start(&config.redis, &drain).await?,
-        fallback: Fallback::new(config.popular.clone(), fresh),
+        popular: Reader::new(pool.clone(), redis, config.popular.clone(), fresh),
+        pool,
         openapi: Sources::new(&config)?,
         metrics: Metrics::new(&registry),
     });

@@ -39,6 +39,12 @@ pub(crate) enum InvalidListing {
     /// Nothing a city is called.
     #[error("`city` must be a name of at most {CITY_CHARACTERS_MAX} characters")]
     City,
+    /// Not the letters of a country.
+    #[error("`country` must be two letters, such as US")]
+    Country,
+    /// Neither yes nor no.
+    #[error("`{0}` must be true or false")]
+    Flag(&'static str),
 }
 
 /// How many rows to a page.
@@ -80,6 +86,22 @@ pub(crate) fn city(text: Option<&str>) -> Result<Option<String>, InvalidListing>
     }
     let id = text.starts_with("city_").then(|| text.to_owned());
     Ok(Some(id.unwrap_or_else(|| names::folded(text))))
+}
+
+/// A country by its two letters (ISO 3166-1), in either case.
+pub(crate) fn country(text: Option<&str>) -> Result<Option<String>, InvalidListing> {
+    let Some(text) = text else { return Ok(None) };
+    let letters = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if letters { Ok(Some(text.to_ascii_uppercase())) } else { Err(InvalidListing::Country) }
+}
+
+/// Whether something is wanted; it is not when nothing is said.
+pub(crate) fn flag(name: &'static str, text: Option<&str>) -> Result<bool, InvalidListing> {
+    match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(InvalidListing::Flag(name)),
+    }
 }
 
 /// A cursor for `place` in the list that `list` names: opaque to whoever carries it.
@@ -137,6 +159,16 @@ mod tests {
         {
             assert_eq!(day(Some(text)), Err(InvalidListing::Day), "{text}");
         }
+    }
+
+    #[test]
+    fn a_country_is_two_letters_and_a_flag_one_of_two_words() {
+        assert_eq!(country(Some("us")), Ok(Some("US".to_owned())));
+        for text in ["", "U", "USA", "U1", "Ü"] {
+            assert_eq!(country(Some(text)), Err(InvalidListing::Country), "{text}");
+        }
+        assert_eq!((flag("explain", Some("true")), flag("explain", None)), (Ok(true), Ok(false)));
+        assert_eq!(flag("explain", Some("1")), Err(InvalidListing::Flag("explain")));
     }
 
     #[test]

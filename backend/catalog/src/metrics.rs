@@ -21,7 +21,7 @@ impl Metrics {
         Self {
             popular_reads: by(
                 "marquee_catalog_popular_reads_total",
-                "Popular lists answered, by source: redis, or postgres while redis has none.",
+                "Popular lists answered, by source: redis; memory, or postgres, while redis has none; postgres for reasons.",
                 "source",
             ),
             openapi_fetches: by(

@@ -9,11 +9,10 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use service::json::{Path, Query};
 use service::problem::{Problem, ProblemBody};
-use service::redis;
 use utoipa::ToSchema;
 
 use crate::error::Error;
-use crate::popular::{self, Popular};
+use crate::popular::{Asked, Popular, Source};
 use crate::store::movies::{self, Movie};
 use crate::{Catalog, answer, listing};
 
@@ -76,43 +75,52 @@ pub(crate) async fn list(
     Ok(answer::shared(&headers, LIST_MAX_AGE_SECONDS, &MoviesPage { movies, next_cursor }))
 }
 
-/// How many popular films.
+/// Which popular films.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 pub(crate) struct PopularQuery {
     /// Films: 1 to 100, 20 when not given.
     #[param(value_type = Option<u32>)]
     limit: Option<String>,
+    /// Only what people did in this country, by its two letters (ISO 3166-1).
+    country: Option<String>,
+    /// Only what people did in this city, by its name or id.
+    city: Option<String>,
+    /// `true` to be told why each film stands where it stands.
+    #[param(value_type = Option<bool>)]
+    explain: Option<String>,
 }
 
-/// The most popular new releases.
+impl PopularQuery {
+    fn asked(&self) -> Result<Asked, Error> {
+        let limit = listing::limit(self.limit.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
+        let country = listing::country(self.country.as_deref())?;
+        let city = listing::city(self.city.as_deref())?;
+        if self.city.is_some() && city.is_none() {
+            return Err(listing::InvalidListing::City.into());
+        }
+        Ok(Asked { limit: usize::from(limit), country, city })
+    }
+}
+
+/// The most popular new releases: everywhere, in a country, or in a city.
 #[utoipa::path(get, path = "/api/movies/popular", tag = "catalog", params(PopularQuery), responses(
     (status = 200, body = Popular),
-    (status = 400, description = "`invalid_limit`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "`invalid_limit`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 400, description = "`invalid_limit`, `invalid_country`, `invalid_explain`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`country_not_found`, `city_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`invalid_limit`, `invalid_city`, `city_ambiguous`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn popular(
     State(catalog): State<Arc<Catalog>>,
     headers: HeaderMap,
     Query(query): Query<PopularQuery>,
 ) -> Result<Response, Error> {
-    let limit = listing::limit(query.limit.as_deref(), PAGE_DEFAULT, PAGE_MAX)?;
-    let list = match popular::read(&catalog.redis, limit).await {
-        Ok(Some(list)) => {
-            catalog.metrics.popular_reads.with_label_values(&["redis"]).inc();
-            list
-        }
-        Ok(None) | Err(redis::Error::Away) => counted_here(&catalog, limit).await?,
-        Err(refused @ redis::Error::Refused(_)) => {
-            tracing::error!(error = %format!("{:#}", anyhow::Error::from(refused)), "redis refused the popular list");
-            counted_here(&catalog, limit).await?
-        }
-    };
+    let asked = query.asked()?;
+    let explain = listing::flag("explain", query.explain.as_deref())?;
+    let read =
+        if explain { catalog.popular.explained(&asked).await } else { catalog.popular.list(&asked).await };
+    let (list, source): (Popular, Source) = read?;
+    catalog.metrics.popular_reads.with_label_values(&[source.name()]).inc();
     Ok(answer::shared(&headers, POPULAR_MAX_AGE_SECONDS, &list))
-}
-
-async fn counted_here(catalog: &Catalog, limit: u16) -> Result<Popular, Error> {
-    catalog.metrics.popular_reads.with_label_values(&["postgres"]).inc();
-    Ok(catalog.fallback.list(&catalog.pool).await?.top(usize::from(limit)))
 }
 
 /// One film.

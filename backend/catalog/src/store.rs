@@ -1,7 +1,7 @@
 //! All SQL of the catalog: one file per table, and one for what other owners publish. No rule is decided here.
 
-pub(crate) mod bookings;
 pub(crate) mod cities;
+pub(crate) mod demand;
 pub(crate) mod movies;
 pub(crate) mod records;
 pub(crate) mod shows;

@@ -26,6 +26,10 @@ pub struct Told {
     pub id: String,
     /// When it was written, by the database's clock.
     pub at: Timestamp,
+    /// The transaction it was written by, which tells whether a reading of the owner's views has seen what it tells of. Older
+    /// programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_in: Option<u64>,
     /// What is told.
     #[serde(flatten)]
     pub event: Event,
@@ -91,6 +95,8 @@ pub mod kind {
     pub const HOLD_EXPIRED: &str = "HoldExpired";
     /// [`super::Fact::BookingConfirmed`].
     pub const BOOKING_CONFIRMED: &str = "BookingConfirmed";
+    /// [`super::Fact::BookingCancelled`].
+    pub const BOOKING_CANCELLED: &str = "BookingCancelled";
     /// [`super::Fact::SeatsEscrowed`].
     pub const SEATS_ESCROWED: &str = "SeatsEscrowed";
     /// [`super::Fact::SeatsOffered`].
@@ -145,6 +151,9 @@ pub struct BookingConfirmed {
     pub seats: Vec<SeatId>,
     /// The waitlist entry its hold was offered to, if any.
     pub entry_id: Option<EntryId>,
+    /// When they were sold. Older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked_at: Option<Timestamp>,
 }
 
 /// A sale taken back.
@@ -154,6 +163,9 @@ pub struct BookingCancelled {
     pub booking_id: BookingId,
     /// The seats.
     pub seats: Vec<SeatId>,
+    /// When they were sold. Older programs do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booked_at: Option<Timestamp>,
 }
 
 /// Seats on their way to the next in line.

@@ -64,12 +64,17 @@ pub fn confirmed(booking: &Booking, hold: &Hold) -> Event {
         session_id: hold.session.clone(),
         seats: hold.seats.clone(),
         entry_id: hold.entry.clone(),
+        booked_at: Some(booking.booked_at),
     };
     Fact::BookingConfirmed(confirmed).of(hold.show.clone())
 }
 
 /// A sale was taken back.
 pub fn cancelled(booking: &Booking) -> Event {
-    let cancelled = BookingCancelled { booking_id: booking.id.clone(), seats: booking.seats.clone() };
+    let cancelled = BookingCancelled {
+        booking_id: booking.id.clone(),
+        seats: booking.seats.clone(),
+        booked_at: Some(booking.booked_at),
+    };
     Fact::BookingCancelled(cancelled).of(booking.show.clone())
 }

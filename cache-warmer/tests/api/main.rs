@@ -2,5 +2,6 @@
 
 mod world;
 
+mod hearing;
 mod leading;
 mod trouble;

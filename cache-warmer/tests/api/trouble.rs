@@ -13,9 +13,9 @@ async fn a_count_that_fails_leaves_the_old_list_and_the_next_one_that_works_repl
     let client = world.stores.pool().get().await.expect("the test database answers");
     client.batch_execute("ALTER TABLE catalog.shows RENAME TO gone").await.expect("it is renamed");
     warmer.another("failed").await;
-    let before = world.text("popular:as_of").await;
+    let before = world.as_of().await;
     warmer.another("failed").await;
-    assert_eq!((world.text("popular:as_of").await, world.films().await), (before.clone(), films));
+    assert_eq!((world.as_of().await, world.films().await), (before.clone(), films));
     assert_eq!(warmer.probe.get("/readyz").await.status, 503);
     client.batch_execute("ALTER TABLE catalog.gone RENAME TO shows").await.expect("it is renamed");
     world.newer(before.as_deref()).await;
@@ -30,12 +30,12 @@ async fn without_postgres_nothing_is_swapped_in() {
     let warmer = world.start().await;
     world.newer(None).await;
     warmer.stop().await;
-    let (as_of, films) = (world.text("popular:as_of").await, world.films().await);
+    let (as_of, films) = (world.as_of().await, world.films().await);
     world.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
     let blind = world.start().await;
     blind.another("failed").await;
     blind.another("failed").await;
-    assert_eq!((world.text("popular:as_of").await, world.films().await), (as_of, films));
+    assert_eq!((world.as_of().await, world.films().await), (as_of, films));
     blind.stop().await;
 }
 

@@ -40,6 +40,8 @@ impl World {
         let config = Config {
             interval_ms: 20,
             pause_ms_max: 50,
+            // What a test does to the program is seen at once.
+            program_ms: 1,
             postgres: stores.postgres(),
             redis: stores.redis(),
             ..Config::default()
@@ -56,7 +58,14 @@ impl World {
     }
 
     pub(crate) fn key(&self, rest: &str) -> String {
-        format!("{}:{rest}", self.redis.prefix())
+        format!("{}:{{popular}}:{rest}", self.redis.prefix())
+    }
+
+    /// As of when the lists are.
+    pub(crate) async fn as_of(&self) -> Option<String> {
+        let mut get = redis::cmd("HGET");
+        get.arg(self.key("meta")).arg("as_of");
+        self.redis.run(&get).await.expect("redis answers")
     }
 
     /// A key's text.
@@ -69,14 +78,14 @@ impl World {
     /// How many films are on the list.
     pub(crate) async fn films(&self) -> u64 {
         let mut count = redis::cmd("ZCARD");
-        count.arg(self.key("popular"));
+        count.arg(self.key("list:all"));
         self.redis.run(&count).await.expect("redis answers")
     }
 
     /// Waits until a list is there that is not the one of `before`.
     pub(crate) async fn newer(&self, before: Option<&str>) -> String {
         wait::until("a newer list", async || {
-            self.text("popular:as_of").await.filter(|as_of| Some(as_of.as_str()) != before)
+            self.as_of().await.filter(|as_of| Some(as_of.as_str()) != before)
         })
         .await
     }

@@ -1,5 +1,5 @@
-//! The contender that the popular list replaces: the catalog's own count, run for every visitor. A test compares each
-//! statement with the source it was taken from.
+//! The contender that the popular list replaces: a count of what was sold of each new film, run for every visitor, as somebody
+//! would write it who has these tables and nothing else.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,9 +18,10 @@ use super::scratch::Scratch;
 pub const NAME: &str = "SQL for each visitor";
 
 /// As shipped in `configs/catalog.toml`.
-const WINDOW_DAYS: f64 = 60.0;
-const HISTORY_DAYS: f64 = 28.0;
+const WINDOW_DAYS: f64 = 28.0;
 const MOVIES_MAX: usize = 100;
+/// Older bookings would count next to nothing.
+const HISTORY_DAYS: f64 = 28.0;
 /// As the catalog has it.
 const RUN_PAUSE_DAYS: f64 = 10.0;
 
@@ -117,16 +118,13 @@ mod tests {
     use crate::bench::claim::tests::{source, spaced};
 
     #[test]
-    fn every_statement_is_what_the_catalog_asks() {
+    fn films_are_found_as_the_catalog_finds_them() {
         let columns = "id, title, year, released_on, runtime_minutes, mpaa_rating, genres, directors, cast_members, \
                        synopsis, synopsis_source";
         let movies = source("catalog/src/store/movies.rs");
         assert!(movies.contains(&format!("const COLUMNS: &str = \"{columns}\"")));
-        let asked = [
-            (OPENINGS, source("catalog/src/store/shows.rs")),
-            (SOLD, source("catalog/src/store/bookings.rs")),
-            (FILMS, movies.replace("{COLUMNS}", columns)),
-        ];
+        let asked =
+            [(OPENINGS, source("catalog/src/store/shows.rs")), (FILMS, movies.replace("{COLUMNS}", columns))];
         for (statement, source) in asked {
             assert!(source.contains(&(spaced(statement) + "\"")), "the catalog does not ask: {statement}");
         }
@@ -135,11 +133,7 @@ mod tests {
     #[test]
     fn it_counts_as_the_catalog_is_shipped() {
         let config = source("../configs/catalog.toml");
-        for said in [
-            format!("window_days = {WINDOW_DAYS}"),
-            format!("history_days = {HISTORY_DAYS}"),
-            format!("movies_max = {MOVIES_MAX}"),
-        ] {
+        for said in [format!("window_days = {WINDOW_DAYS}"), format!("movies_max = {MOVIES_MAX}")] {
             assert!(config.contains(&said), "{said}");
         }
         assert!(

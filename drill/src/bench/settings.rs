@@ -25,7 +25,8 @@ pub enum Row {
     Sellout,
     /// A seat's change to many watching sockets: through the balancer, straight from the service; memory of an idle socket.
     Watching,
-    /// The popular list: through the balancer, straight from the catalog, the SQL it replaces over millions of bookings.
+    /// The popular list: through the balancer, straight from the catalog, the SQL it replaces over millions of bookings; and
+    /// the warmer's refresh over those and over a hundredth of them.
     Popular,
 }
 

@@ -57,7 +57,9 @@ async fn the_popular_list_is_measured_beside_the_sql_it_replaces() {
     let table = drill::bench::run(&settings).await.unwrap();
     let written = ["bench.md", "bench.json"].map(|name| std::fs::read_to_string(out.join(name)).unwrap());
     std::fs::remove_dir_all(&out).unwrap();
-    assert_eq!(names(&table).concat(), ["Marquee", "straight from the catalog", "SQL for each visitor"]);
+    let lists = vec!["Marquee", "straight from the catalog", "SQL for each visitor"];
+    assert_eq!(names(&table), [lists, vec!["after 2000 bookings", "after 20 bookings"]]);
+    assert!(table.to_string().contains("all of the history added up once in"), "{table}");
     assert!(table.whole() && table.to_string().contains("2000 bookings, with made-up weights"), "{table}");
     assert_eq!(written[0], table.to_string());
     let json: serde_json::Value = serde_json::from_str(&written[1]).unwrap();

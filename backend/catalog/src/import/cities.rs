@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 
 use super::sheet::{Fields, Header};
-use crate::store::cities::Place;
+use crate::store::cities::{self, Place};
 
-/// What a file must have to be one of these.
+/// What a file must have to be one of these; it may have `country` besides.
 pub(super) const COLUMNS: &[&str] = &["name", "state", "latitude", "longitude", "population", "timezone"];
 const NAME_CHARACTERS_MAX: usize = 100;
 const POPULATION_MAX: i64 = 100_000_000;
@@ -27,6 +27,7 @@ pub(super) fn parse(header: &Header, text: &str) -> Result<Place, String> {
         longitude: row.number("longitude", -180.0, 180.0)?.ok_or_else(|| missing("longitude"))?,
         population: row.number("population", 0, POPULATION_MAX)?.ok_or_else(|| missing("population"))?,
         timezone,
+        country: country(&row)?,
     })
 }
 
@@ -41,11 +42,19 @@ pub(super) fn name(row: &Fields<'_>, column: &str) -> Result<String, String> {
 
 /// Two letters.
 pub(super) fn state(row: &Fields<'_>) -> Result<String, String> {
-    let state = row.required("state")?;
-    if state.len() != 2 || !state.bytes().all(|letter| letter.is_ascii_uppercase()) {
-        return Err(format!("`state` is not two capital letters: {state:?}"));
+    letters("state", row.required("state")?)
+}
+
+/// Two letters; ours when the file does not say.
+fn country(row: &Fields<'_>) -> Result<String, String> {
+    row.text("country").map_or_else(|| Ok(cities::home()), |country| letters("country", country))
+}
+
+fn letters(column: &str, text: String) -> Result<String, String> {
+    if text.len() != 2 || !text.bytes().all(|letter| letter.is_ascii_uppercase()) {
+        return Err(format!("`{column}` is not two capital letters: {text:?}"));
     }
-    Ok(state)
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -67,6 +76,17 @@ mod tests {
         ] {
             assert_eq!(parse(&header, text), Err(reason.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_city_lies_where_the_file_says_and_else_at_home() {
+        let header = Header::read(&format!("{},country", COLUMNS.join(","))).expect("a header");
+        let country = |text: &str| {
+            let row = format!("London,ON,42.98,-81.23,422324,America/Toronto,{text}");
+            parse(&header, &row).map(|place| place.country)
+        };
+        assert_eq!((country("CA"), country("")), (Ok("CA".to_owned()), Ok("US".to_owned())));
+        assert_eq!(country("Canada"), Err("`country` is not two capital letters: \"Canada\"".to_owned()));
     }
 
     #[test]

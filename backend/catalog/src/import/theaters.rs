@@ -1,4 +1,4 @@
-//! Theaters as comma-separated values: which city they stand in, and what they ask of buyers.
+//! Theaters as comma-separated values: which city they stand in, whose they are, and what they ask of buyers.
 
 use deadpool_postgres::GenericClient;
 use service::postgres::Error;
@@ -9,7 +9,7 @@ use crate::merging::Outcome;
 use crate::store::cities as city_table;
 use crate::store::theaters::{self as theater_table, House};
 
-/// What a file must have to be one of these; it may have `orphan_rule` besides. The cities are known already.
+/// What a file must have to be one of these; it may have `orphan_rule` and `chain` besides. The cities are known already.
 pub(super) const COLUMNS: &[&str] = &["theater", "city", "state"];
 
 /// Reads a row.
@@ -21,6 +21,7 @@ pub(super) fn parse(header: &Header, text: &str) -> Result<House, String> {
         city: row.required("city")?,
         state: cities::state(&row)?,
         orphan_rule: orphan_rule(&row)?,
+        chain: row.text("chain").map(|_| cities::name(&row, "chain")).transpose()?,
     })
 }
 
@@ -39,13 +40,13 @@ pub(super) async fn write(
     client: &impl GenericClient,
     house: &House,
 ) -> Result<Result<Outcome, String>, Error> {
-    let House { name, city, state, orphan_rule } = house;
+    let House { name, city, state, orphan_rule, chain } = house;
     let cities = city_table::of_theater(client, city, state, name).await?;
     let [city_id] = cities.as_slice() else {
         let how_many = if cities.is_empty() { "no city" } else { "more than one city" };
         return Ok(Err(format!("there is {how_many} called {city} in {state}")));
     };
-    let written = theater_table::write(client, city_id, name, *orphan_rule).await?;
+    let written = theater_table::write(client, city_id, name, *orphan_rule, chain.as_deref()).await?;
     Ok(Ok(if written { Outcome::Written } else { Outcome::Unchanged }))
 }
 
@@ -68,6 +69,12 @@ mod tests {
         ] {
             assert_eq!(house(text), Err(reason.to_owned()), "{text}");
         }
+        let owned = Header::read("theater,city,state,chain").expect("a header");
+        assert_eq!(
+            parse(&owned, "Odeon,Boston,MA,Giant").map(|house| house.chain),
+            Ok(Some("Giant".to_owned()))
+        );
+        assert_eq!(parse(&owned, "Odeon,Boston,MA,").map(|house| house.chain), Ok(None));
         let short = Header::read("state,theater,city").expect("a header");
         assert_eq!(parse(&short, "MA,Odeon,Boston").map(|house| house.orphan_rule), Ok(None));
     }

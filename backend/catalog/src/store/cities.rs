@@ -33,6 +33,14 @@ pub(crate) struct Place {
     pub(crate) longitude: f64,
     pub(crate) population: i64,
     pub(crate) timezone: String,
+    /// ISO 3166-1, two letters.
+    #[serde(default = "home")]
+    pub(crate) country: String,
+}
+
+/// Where a city lies whose source does not say.
+pub(crate) fn home() -> String {
+    "US".to_owned()
 }
 
 impl Place {
@@ -89,13 +97,17 @@ pub(crate) async fn write(client: &impl GenericClient, places: &[Place]) -> Resu
         #[serde(flatten)]
         place: &'a Place,
     }
-    let upsert = "INSERT INTO catalog.cities AS old (id, name, state, name_key, latitude, longitude, population, timezone)
+    let upsert = "INSERT INTO catalog.cities AS old (id, name, state, name_key, latitude, longitude, population, timezone,
+                      country)
                   SELECT * FROM jsonb_to_recordset($1) AS entry (id text, name text, state text, name_key text,
-                      latitude double precision, longitude double precision, population bigint, timezone text)
+                      latitude double precision, longitude double precision, population bigint, timezone text,
+                      country text)
                   ON CONFLICT (id) DO UPDATE SET name = excluded.name, latitude = excluded.latitude,
-                      longitude = excluded.longitude, population = excluded.population, timezone = excluded.timezone
-                  WHERE (old.name, old.latitude, old.longitude, old.population, old.timezone) IS DISTINCT FROM
-                      (excluded.name, excluded.latitude, excluded.longitude, excluded.population, excluded.timezone)
+                      longitude = excluded.longitude, population = excluded.population, timezone = excluded.timezone,
+                      country = excluded.country
+                  WHERE (old.name, old.latitude, old.longitude, old.population, old.timezone, old.country) IS DISTINCT FROM
+                      (excluded.name, excluded.latitude, excluded.longitude, excluded.population, excluded.timezone,
+                       excluded.country)
                   RETURNING id";
     let upsert = client.prepare_cached(upsert).await?;
     let entry = |place| {

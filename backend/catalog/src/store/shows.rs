@@ -183,7 +183,8 @@ pub(crate) struct Opening {
 
 /// Films whose present run began within `window_days` and has shows to come.
 ///
-/// A run ends with a pause of `pause_days`: a film that comes back after it is new again.
+/// A run ends with a pause of `pause_days`: a film that comes back after it is new again. Only shows that can tell are looked at,
+/// however long the house has been open: a run that began within the window has nothing in the pause before it.
 pub(crate) async fn openings(
     client: &impl GenericClient,
     window_days: f64,
@@ -194,14 +195,34 @@ pub(crate) async fn openings(
             SELECT movie_id, starts_at,
                    starts_at - lag(starts_at) OVER (PARTITION BY movie_id ORDER BY starts_at)
                        <= $2 * interval '1 day' AS continues
-            FROM catalog.shows
+            FROM catalog.shows WHERE starts_at > statement_timestamp() - ($1 + $2) * interval '1 day'
         ), runs AS (
             SELECT movie_id, max(starts_at) FILTER (WHERE continues IS NOT TRUE) AS opened_at
-            FROM begun GROUP BY movie_id HAVING max(starts_at) > clock_timestamp()
+            FROM begun GROUP BY movie_id HAVING max(starts_at) > statement_timestamp()
         )
         SELECT movie_id, opened_at, sort_title FROM runs JOIN catalog.movies ON id = movie_id
-        WHERE opened_at > clock_timestamp() - $1 * interval '1 day'";
+        WHERE opened_at > statement_timestamp() - $1 * interval '1 day'";
     let openings = client.prepare_cached(openings).await?;
     let opening = |row: &Row| Opening { movie_id: row.get(0), opened_at: row.get(1), sort_title: row.get(2) };
     Ok(client.query(&openings, &[&window_days, &pause_days]).await?.iter().map(opening).collect())
+}
+
+/// Which films have shows to come, and in which theaters.
+pub(crate) async fn playing(client: &impl GenericClient) -> Result<Vec<(String, String)>, Error> {
+    let playing = "SELECT DISTINCT s.movie_id, a.theater_id FROM catalog.shows s
+                   JOIN catalog.auditoriums a ON a.id = s.auditorium_id WHERE s.starts_at > statement_timestamp()";
+    let playing = client.prepare_cached(playing).await?;
+    Ok(client.query(&playing, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// What is shown, and in which theater: show, film, theater.
+pub(crate) async fn films_of(
+    client: &impl GenericClient,
+    ids: &[&str],
+) -> Result<Vec<(String, String, String)>, Error> {
+    let find = "SELECT s.id, s.movie_id, a.theater_id FROM catalog.shows s
+                JOIN catalog.auditoriums a ON a.id = s.auditorium_id WHERE s.id = ANY($1)";
+    let find = client.prepare_cached(find).await?;
+    let rows = client.query(&find, &[&ids]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }

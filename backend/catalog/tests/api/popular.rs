@@ -1,182 +1,203 @@
-//! The popular list: from Redis, and from Postgres when Redis has none.
+//! The popular list as visitors read it: from Redis, from memory, and from Postgres when there is none.
 
-use catalog::popular::{Popular, PopularConfig, compute, swap};
-use service::drain::Drain;
-use service::redis::{Redis, RedisConfig};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use service::redis::RedisConfig;
 use testkit::client::Client;
 
+use crate::demand::{book, shows};
+use crate::warm::{Warm, reads, scores};
 use crate::world::{World, each};
 
-/// What reservations publishes, as far as popularity reads it.
-const BOOKINGS: &str = "CREATE SCHEMA reservations_published;
-    CREATE TABLE reservations_published.bookings (id text, show_id text, seats int, booked_at timestamptz, status text)";
-
-async fn redis(world: &World) -> (Redis, Drain) {
-    let drain = Drain::default();
-    (Redis::start(&world.stores.redis(), &drain).await.expect("redis is named"), drain)
-}
-
-async fn counted(world: &World) -> Popular {
-    let client = world.stores.pool().get().await.expect("the test database answers");
-    compute(&client, &PopularConfig::default()).await.expect("it can be counted")
-}
-
-async fn reads(visitor: &Client, source: &str) -> u64 {
-    let metrics = visitor.get("/metrics").await;
-    let name = format!("marquee_catalog_popular_reads_total{{source=\"{source}\"}} ");
-    let line = metrics.body.as_str().expect("text").lines().find_map(|line| line.strip_prefix(&name));
-    line.map_or(0, |count| count.parse().expect("a number"))
-}
-
-/// Sells seats of a film's past shows.
-async fn sell(world: &World, movie_id: &str, seats: u32, age: &str, status: &str) {
-    let statement = format!(
-        "INSERT INTO reservations_published.bookings
-         SELECT 'b', id, {seats}, now() - interval '{age}', '{status}' FROM catalog.shows WHERE movie_id = '{movie_id}' LIMIT 1"
-    );
-    world.execute(&statement).await;
-}
-
 #[tokio::test]
-async fn seats_sold_lately_decide_and_what_was_cancelled_or_is_old_does_not() {
-    let world = World::demo().await;
-    let without = counted(&world).await;
-    assert!(without.movies.len() >= 30 && without.movies.iter().all(|ranked| ranked.score.to_bits() == 0));
-    world.execute(BOOKINGS).await;
-    let films: Vec<String> =
-        without.movies.iter().rev().take(5).map(|ranked| ranked.movie.id.as_str().to_owned()).collect();
-    sell(&world, &films[0], 9, "1 hour", "booked").await;
-    sell(&world, &films[1], 17, "72 hours", "booked").await;
-    sell(&world, &films[2], 99, "1 hour", "cancelled").await;
-    sell(&world, &films[3], 99, "40 days", "booked").await;
-    let with = counted(&world).await;
-    let ids: Vec<&str> = with.movies.iter().map(|ranked| ranked.movie.id.as_str()).collect();
-    assert_eq!(ids[..2], [&films[0], &films[1]]);
-    assert_eq!(with.movies.iter().filter(|ranked| ranked.score > 0.0).count(), 2);
-    assert!(with.movies.iter().zip(1..).all(|(ranked, rank)| ranked.rank == rank));
+async fn seats_sold_lately_decide_and_what_was_cancelled_does_not() {
+    let mut warm = Warm::fresh().await;
+    warm.refresh().await;
+    let without = warm.list("").await;
+    assert!(
+        scores(&without.body).len() >= 30
+            && scores(&without.body).iter().all(|(_, score)| score.to_bits() == 0)
+    );
+    let (client, all) = (warm.pool.get().await.expect("it answers"), shows(&warm.pool).await);
+    let films: Vec<String> = each(&without.body["movies"], "id").into_iter().rev().take(3).collect();
+    let show = |at: usize| all.iter().find(|show| show.movie == films[at]).expect("it plays").clone();
+    book(&client, "a", &show(0), 9, 3_600.0).await;
+    book(&client, "b", &show(1), 17, 72.0 * 3_600.0).await;
+    book(&client, "c", &show(2), 99, 3_600.0).await;
+    client
+        .execute("UPDATE reservations.bookings SET status = 'cancelled' WHERE id = 'c'", &[])
+        .await
+        .expect("it is");
+    warm.refresh().await;
+    let with = warm.list("").await;
+    let standing = scores(&with.body);
+    assert_eq!([&standing[0].0, &standing[1].0], [&films[0], &films[1]]);
+    assert_eq!(standing.iter().filter(|(_, score)| *score > 0.0).count(), 2, "{standing:?}");
+    let ranks: Vec<_> =
+        with.body["movies"].as_array().expect("a list").iter().map(|film| film["rank"].as_u64()).collect();
+    assert!((1..).zip(ranks).all(|(expected, rank)| rank == Some(expected)));
 }
 
 #[tokio::test]
 async fn only_new_releases_that_still_play_are_on_the_list() {
-    let world = World::demo().await;
-    let before = counted(&world).await;
-    let film = |at: usize| before.movies[at].movie.id.as_str();
+    let mut warm = Warm::fresh().await;
+    warm.refresh().await;
+    let before = each(&warm.list("").await.body["movies"], "id");
     // One has played for months without a pause, one came back after a pause, one plays no more.
-    world
+    warm.world
         .execute(&format!(
             "INSERT INTO catalog.shows
              SELECT 'old-' || film || day, film, (SELECT min(id) FROM catalog.auditoriums),
                     now() - day * interval '1 day' - n * interval '1 second', 1, 'USD'
              FROM (VALUES ('{}', 10, 90, 0), ('{}', 80, 90, 1)) AS past (film, since, until, n), generate_series(since, until, 5) AS day;
              DELETE FROM catalog.shows WHERE movie_id = '{}' AND starts_at > now()",
-            film(0),
-            film(1),
-            film(2)
+            before[0], before[1], before[2]
         ))
         .await;
-    let after = counted(&world).await;
-    let on_list = |id: &str| after.movies.iter().any(|ranked| ranked.movie.id.as_str() == id);
-    assert!(!on_list(film(0)), "it opened three months ago");
-    assert!(on_list(film(1)), "it opened anew");
-    assert!(!on_list(film(2)), "nobody can see it any more");
-    assert_eq!(after.movies.len(), before.movies.len() - 2);
+    warm.refresh().await;
+    let after = each(&warm.list("").await.body["movies"], "id");
+    assert!(!after.contains(&before[0]), "it opened three months ago");
+    assert!(after.contains(&before[1]), "it opened anew");
+    assert!(!after.contains(&before[2]), "nobody can see it any more");
+    assert_eq!(after.len(), before.len() - 2);
 }
 
 #[tokio::test]
 async fn visitors_read_from_redis_and_never_ask_postgres() {
-    let (world, _) = World::visited().await;
-    let list = counted(&world).await;
-    let (redis, _drain) = redis(&world).await;
-    swap(&redis, &list).await.expect("redis takes it");
+    let mut warm = Warm::fresh().await;
+    let client = warm.pool.get().await.expect("it answers");
+    book(&client, "a", &shows(&warm.pool).await[0], 3, 0.0).await;
+    let as_of = warm.refresh().await.as_of.to_string();
     // This instance has a Postgres that does not answer.
     let mut blind = World::empty().await;
-    blind.config.redis = world.stores.redis();
+    blind.config.redis = warm.world.stores.redis();
     blind.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
     let visitor = Client::new(blind.start().await);
-    for limit in [1_usize, 5, 100] {
-        let answer = visitor.get(&format!("/api/movies/popular?limit={limit}")).await;
+    let whole = warm.list("").await.body;
+    for (limit, query) in [(1_usize, ""), (5, "&country=us"), (100, "&city=Boston")] {
+        let answer = visitor.get(&format!("/api/movies/popular?limit={limit}{query}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.text("as_of"), list.as_of.to_string());
-        let expected = list.movies.iter().take(limit).map(|ranked| ranked.movie.id.as_str());
-        assert_eq!(each(&answer.body["movies"], "id"), expected.collect::<Vec<_>>());
+        assert_eq!(answer.text("as_of"), as_of);
+        let listed = scores(&warm.list(query).await.body);
+        assert_eq!(scores(&answer.body), listed[..limit.min(listed.len())]);
     }
-    let whole = visitor.get("/api/movies/popular?limit=100").await;
-    assert_eq!(whole.body, serde_json::to_value(&list).expect("it has a JSON form"));
-    assert_eq!(reads(&visitor, "postgres").await, 0);
+    assert_eq!(visitor.get("/api/movies/popular?limit=100").await.body, whole);
+    assert_eq!((reads(&visitor, "postgres").await, reads(&visitor, "memory").await), (0, 0));
 }
 
 #[tokio::test]
-async fn an_emptied_redis_and_an_absent_one_are_made_up_for() {
-    let (mut world, visitor) = World::visited().await;
-    let list = counted(&world).await;
-    let (redis, _drain) = redis(&world).await;
-    swap(&redis, &list).await.expect("redis takes it");
-    visitor.get("/api/movies/popular").await;
-    assert_eq!(reads(&visitor, "redis").await, 1);
-    let prefix = redis.prefix().to_owned();
-    let mut forget = redis::cmd("DEL");
-    forget
-        .arg(format!("{prefix}:popular"))
-        .arg(format!("{prefix}:popular:movies"))
-        .arg(format!("{prefix}:popular:as_of"));
-    redis.run::<()>(&forget).await.expect("redis forgets");
-    let ids = list.movies.iter().take(20).map(|ranked| ranked.movie.id.as_str()).collect::<Vec<_>>();
-    let emptied = visitor.get("/api/movies/popular").await;
-    assert_eq!(
-        (emptied.status.as_u16(), each(&emptied.body["movies"], "id")),
-        (200, ids.iter().map(|id| (*id).to_owned()).collect())
-    );
-    // Counted once for all who come at the same time.
-    let (one, two) = tokio::join!(visitor.get("/api/movies/popular"), visitor.get("/api/movies/popular"));
-    assert_eq!(one.body["as_of"], two.body["as_of"]);
-    world.config.redis = RedisConfig { url: "redis://127.0.0.1:1".to_owned(), ..world.config.redis.clone() };
-    let alone = Client::new(world.start().await);
-    let answer = alone.get("/api/movies/popular").await;
-    assert_eq!(
-        (answer.status.as_u16(), each(&answer.body["movies"], "id")),
-        (200, ids.iter().map(|id| (*id).to_owned()).collect())
-    );
+async fn a_redis_that_is_gone_or_empty_is_answered_for_from_memory_and_the_list_says_as_of_when() {
+    let mut warm = Warm::fresh().await;
+    let as_of = warm.refresh().await.as_of.to_string();
+    let seen = warm.list("").await.body;
+    warm.forget(&["meta", "directory", "members", "list:all"]).await;
+    assert_eq!(warm.list("").await.body, seen);
+    assert_eq!((warm.list("").await.text("as_of"), warm.reads("memory").await), (as_of.as_str(), 2));
+    // A list that nobody asked for before is counted here, once for all who come at the same time.
+    let (one, two) = tokio::join!(warm.list("&country=US"), warm.list("&city=Seattle"));
+    assert_eq!(one.text("as_of"), two.text("as_of"));
+    assert_eq!(warm.reads("postgres").await, 2);
+    assert_eq!(scores(&one.body), scores(&seen));
+    let later = warm.refresh().await.as_of.to_string();
+    assert_eq!(warm.list("").await.text("as_of"), later);
+    assert_eq!(scores(&warm.list("&country=US").await.body), scores(&seen));
+    let absent = RedisConfig { url: "redis://127.0.0.1:1".to_owned(), ..warm.world.config.redis.clone() };
+    warm.world.config.redis = absent;
+    let alone = Client::new(warm.world.start().await);
+    let answer = alone.get("/api/movies/popular?limit=100").await;
+    assert_eq!((answer.status.as_u16(), scores(&answer.body)), (200, scores(&seen)));
 }
 
 #[tokio::test]
-async fn a_list_that_lost_a_part_is_not_shown() {
-    let (world, visitor) = World::visited().await;
-    let (redis, _drain) = redis(&world).await;
-    swap(&redis, &counted(&world).await).await.expect("redis takes it");
-    let mut forget = redis::cmd("DEL");
-    forget.arg(format!("{}:popular:movies", redis.prefix()));
-    redis.run::<()>(&forget).await.expect("redis forgets");
-    let answer = visitor.get("/api/movies/popular").await;
-    assert_eq!((answer.status.as_u16(), each(&answer.body["movies"], "id").len()), (200, 20));
-    assert_eq!(reads(&visitor, "postgres").await, 1);
+async fn a_list_that_lost_a_part_is_not_shown_and_is_whole_again_after_a_round() {
+    let mut warm = Warm::fresh().await;
+    warm.refresh().await;
+    warm.forget(&["list:country:US"]).await;
+    let answer = warm.list("&country=US").await;
+    assert_eq!(scores(&answer.body), scores(&warm.list("").await.body));
+    assert_eq!(warm.reads("postgres").await, 1);
+    warm.refresh().await;
+    warm.list("&country=US").await;
+    assert_eq!(warm.reads("postgres").await, 1);
 }
 
 #[tokio::test]
 async fn no_reader_sees_a_list_half_swapped() {
-    let (world, visitor) = World::visited().await;
-    let (redis, _drain) = redis(&world).await;
-    let whole = counted(&world).await;
-    let half = whole.movies.len() / 2;
-    let later = whole.as_of + jiff::SignedDuration::from_secs(1);
-    let short = Popular { as_of: later, movies: whole.movies[..half].to_vec() };
-    swap(&redis, &whole).await.expect("redis takes it");
-    let writer = tokio::spawn({
-        let (whole, short) = (whole.clone(), short.clone());
-        async move {
-            for _ in 0..150 {
-                swap(&redis, &short).await.expect("redis takes it");
-                swap(&redis, &whole).await.expect("redis takes it");
-            }
+    let mut warm = Warm::fresh().await;
+    warm.refresh().await;
+    let all = shows(&warm.pool).await;
+    let (visitor, done) = (warm.visitor.clone(), Arc::new(AtomicBool::new(false)));
+    let over = Arc::clone(&done);
+    let reader = tokio::spawn(async move {
+        let mut seen: HashMap<String, serde_json::Value> = HashMap::new();
+        while !over.load(Ordering::Relaxed) {
+            let answer = visitor.get("/api/movies/popular?limit=100").await;
+            let list = scores(&answer.body);
+            assert!(list.is_sorted_by(|a, b| a.1 >= b.1) && list.len() >= 30, "{list:?}");
+            let before = seen.entry(answer.text("as_of").to_owned()).or_insert_with(|| answer.body.clone());
+            assert_eq!(*before, answer.body, "one count, one list");
         }
+        assert_eq!(reads(&visitor, "postgres").await, 0);
+        seen.len()
     });
-    let mut asked = 0;
-    while !writer.is_finished() {
-        let answer = visitor.get("/api/movies/popular?limit=100").await;
-        let expected = if answer.text("as_of") == later.to_string() { &short } else { &whole };
-        assert_eq!(answer.body, serde_json::to_value(expected).expect("it has a JSON form"));
-        asked += 1;
+    for round in 0..60_usize {
+        let client = warm.pool.get().await.expect("it answers");
+        book(&client, &format!("b{round}"), &all[round * 7 % all.len()], 2, 0.0).await;
+        warm.refresh().await;
     }
-    writer.await.expect("the writer ends");
-    assert!(asked > 0);
-    assert_eq!(reads(&visitor, "postgres").await, 0);
+    done.store(true, Ordering::Relaxed);
+    assert!(reader.await.expect("the reader ends") > 1);
+}
+
+#[tokio::test]
+async fn a_place_that_is_none_and_a_query_that_is_none_are_told_apart() {
+    let mut warm = Warm::fresh().await;
+    warm.refresh().await;
+    for (query, status, code) in [
+        ("country=FR", 404, "country_not_found"),
+        ("country=FRA", 400, "invalid_country"),
+        ("country=", 400, "invalid_country"),
+        ("city=Atlantis", 404, "city_not_found"),
+        ("city=city_nowhere", 404, "city_not_found"),
+        ("city=", 422, "invalid_city"),
+        ("city=Boston&country=CA", 404, "country_not_found"),
+        ("limit=0", 422, "invalid_limit"),
+        ("limit=101", 422, "invalid_limit"),
+        ("limit=ten", 400, "invalid_limit"),
+        ("explain=maybe", 400, "invalid_explain"),
+        ("explain=true&city=Atlantis", 404, "city_not_found"),
+    ] {
+        let answer = warm.visitor.get(&format!("/api/movies/popular?{query}")).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{query}");
+    }
+    // Two towns of one name: by its id each is found.
+    warm.world
+        .execute("UPDATE catalog.cities SET name_key = 'boston', country = 'CA' WHERE name = 'Seattle'")
+        .await;
+    warm.refresh().await;
+    let answer = warm.visitor.get("/api/movies/popular?city=boston").await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (422, "city_ambiguous"));
+    warm.list("&city=boston&country=ca").await;
+}
+
+#[tokio::test]
+async fn a_city_and_a_country_count_what_was_done_there() {
+    let mut warm = Warm::fresh().await;
+    warm.world.execute("UPDATE catalog.cities SET country = 'CA' WHERE name = 'Seattle'").await;
+    let all = shows(&warm.pool).await;
+    let client = warm.pool.get().await.expect("it answers");
+    let north = all.iter().find(|show| show.country == "CA").expect("it has shows");
+    book(&client, "a", north, 5, 0.0).await;
+    warm.refresh().await;
+    let top = |body: &serde_json::Value| scores(body)[0].clone();
+    for query in ["", "&country=CA", "&city=Seattle"] {
+        let list = warm.list(query).await.body;
+        assert_eq!(top(&list).0, north.movie, "{query}");
+        assert!((4.99..=5.0).contains(&top(&list).1), "{query}");
+    }
+    for query in ["&country=US", "&city=Boston"] {
+        assert!(scores(&warm.list(query).await.body).iter().all(|(_, score)| *score < 1e-9), "{query}");
+    }
 }

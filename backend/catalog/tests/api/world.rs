@@ -98,3 +98,30 @@ pub(crate) async fn all_pages(visitor: &Client, path: &str, member: &str) -> Vec
     }
     panic!("{path} does not end");
 }
+
+/// The other owners' tables, made by their own migrations.
+pub(crate) mod owners {
+    use std::path::Path;
+
+    use super::World;
+
+    /// Makes reservations' and, where there is one, the waitlist's.
+    pub(crate) async fn make(world: &World) {
+        for owner in ["reservations", "waitlist"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(owner).join("migrations");
+            let Ok(files) = std::fs::read_dir(folder) else { continue };
+            let mut files: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
+            files.sort_by_key(|file| {
+                let name = file.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+                let number =
+                    name.trim_start_matches('V').split("__").next().and_then(|text| text.parse::<u32>().ok());
+                number.expect("V1__name.sql")
+            });
+            for file in files {
+                world.execute(&std::fs::read_to_string(file).expect("it can be read")).await;
+            }
+        }
+        // What is counted are bookings, not the holds they came from: those need not be there.
+        world.execute("ALTER TABLE reservations.bookings DROP CONSTRAINT bookings_hold_id_fkey").await;
+    }
+}

@@ -92,6 +92,7 @@ async fn events_alone_are_enough() {
         session_id: hold.session_id,
         seats: hold.seats,
         entry_id: hold.entry_id,
+        booked_at: None,
     };
     let events = [
         here(Fact::HoldExpired(ended(&first, "ann"))),

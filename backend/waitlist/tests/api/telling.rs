@@ -15,6 +15,7 @@ fn sale(booking: &str, buyer: &str, seat: &str) -> Event {
         session_id: SessionId::parse(buyer).expect("an id"),
         seats: vec![SeatId::parse(seat).expect("an id")],
         entry_id: None,
+        booked_at: None,
     };
     Fact::BookingConfirmed(sale).of(ShowId::parse(SHOW).expect("an id"))
 }

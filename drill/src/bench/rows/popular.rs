@@ -8,6 +8,7 @@ use crate::bench::fetching::Fetching;
 use crate::bench::load::{Line, request};
 use crate::bench::marquee::Marquee;
 use crate::bench::measure::Contender;
+use crate::bench::refreshing::Refreshing;
 use crate::bench::sales::{self, weights::Weights};
 use crate::bench::scratch::Scratch;
 use crate::bench::settings::Settings;
@@ -15,15 +16,49 @@ use crate::bench::tell;
 use crate::bench::visitors::cookies_of;
 
 const PATH: &str = "/api/movies/popular";
+/// How much less was sold in the history that the job is measured over besides.
+const SHORT_HISTORY: u64 = 100;
 /// Connections of the SQL: more than the cores of a machine only wait for each other.
 const SQL_CONNECTIONS: usize = 2;
 
 pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
     let marquee = Marquee::find().await?;
     let scratch = Scratch::create(&marquee, settings).await?;
-    let block = measure_on(&marquee, &scratch, settings).await;
+    let blocks = measure_both(&marquee, &scratch, settings).await;
     scratch.remove().await?;
-    Ok(vec![block?])
+    blocks
+}
+
+async fn measure_both(marquee: &Marquee, scratch: &Scratch, settings: &Settings) -> Result<Vec<Block>> {
+    let lists = measure_on(marquee, scratch, settings).await?;
+    let short = Scratch::create(marquee, settings).await?;
+    let job = measure_job(marquee, scratch, &short, settings).await;
+    short.remove().await?;
+    Ok(vec![lists, job?])
+}
+
+/// The warmer's job over a long history and a short one.
+async fn measure_job(
+    marquee: &Marquee,
+    long: &Scratch,
+    short: &Scratch,
+    settings: &Settings,
+) -> Result<Block> {
+    let few = settings.bookings / SHORT_HISTORY;
+    sales::write(&short.connect().await?, &Weights::find(settings.data.as_deref())?, few).await?;
+    let mut contenders: Vec<Box<dyn Contender>> = Vec::new();
+    let base = format!("after {few} bookings");
+    for (name, scratch) in [(format!("after {} bookings", settings.bookings), long), (base.clone(), short)] {
+        tell(&format!("popular: the job {name}"));
+        contenders.push(Box::new(Refreshing::new(name, marquee, scratch, settings).await?));
+    }
+    let plot = Plot {
+        title: "refresh of the popular lists".to_owned(),
+        unit: "refreshes/s",
+        bases: &[&base],
+        absent: Vec::new(),
+    };
+    Ok(Block::measure(plot, contenders, settings.plan()).await)
 }
 
 async fn measure_on(marquee: &Marquee, scratch: &Scratch, settings: &Settings) -> Result<Block> {
