@@ -18,6 +18,7 @@ pub mod request;
 pub mod retry;
 pub mod route;
 pub mod silence;
+mod stored;
 pub mod tunnel;
 pub mod upgrade;
 
@@ -27,24 +28,24 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pingora::cache::key::HashBinary;
 use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
-use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::proxy::{FailToProxy, ProxyHttp, RangeType, Session, range_header_filter};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use self::answer::Problem;
-use self::fields::{CACHE_STATUS, X_REQUEST_ID};
+use self::fields::X_REQUEST_ID;
 use self::identity::Identity;
 use self::request::{Heard, OpenUpgrade, Request};
 use self::silence::{Silence, Turn};
 use self::tunnel::Tunnel;
 use self::tunnel::leave::Leave;
 use crate::cache::status::Outcome;
-use crate::cache::{Cache, key, validity};
+use crate::cache::{self, Cache, key, validation, validity};
 use crate::config;
 use crate::fleet::Fleet;
 use crate::fleet::endpoint::Busy;
@@ -58,6 +59,9 @@ use crate::operate::status;
 
 /// Answered by the balancer itself on the public listener.
 const HEALTH_PATH: &str = "/healthz";
+/// So many parts of one answer may be asked for at once; who asks for more gets all of it.
+const RANGES_MAX: usize = 16;
+
 /// The proxy: the rest of the balancer, as seen from a request.
 pub struct Gateway {
     /// The configuration and the endpoints.
@@ -127,6 +131,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, session: &Session, request: &mut Request) -> Result<CacheKey> {
+        request.passage.asked = self.cache.now();
         Ok(key::of(session.req_header(), request.identity.secure))
     }
 
@@ -147,11 +152,40 @@ impl ProxyHttp for Gateway {
         _fresh: bool,
         request: &mut Request,
     ) -> Result<Option<ForcedFreshness>> {
-        Ok(validity::judge(self.cache.tags, stored, session, request.moments, &self.metrics.purge))
+        let judged = validity::judge(self.cache.tags, stored, session, request.moments, &self.metrics.purge);
+        Ok(judged.or_else(|| self.cache.unusable(session, stored)))
+    }
+
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        _: &mut Request,
+    ) -> Result<bool> {
+        let request = session.req_header();
+        Ok(validation::not_modified(&request.method, &request.headers, response.status, &response.headers))
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Request,
+    ) -> RangeType {
+        let request = session.req_header();
+        let asked = request.headers.contains_key(header::RANGE);
+        if asked && validation::range_applies(&request.method, &request.headers, &response.headers) {
+            range_header_filter(request, response, Some(RANGES_MAX + 1))
+        } else {
+            RangeType::None
+        }
     }
 
     /// Only reached when the cache has no answer. What waits here holds back nobody else.
     async fn proxy_upstream_filter(&self, session: &mut Session, request: &mut Request) -> Result<bool> {
+        if request.cache.is_some() && !self.may_forward(session, request).await? {
+            return Ok(false);
+        }
         self.let_in(session, request).await
     }
 
@@ -241,6 +275,9 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         // What `Connection` names is gone here: only what the endpoint sees can make it safe to ask twice.
         request.tries.repeatable = retry::repeatable(upstream);
+        if request.cache.is_some() {
+            cache::ask_for_key(upstream);
+        }
         let identity = &request.identity;
         fields::change_request(upstream, |fields| identity.tell(fields))
     }
@@ -324,6 +361,7 @@ impl ProxyHttp for Gateway {
         request.expect_more();
         request.tell_latency(response.status, now);
         edge::strip_hop_by_hop(response)?;
+        self.tell_cache(session, response, request);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             open_tunnel(session, request);
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
@@ -377,19 +415,19 @@ impl ProxyHttp for Gateway {
         response: &ResponseHeader,
         request: &mut Request,
     ) -> Result<RespCacheable> {
-        let asked = (session.req_header(), request.identity.secure);
-        let admitted = self.cache.admit(asked.0, response);
+        let (asked, delay) = ((session.req_header(), request.identity.secure), request.try_elapsed());
+        let admitted = self.cache.admit(asked.0, response, &mut request.passage, delay);
         Ok(validity::mark(self.cache.tags, admitted, asked, response, request.moments.asked))
     }
 
-    fn should_serve_stale(&self, session: &mut Session, _: &mut Request, error: Option<&Error>) -> bool {
-        let failed =
-            error.is_some_and(|error| *error.esource() == ErrorSource::Upstream || limit::is_refused(error));
-        if failed {
-            // Pingora closes the connection after such an answer, so the client must be told.
-            session.set_keepalive(None);
-        }
-        failed
+    /// Without an error, it is asked whether to use what is stale while it is fetched anew: as long as the answer itself allows that.
+    fn should_serve_stale(
+        &self,
+        session: &mut Session,
+        request: &mut Request,
+        error: Option<&Error>,
+    ) -> bool {
+        error.is_none_or(|error| self.stands_in_for(session, request, error))
     }
 
     /// Runs for stored answers too, after they were stored: what is added here is for this client alone.
@@ -406,8 +444,7 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         if request.cache.is_some() {
-            let whole = response.status == StatusCode::OK && session.req_header().method == Method::GET;
-            request.cache = Some(Outcome::of(session.cache.phase(), whole));
+            request.cache = Some(cache::describe(session, response, &mut request.passage));
         }
         let (config, secure) = (&request.snapshot.config, request.identity.secure);
         fields::change_response(response, |fields| {
@@ -419,9 +456,6 @@ impl ProxyHttp for Gateway {
             if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
                 fields.append(header::SET_COOKIE, cookie);
             }
-            if let Some(outcome) = request.cache {
-                fields.insert(&CACHE_STATUS, outcome.header());
-            }
         })
     }
 
@@ -431,7 +465,8 @@ impl ProxyHttp for Gateway {
         error: &Error,
         request: &mut Request,
     ) -> FailToProxy {
-        let problem = failure::problem_of(session, error, request);
+        let problem = failure::problem_of(session, error, request)
+            .map(|problem| problem.with_cache_status(stored::status(request)));
         if problem.as_ref().is_some_and(|problem| problem.status == StatusCode::GATEWAY_TIMEOUT) {
             request.tell_elapsed(Instant::now());
         }

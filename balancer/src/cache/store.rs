@@ -1,63 +1,113 @@
-//! The store behind Pingora's cache: decoded headers and `Bytes`, bounded in bytes and in entries.
+//! The store behind Pingora's cache: decoded headers and `Bytes`, shared without copies, bounded in bytes and in entries.
 //!
-//! Eviction is `quick_cache`'s (CLOCK with a ghost list, after S3-FIFO): one-time visitors cannot push out what is
-//! asked for often. An answer becomes visible when it is complete; readers that came meanwhile wait on the cache lock.
+//! An answer is visible from its first byte on, to whoever asks for it while it is fetched ([`fill`]); it is kept when it is
+//! complete ([`memory`]), unless its key was invalidated since it was asked for ([`invalidation`]). A hit takes no lock that a
+//! writer holds.
+
+pub mod fill;
+pub mod hit;
+pub mod invalidation;
+pub mod memory;
+mod miss;
 
 use std::any::Any;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http::Extensions;
+use bytes::Bytes;
+use http::response::Parts;
 use pingora::cache::key::{CacheHashKey, HashBinary};
-use pingora::cache::storage::{
-    HandleHit, HandleMiss, HitHandler, MissFinishType, MissHandler, PurgeOutcome, PurgeTarget, PurgeType,
-    Storage,
-};
+use pingora::cache::meta::Extensions;
+use pingora::cache::storage::streaming_write::U64WriteId;
+use pingora::cache::storage::{HitHandler, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage};
 use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, CacheMeta};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
-/// What an entry costs besides its body and headers: keys, pointers, the cache's own lists.
+use self::fill::{Fill, Room};
+use self::hit::{Body, Hit};
+use self::invalidation::{Invalidations, Stamp};
+use self::memory::{Key, Memory};
+use self::miss::Miss;
+use super::{freshness, validation};
+
+/// What an entry costs besides its body and headers: keys, pointers, the queues.
 const ENTRY_OVERHEAD_BYTES: usize = 512;
+/// What one field of a header costs besides its name and value.
+const FIELD_OVERHEAD_BYTES: usize = 104;
+/// Answers on their way may take one part in this many of what is kept, besides that.
+const FILLING_SHARE: usize = 8;
 
 /// Stored answers by the hash of their key.
 pub struct Store {
-    entries: Arc<Entries>,
+    memory: Memory<Stored>,
+    /// Answers on their way, by key, but for those that are out of date.
+    filling: papaya::HashMap<Key, Arc<FillingSlot>>,
+    /// All answers on their way, by number, each for the request that fetches it.
+    writes: Mutex<HashMap<u64, Arc<Filling>>>,
+    writes_next: AtomicU64,
+    /// How many are being filled: as long as it is none, nobody has to look.
+    filling_count: AtomicUsize,
+    room: Arc<Room>,
+    invalidations: Invalidations,
 }
-
-type Entries = Cache<HashBinary, Arc<Stored>, Weight>;
 
 /// One complete answer.
 struct Stored {
+    head: Arc<Head>,
+    body: Bytes,
+}
+
+/// The map lets go of what is removed from it later than of what is in its slots.
+type FillingSlot = ArcSwapOption<Filling>;
+
+/// One answer that is being fetched.
+struct Filling {
+    head: Arc<Head>,
+    fill: Arc<Fill>,
+}
+
+impl Filling {
+    fn hit(&self) -> (CacheMeta, HitHandler) {
+        (self.head.meta(), Box::new(Hit::new(Body::Arriving(self.fill.reader()))))
+    }
+}
+
+/// An answer but for its body.
+struct Head {
     fresh_until: SystemTime,
+    /// When it was stored first, and since when its age counts.
     created: SystemTime,
+    epoch: SystemTime,
     stale_while_revalidate_seconds: u32,
     stale_if_error_seconds: u32,
     variance: Option<HashBinary>,
-    header: ResponseHeader,
-    body: Bytes,
-    /// What else its meta carries, such as its tags.
     extensions: Extensions,
+    header: ResponseHeader,
 }
 
-impl Stored {
-    fn new(meta: &CacheMeta, body: Bytes) -> Self {
-        Self {
+impl Head {
+    fn new(meta: &CacheMeta) -> Arc<Self> {
+        // Without the names as the origin spelled them, a copy for a client is half as much work.
+        let header: Parts = meta.response_header_copy().into();
+        let mut extensions = meta.extensions().clone();
+        extensions.remove::<Stamp>();
+        Arc::new(Self {
             fresh_until: meta.fresh_until(),
-            // Age counts from the last time the origin vouched for it.
-            created: meta.updated(),
+            created: meta.provenance(),
+            epoch: meta.epoch(),
             stale_while_revalidate_seconds: meta.stale_while_revalidate_sec(),
             stale_if_error_seconds: meta.stale_if_error_sec(),
             variance: meta.variance(),
-            header: meta.response_header_copy(),
-            body,
-            extensions: meta.extensions().clone(),
-        }
+            // So is one of nothing.
+            extensions: if extensions.is_empty() { Extensions::new() } else { extensions },
+            header: header.into(),
+        })
     }
 
     fn meta(&self) -> CacheMeta {
@@ -68,54 +118,103 @@ impl Stored {
             self.stale_if_error_seconds,
             self.header.clone(),
         );
+        meta.set_epoch_override(self.epoch);
+        *meta.extensions_mut() = self.extensions.clone();
         if let Some(variance) = self.variance {
             meta.set_variance(variance);
         }
-        *meta.extensions_mut() = self.extensions.clone();
         meta
     }
 
-    /// Whether the body is as long as its header says.
-    fn complete(&self) -> bool {
-        let said = self.header.headers.get(http::header::CONTENT_LENGTH);
-        said.and_then(|value| value.to_str().ok()?.parse().ok()) == Some(self.body.len())
-    }
-
-    fn bytes(&self) -> usize {
-        let header =
-            |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len();
-        self.body.len() + self.header.headers.iter().map(header).sum::<usize>() + ENTRY_OVERHEAD_BYTES
-    }
-}
-
-/// An entry weighs its bytes, and never less than an equal share, which bounds the number of entries too.
-#[derive(Clone)]
-struct Weight {
-    least: u64,
-}
-
-impl Weighter<HashBinary, Arc<Stored>> for Weight {
-    fn weight(&self, _: &HashBinary, stored: &Arc<Stored>) -> u64 {
-        (stored.bytes() as u64).max(self.least)
+    fn bytes(&self, body: usize) -> usize {
+        let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            name.as_str().len() + value.len() + FIELD_OVERHEAD_BYTES
+        };
+        self.header.headers.iter().map(field).sum::<usize>() + body + ENTRY_OVERHEAD_BYTES
     }
 }
 
 impl Store {
-    /// An empty store.
-    pub fn new(bytes_max: usize, entries_max: usize) -> Self {
-        let least = (bytes_max / entries_max).max(1) as u64;
-        Self { entries: Arc::new(Cache::with_weighter(entries_max, bytes_max as u64, Weight { least })) }
+    /// An empty store. No body is ever larger than `object_bytes_max`.
+    pub fn new(bytes_max: usize, entries_max: usize, object_bytes_max: usize) -> Self {
+        Self {
+            memory: Memory::new(bytes_max, entries_max, object_bytes_max),
+            filling: papaya::HashMap::new(),
+            writes: Mutex::default(),
+            writes_next: AtomicU64::new(0),
+            filling_count: AtomicUsize::new(0),
+            room: Room::new((bytes_max / FILLING_SHARE).max(object_bytes_max + ENTRY_OVERHEAD_BYTES * 8)),
+            invalidations: Invalidations::default(),
+        }
     }
 
-    /// Weight of everything stored.
+    /// Bytes of everything stored, and of what is on its way.
     pub fn bytes(&self) -> usize {
-        usize::try_from(self.entries.weight()).unwrap_or(usize::MAX)
+        self.memory.bytes() + self.room.taken()
     }
 
     /// Number of stored answers.
     pub fn entries(&self) -> usize {
-        self.entries.len()
+        self.memory.entries()
     }
+
+    /// How many had to make room for others, since the start.
+    pub fn evictions(&self) -> u64 {
+        self.memory.evictions()
+    }
+
+    /// The present, to be noted before an answer is asked for.
+    pub fn now(&self) -> Stamp {
+        self.invalidations.now()
+    }
+
+    /// Forgets what is stored under a key, with all its variants, and lets nothing in that was asked for before.
+    pub fn invalidate(&self, key: HashBinary) {
+        let key = Key::from_be_bytes(key);
+        self.invalidations.invalidate(key);
+        self.filling.pin().remove(&key);
+        self.memory.remove(key);
+    }
+
+    fn filling(&self, key: Key) -> Option<Arc<Filling>> {
+        if self.filling_count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.filling.pin().get(&key)?.load_full()
+    }
+
+    fn writes(&self) -> MutexGuard<'_, HashMap<u64, Arc<Filling>>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer comes in; it is there for others unless it is out of date already.
+    fn begin(&self, miss: &Miss) {
+        self.filling_count.fetch_add(1, Ordering::AcqRel);
+        self.writes().insert(miss.id, miss.filling.clone());
+        self.filling.pin().insert(miss.key, miss.slot.clone());
+        if self.invalidations.since(miss.primary, miss.asked) {
+            self.filling.pin().remove(&miss.key);
+        }
+    }
+
+    fn find(&self, key: Key) -> Option<(CacheMeta, HitHandler)> {
+        if let Some(filling) = self.filling(key) {
+            return Some(filling.hit());
+        }
+        let stored = self.memory.get(key)?;
+        Some((stored.head.meta(), Box::new(Hit::new(Body::Whole(stored.body.clone())))))
+    }
+}
+
+/// Where an answer is. A variant lies beside the first one stored for its URL; neither can be aimed at, as the hash of the URL is secret.
+fn place(key: &impl CacheHashKey) -> Key {
+    let variance = key.variance_bin().map_or(0, Key::from_be_bytes);
+    Key::from_be_bytes(key.primary_bin()) ^ variance
+}
+
+/// When an answer was asked for, in the order of invalidations.
+fn stamp(meta: &CacheMeta) -> Stamp {
+    meta.extensions().get::<Stamp>().copied().unwrap_or_default()
 }
 
 #[async_trait]
@@ -125,11 +224,7 @@ impl Storage for Store {
         key: &CacheKey,
         _: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let found = self.entries.get(&key.combined_bin());
-        Ok(found.map(|stored| {
-            let hit: HitHandler = Box::new(Hit { body: Some(stored.body.clone()) });
-            (stored.meta(), hit)
-        }))
+        Ok(self.find(place(key)))
     }
 
     async fn get_miss_handler(
@@ -138,12 +233,39 @@ impl Storage for Store {
         meta: &CacheMeta,
         _: &SpanHandle,
     ) -> Result<MissHandler> {
-        Ok(Box::new(Miss {
-            entries: self.entries.clone(),
-            key: key.combined_bin(),
-            stored: Stored::new(meta, Bytes::new()),
-            body: BytesMut::new(),
-        }))
+        let head = Head::new(meta);
+        let Some(length) = freshness::body_length(head.header.status, &head.header.headers) else {
+            return Error::e_explain(ErrorType::InternalError, "the length of the answer is not known");
+        };
+        let Some(reserved) = self.room.reserve(head.bytes(length)) else {
+            return Error::e_explain(ErrorType::InternalError, "too much is on its way into the cache");
+        };
+        let filling = Arc::new(Filling { head, fill: Fill::new(reserved) });
+        let slot = Arc::new(FillingSlot::new(Some(filling.clone())));
+        let id = self.writes_next.fetch_add(1, Ordering::Relaxed);
+        let miss = Miss {
+            store: self,
+            key: place(key),
+            primary: Key::from_be_bytes(key.primary_bin()),
+            asked: stamp(meta),
+            length,
+            id,
+            tag: id.into(),
+            filling,
+            slot,
+        };
+        self.begin(&miss);
+        Ok(Box::new(miss))
+    }
+
+    async fn lookup_streaming_write(
+        &'static self,
+        _: &CacheKey,
+        tag: Option<&[u8]>,
+        _: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let id = tag.and_then(|tag| U64WriteId::try_from(tag).ok()).map(u64::from);
+        Ok(id.and_then(|id| self.writes().get(&id).map(|filling| filling.hit())))
     }
 
     async fn purge(
@@ -152,17 +274,30 @@ impl Storage for Store {
         _: PurgeType,
         _: &SpanHandle,
     ) -> Result<PurgeOutcome> {
-        Ok(match self.entries.remove(&target.key().combined_bin()) {
-            Some(_) => PurgeOutcome::Purged(None),
-            None => PurgeOutcome::NotFound,
-        })
+        let found = self.memory.remove(place(target.key()));
+        Ok(if found { PurgeOutcome::Purged(None) } else { PurgeOutcome::NotFound })
     }
 
     async fn update_meta(&'static self, key: &CacheKey, meta: &CacheMeta, _: &SpanHandle) -> Result<bool> {
-        let key = key.combined_bin();
-        let Some(stored) = self.entries.get(&key) else { return Ok(false) };
-        self.entries.insert(key, Arc::new(Stored::new(meta, stored.body.clone())));
-        Ok(true)
+        let primary = Key::from_be_bytes(key.primary_bin());
+        let (key, asked) = (place(key), stamp(meta));
+        let head = Head::new(meta);
+        let Some(length) = freshness::body_length(head.header.status, &head.header.headers) else {
+            return Ok(false);
+        };
+        let bytes = head.bytes(length);
+        Ok(self.memory.update(key, bytes, |stored| {
+            // Another answer may have taken the place of the one that was confirmed.
+            let same = stored.head.created == head.created
+                && stored.body.len() == length
+                && validation::confirms(&head.header.headers, &stored.head.header.headers);
+            let current = same && !self.invalidations.since(primary, asked);
+            current.then(|| Stored { head, body: stored.body.clone() })
+        }))
+    }
+
+    fn support_streaming_partial_write(&self) -> bool {
+        true
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
@@ -170,95 +305,15 @@ impl Storage for Store {
     }
 }
 
-/// Reads one complete body, once.
-struct Hit {
-    body: Option<Bytes>,
-}
-
-#[async_trait]
-impl HandleHit for Hit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        Ok(self.body.take().filter(|body| !body.is_empty()))
-    }
-
-    async fn finish(
-        self: Box<Self>,
-        _: &'static (dyn Storage + Sync),
-        _: &CacheKey,
-        _: &SpanHandle,
-    ) -> Result<()> {
-        Ok(())
-    }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
-        self
-    }
-}
-
-/// Collects one body; dropped before its end, it stores nothing.
-struct Miss {
-    entries: Arc<Entries>,
-    key: HashBinary,
-    stored: Stored,
-    body: BytesMut,
-}
-
-#[async_trait]
-impl HandleMiss for Miss {
-    async fn write_body(&mut self, data: Bytes, _eof: bool) -> Result<()> {
-        self.body.extend_from_slice(&data);
-        Ok(())
-    }
-
-    async fn finish(mut self: Box<Self>) -> Result<MissFinishType> {
-        self.stored.body = self.body.freeze();
-        let bytes = self.stored.bytes();
-        if !self.stored.complete() {
-            return Error::e_explain(ErrorType::InternalError, "the body is shorter than its Content-Length");
-        }
-        self.entries.insert(self.key, Arc::new(self.stored));
-        Ok(MissFinishType::Created(bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn stored(body: usize) -> Arc<Stored> {
-        let header = ResponseHeader::build(200, None).expect("test response");
-        let meta = CacheMeta::new(SystemTime::now(), SystemTime::now(), 0, 0, header);
-        Arc::new(Stored::new(&meta, Bytes::from(vec![0; body])))
-    }
-
-    fn fill(store: &Store, count: u128, body: usize) {
-        for i in 0..count {
-            store.entries.insert(i.to_be_bytes(), stored(body));
-        }
-    }
-
     #[test]
     fn what_a_meta_carries_is_kept() {
-        let mut meta = stored(0).meta();
+        let header = ResponseHeader::build(200, None).expect("test response");
+        let mut meta = CacheMeta::new(SystemTime::now(), SystemTime::now(), 0, 0, header);
         meta.extensions_mut().insert(7_u32);
-        assert_eq!(Stored::new(&meta, Bytes::new()).meta().extensions().get(), Some(&7_u32));
-    }
-
-    #[test]
-    fn bytes_are_bounded() {
-        let store = Store::new(1_000_000, 10_000);
-        fill(&store, 1_000, 10_000);
-        assert!(store.bytes() <= 1_000_000 && store.entries() > 50, "{} bytes", store.bytes());
-    }
-
-    #[test]
-    fn entries_are_bounded_however_small() {
-        let store = Store::new(1_000_000_000, 100);
-        fill(&store, 10_000, 1);
-        assert!(store.entries() <= 100 && store.entries() > 50, "{} entries", store.entries());
+        assert_eq!(Head::new(&meta).meta().extensions().get(), Some(&7_u32));
     }
 }

@@ -19,8 +19,12 @@ pub(super) struct Written {
     object_bytes_max: usize,
     /// How long a request waits for another one that is already fetching the same answer.
     lock_wait_ms: u64,
-    /// How long past its freshness an answer may stand in for an upstream that fails.
+    /// How long past its freshness an answer may stand in for an upstream that fails, where it does not say.
     stale_if_error_seconds: u32,
+    /// Longest lifetime of an answer that says when it changed last and not how long it is fresh.
+    heuristic_seconds_max: u64,
+    /// Whether clients may ask for an answer newer than the stored one.
+    client_revalidation: bool,
 }
 
 impl Default for Written {
@@ -31,6 +35,8 @@ impl Default for Written {
             object_bytes_max: 1024 * 1024,
             lock_wait_ms: 2_000,
             stale_if_error_seconds: 60,
+            heuristic_seconds_max: 300,
+            client_revalidation: false,
         }
     }
 }
@@ -46,8 +52,12 @@ pub struct Cache {
     pub object_bytes_max: usize,
     /// Longest wait for another request's fetch.
     pub lock_wait: Duration,
-    /// Seconds past freshness that an answer may replace an error.
+    /// Seconds past freshness that an answer may replace an error, where it does not say.
     pub stale_if_error_seconds: u32,
+    /// Longest lifetime of an answer that says none.
+    pub heuristic_max: Duration,
+    /// Whether clients may ask for an answer newer than the stored one.
+    pub client_revalidation: bool,
 }
 
 impl Written {
@@ -61,6 +71,8 @@ impl Written {
             object_bytes_max: self.object_bytes_max,
             lock_wait: reader.milliseconds(&["cache", "lock_wait_ms"], self.lock_wait_ms)?,
             stale_if_error_seconds: self.stale_if_error_seconds,
+            heuristic_max: Duration::from_secs(self.heuristic_seconds_max),
+            client_revalidation: self.client_revalidation,
         })
     }
 }

@@ -92,6 +92,7 @@ impl Admin {
         self.metrics.requests_in_flight.set(signed(self.drain.in_flight()));
         self.metrics.cache_bytes.set(signed(self.cache.bytes()));
         self.metrics.cache_entries.set(signed(self.cache.entries()));
+        self.metrics.cache.set_evictions(self.cache.evictions());
         for pool in &self.fleet.snapshot().pools {
             let load = pool.door.requests.load(pool.in_flight_max());
             self.metrics.limits.pool_load(&pool.settings.name, load);

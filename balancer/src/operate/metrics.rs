@@ -1,6 +1,7 @@
 //! Every metric of the balancer; a doc comment is its help text. Labels are routes, pools, endpoints and
 //! classes from the configuration, never a path, client or id.
 
+pub mod cache;
 mod purge;
 pub mod route;
 
@@ -12,6 +13,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use self::cache::CacheMetrics;
 pub use self::purge::PurgeMetrics;
 use crate::fleet::outlier::Reason;
 use crate::fleet::state::State;
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub limits: LimitMetrics,
     /// Requests on routes with a cache, by result.
     pub cache_requests: IntCounterVec,
+    /// What else the cache did.
+    pub cache: CacheMetrics,
     /// Bytes the cache holds.
     pub cache_bytes: IntGauge,
     /// Answers the cache holds.
@@ -196,6 +200,7 @@ impl Metrics {
                 "Requests on routes with a cache.",
                 &["result"],
             )?,
+            cache: CacheMetrics::new(&registry)?,
             cache_bytes: gauge(&registry, "cache_bytes", "Bytes the cache holds.")?,
             cache_entries: gauge(&registry, "cache_entries", "Answers the cache holds.")?,
             purge: PurgeMetrics::new(&registry)?,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::identity::RequestId;
+use crate::cache::status::CACHE_STATUS;
 
 /// What clients are told to wait after a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
@@ -35,12 +36,13 @@ pub struct Problem {
     /// What clients are told to wait, in seconds, after a 429 or 503.
     retry_after: u64,
     members: Map<String, Value>,
+    cache_status: Option<HeaderValue>,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         let (detail, retry_after) = (detail.into(), RETRY_AFTER_SECONDS);
-        Self { status, code, detail, retry_after, members: Map::new() }
+        Self { status, code, detail, retry_after, members: Map::new(), cache_status: None }
     }
 
     /// The client asks too often; it is told when it may again.
@@ -68,6 +70,18 @@ impl Problem {
     /// The request cannot be read in one way.
     pub fn bad_request(detail: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// It is not stored, and the client wants nothing else.
+    pub fn not_cached() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", "the answer is not stored")
+    }
+
+    /// What the cache did.
+    #[must_use]
+    pub fn with_cache_status(mut self, status: Option<HeaderValue>) -> Self {
+        self.cache_status = status;
+        self
     }
 
     /// No route.
@@ -161,6 +175,9 @@ pub async fn problem(session: &mut Session, problem: &Problem, request_id: &Requ
     let mut response = head(problem.status, "application/problem+json", body.len(), request_id)?;
     if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.insert_header(header::RETRY_AFTER, problem.retry_after)?;
+    }
+    if let Some(status) = &problem.cache_status {
+        response.insert_header(CACHE_STATUS, status)?;
     }
     send(session, response, body).await
 }

@@ -10,8 +10,6 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-/// `Cache-Status` (RFC 9211).
-pub static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// `HTTP2-Settings` (RFC 7540, 3.2.1), which nobody needs any more.
 pub static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 /// `Idempotency-Key`.

@@ -23,6 +23,7 @@ impl Gateway {
         counts.unwrap_or(&RouteCounts::default()).count(&self.metrics, labels, status, seconds);
         if let Some(outcome) = request.cache {
             self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
+            self.metrics.cache.count(outcome, session.body_bytes_sent(), request.passage.age_seconds);
         }
     }
 

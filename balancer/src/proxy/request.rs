@@ -11,6 +11,7 @@ use super::identity::Identity;
 use super::limit::CountedSocket;
 use super::silence::Turn;
 use super::tunnel::Tunnel;
+use crate::cache::passage::Passage;
 use crate::cache::status::Outcome;
 use crate::cache::tags::Moments;
 use crate::config::{Config, Route};
@@ -46,6 +47,8 @@ pub struct Request {
     pub cache: Option<Outcome>,
     /// When it came and was sent on, as purges see it.
     pub moments: Moments,
+    /// What it leaves behind there.
+    pub passage: Passage,
     /// Keeps the process from going down.
     pub in_flight: Option<InFlight>,
     /// Counts the connection once it is upgraded.
@@ -135,6 +138,7 @@ impl Request {
             body_ended: false,
             cache: None,
             moments: Moments::default(),
+            passage: Passage::default(),
             in_flight: None,
             upgrade: None,
             shed: false,

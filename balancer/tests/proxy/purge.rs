@@ -157,7 +157,8 @@ async fn hard_is_a_miss_and_soft_is_stale() {
     up.kill().await;
     assert_eq!(rig.purge(&json!({ "everything": true, "mode": "soft" })).await.status, 200);
     let stale = rig.get("/cached/version-stale?tags=").await;
-    assert_eq!((stale.status, stale.header("cache-status")), (200, "marquee; hit; detail=stale"));
+    assert_eq!(stale.status, 200);
+    assert!(stale.header("cache-status").ends_with("; detail=stale-if-error"), "{stale:?}");
     assert_eq!(rig.purge(&json!({ "everything": true })).await.status, 200);
     assert_eq!(rig.get("/cached/version-stale?tags=").await.status, 503);
 }

@@ -30,15 +30,28 @@ pub(crate) struct Rig {
 
 /// One pool `main` of these endpoints, checked often, that serves every path.
 pub(crate) fn config(upstreams: &[&Upstream]) -> String {
+    config_at(&addresses(upstreams))
+}
+
+/// As [`config`], for endpoints of any kind.
+pub(crate) fn config_at(addresses: &[SocketAddr]) -> String {
     format!(
         "{}\n[[routes]]\nmatch = \"/**\"\npool = \"main\"\n[[routes]]\nmatch = \"/cached/**\"\npool = \"main\"\ncache = true\n{}",
         "[edge]\ndrain_notice_seconds = 0\ndrain_sockets_seconds = 0\nnever = [\"/internal/**\", \"/metrics/**\"]\n",
-        pool("main", upstreams)
+        pool_at("main", addresses)
     )
 }
 
 pub(crate) fn pool(name: &str, upstreams: &[&Upstream]) -> String {
-    let addresses: Vec<String> = upstreams.iter().map(|upstream| upstream.address.to_string()).collect();
+    pool_at(name, &addresses(upstreams))
+}
+
+fn addresses(upstreams: &[&Upstream]) -> Vec<SocketAddr> {
+    upstreams.iter().map(|upstream| upstream.address).collect()
+}
+
+fn pool_at(name: &str, addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     format!(
         "[pools.{name}]\nendpoints = {addresses:?}\nfirst_byte_ms = 2000\n\
          [pools.{name}.health]\ninterval_ms = 50\ntimeout_ms = 1000\nrise = 2\nfall = 2\nslow_start_seconds = 0\n"
