@@ -153,7 +153,7 @@ impl ProxyHttp for Gateway {
         request: &mut Request,
     ) -> Result<Option<ForcedFreshness>> {
         let judged = validity::judge(self.cache.tags, stored, session, request.moments, &self.metrics.purge);
-        Ok(judged.or_else(|| self.cache.unusable(session, stored)))
+        Ok(validity::stricter(judged, self.cache.unusable(session, stored)))
     }
 
     fn cache_not_modified_filter(

@@ -63,3 +63,31 @@ pub fn hide(fields: &mut HeaderMap) {
         fields.remove(&CDN_CACHE_CONTROL);
     }
 }
+
+/// Of two verdicts about a stored answer the one that leaves less of it.
+pub fn stricter(one: Option<ForcedFreshness>, other: Option<ForcedFreshness>) -> Option<ForcedFreshness> {
+    let rank = |verdict: &Option<ForcedFreshness>| match verdict {
+        None => 0,
+        Some(ForcedFreshness::ForceExpiredServeStale { .. }) => 1,
+        Some(ForcedFreshness::ForceExpired) => 2,
+        Some(_) => 3,
+    };
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_verdicts_the_stricter_one_holds() {
+        let softly = Some(ForcedFreshness::ForceExpiredServeStale { expired_at: None });
+        let in_order = [None, softly, Some(ForcedFreshness::ForceExpired), Some(ForcedFreshness::ForceMiss)];
+        for (one, less) in in_order.iter().enumerate() {
+            for more in &in_order[one..] {
+                assert_eq!(stricter(*less, *more), *more);
+                assert_eq!(stricter(*more, *less), *more);
+            }
+        }
+    }
+}
