@@ -7,8 +7,9 @@ pub const HOLD: &str = include_str!("claim/hold.sql");
 pub const CONFIRM: &str = include_str!("claim/confirm.sql");
 
 /// What every transaction sends alike, as variables of pgbench.
-pub const CONSTANTS: [(&str, &str); 15] = [
+pub const CONSTANTS: [(&str, &str); 16] = [
     ("n", "0"),
+    ("holder", "1"),
     ("one", "1"),
     ("due", "capture"),
     ("answered", "201"),
@@ -64,7 +65,14 @@ pub(super) mod tests {
         let captures = source("reservations/src/batch/captures.rs");
         let asked =
             files.map(|file| with_columns(&file)).concat() + &source("service/src/outbox.rs") + &captures;
-        anonymous(&asked.replace("{schema}", "reservations"))
+        anonymous(&asked.replace("{schema}", "reservations").replace("{gone}", &gone()))
+    }
+
+    /// How it asks whether a key's holder is gone.
+    fn gone() -> String {
+        let file = source("service/src/postgres/presence.rs");
+        let sql = file.split_once("format!(\"").and_then(|(_, rest)| rest.split_once("\")"));
+        sql.map(|(sql, _)| sql.replace("{holder}", "i.holder")).expect("one format")
     }
 
     /// A file with the value of its `COLUMNS` wherever that is named.

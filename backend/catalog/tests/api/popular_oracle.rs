@@ -157,7 +157,9 @@ impl Story {
         let (client, changes) = self.open.swap_remove(which);
         if self.random.random_bool(0.7) {
             client.batch_execute("COMMIT").await.expect("it commits");
-            changes.into_iter().for_each(|change| self.commit(change));
+            for change in changes {
+                self.commit(change);
+            }
         } else {
             client.batch_execute("ROLLBACK").await.expect("it is rolled back");
         }

@@ -8,6 +8,7 @@ use service::drain::Drain;
 use service::postgres::Pool;
 use service::redis::Redis;
 use testkit::client::{Answer, Client};
+use testkit::wait::until;
 
 use crate::world::{World, owners};
 
@@ -51,6 +52,16 @@ impl Warm {
 
     pub(crate) async fn refresh(&mut self) -> Refreshed {
         self.leader.refresh().await.expect("it is counted")
+    }
+
+    /// Waits until all that was written is older than every transaction that is open on the server, where other tests have theirs.
+    pub(crate) async fn settle(&self) {
+        let newest = self.world.texts("SELECT pg_current_xact_id()::text").await.remove(0);
+        let older = format!("SELECT (pg_snapshot_xmin(pg_current_snapshot()) > '{newest}'::xid8)::text");
+        until("older transactions to end", async || {
+            (self.world.texts(&older).await == ["true"]).then_some(())
+        })
+        .await;
     }
 
     /// The whole list that a query asks for.

@@ -1,7 +1,7 @@
 -- The hold of hold.sql, confirmed as reservations confirms it. The key is taken, the seat is sold, the money's capture is noted.
 BEGIN;
 INSERT INTO reservations.idempotency AS i (session_id, key, fingerprint, lease, attempt, lease_until, holder)
-    SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second', 1
+    SELECT session_id, key, fingerprint, lease, lease, clock_timestamp() + :lease_seconds * interval '1 second', :holder
     FROM unnest(ARRAY[:session]::text[], ARRAY[:hold]::text[], ARRAY[:fingerprint]::text[], ARRAY[:hold]::text[]) AS u (session_id, key, fingerprint, lease)
     ORDER BY session_id, key
     ON CONFLICT (session_id, key) DO UPDATE SET lease_until = excluded.lease_until, lease = excluded.lease,
