@@ -122,10 +122,13 @@ impl ProxyHttp for Gateway {
     }
 
     fn request_cache_filter(&self, session: &mut Session, request: &mut Request) -> Result<()> {
-        if request.route().is_some_and(|route| route.cache) {
+        let Some(route) = request.route().filter(|route| route.cache) else { return Ok(()) };
+        let names = &route.cache_with_cookies;
+        let known = names.is_empty() || hash_key::has_cookie(&session.req_header().headers, names);
+        request.cache = Some(Outcome::Bypassed);
+        if known {
             request.moments.came = self.cache.tags.now();
             self.cache.enable(session);
-            request.cache = Some(Outcome::Bypassed);
         }
         Ok(())
     }

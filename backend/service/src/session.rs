@@ -116,12 +116,7 @@ fn issue(name: &'static str, value: String, secure: bool) -> String {
         .to_string()
 }
 
-/// Also what only a shared cache in front of us may store: it is for all.
 fn publicly_cacheable(headers: &HeaderMap) -> bool {
-    let targeted = headers.get("cdn-cache-control");
-    if targeted.is_some_and(|value| value.to_str().is_ok_and(|value| value.contains("max-age"))) {
-        return true;
-    }
     headers
         .get(header::CACHE_CONTROL)
         .and_then(|value| value.to_str().ok())

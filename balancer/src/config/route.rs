@@ -25,6 +25,9 @@ pub(super) struct Written {
     /// Whether answers marked public may be stored.
     #[serde(default)]
     cache: bool,
+    /// Only requests with one of these cookies are answered from the cache, or fill it; all are when left out.
+    #[serde(default)]
+    cache_with_cookies: Vec<String>,
     /// Request body in bytes; `edge.body_bytes_max` when left out.
     body_bytes_max: Option<usize>,
     /// From a request's end to the first byte of its answer, in milliseconds; the pool's `first_byte_ms` when left out.
@@ -49,6 +52,8 @@ pub struct Route {
     pub hash_on: HashOn,
     /// Whether answers marked public may be stored.
     pub cache: bool,
+    /// Names of cookies of which a request must have one to have to do with the cache; all requests have when there is none.
+    pub cache_with_cookies: Vec<String>,
     /// Request body, in bytes.
     pub body_bytes_max: usize,
     /// From a request's end to the first byte of its answer.
@@ -104,12 +109,25 @@ impl Written {
             pool,
             hash_on: hash_on::read(reader, &path, hash_on, policy, otherwise)?,
             cache: self.cache,
+            cache_with_cookies: self.cookies(reader, index)?,
             body_bytes_max: self.body_bytes_max.unwrap_or(file.edge.body_bytes_max),
             first_byte: reader.milliseconds(&["routes", index, "first_byte_ms"], first_byte_ms)?,
             answer_idle: reader.milliseconds(&["routes", index, "answer_idle_ms"], answer_idle_ms)?,
             priority: self.priority,
             total: reader.total(&["routes", index, "total_ms"], total_ms)?,
         })
+    }
+
+    fn cookies(&self, reader: &Reader<'_>, index: &str) -> Result<Vec<String>, ConfigError> {
+        let path = ["routes", index, "cache_with_cookies"];
+        if let Some(wrong) = self.cache_with_cookies.iter().find(|name| !hash_on::token(name)) {
+            let message = format!("`{wrong}` is not a cookie name; use letters, digits, `_`, `-` and `.`");
+            return reader.wrong(&path, message);
+        }
+        if !self.cache && !self.cache_with_cookies.is_empty() {
+            return reader.wrong(&path, "nothing is stored here; set `cache = true` or remove this");
+        }
+        Ok(self.cache_with_cookies.clone())
     }
 
     fn pool(&self, reader: &Reader<'_>, index: &str, pools: &[Pool]) -> Result<usize, ConfigError> {

@@ -62,6 +62,11 @@ pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item 
     pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
+/// Whether there is a cookie with one of these names.
+pub fn has_cookie(headers: &HeaderMap, names: &[String]) -> bool {
+    names.iter().any(|name| cookies(headers, name).next().is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

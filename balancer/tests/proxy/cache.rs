@@ -35,6 +35,22 @@ async fn a_public_answer_is_fetched_once_and_each_client_gets_its_own_cookie() {
     assert_eq!(rig.metric("marquee_balancer_cache_entries").await, 2);
 }
 
+/// Whoever has no session yet gets it from the service, and not the answer of somebody who has one.
+#[tokio::test]
+async fn who_lacks_the_cookie_of_a_route_has_nothing_to_do_with_its_cache() {
+    let up = Upstream::start("a").await;
+    let cookies = "cache = true\ncache_with_cookies = [\"other\", \"session\"]";
+    let rig = Rig::start(&config(&[&up]).replace("cache = true", cookies)).await;
+    for cookie in ["x=1; session=s", "session=t"] {
+        let stranger = rig.get("/cached/public").await;
+        assert_eq!(stranger.header("cache-status"), "marquee; fwd=bypass");
+        rig.get_with("/cached/public", "cookie", cookie).await;
+        assert!(!hit(&rig.get_with("/cached/public", "cookie", "sessions=1").await));
+    }
+    assert!(hit(&rig.get_with("/cached/public", "cookie", "session=t").await));
+    assert_eq!(up.seen().len(), 5);
+}
+
 #[tokio::test]
 async fn a_stored_validator_answers_304_and_head() {
     let (up, rig) = start().await;

@@ -349,6 +349,8 @@ fn no_section_lets_a_wrong_value_pass() {
         (section("edge", "never = [\"internal\"]"), ":2: key `edge.never.0`", "/"),
         (section("edge", "hsts_seconds = 63072001"), ":2: key `edge.hsts_seconds`", "63072000; lower it"),
         (route("priority = \"urgent\""), ":3: key `routes.priority`", "`critical`"),
+        (route("cache_with_cookies = [\"a b\"]"), ":3: key `routes.0.cache_with_cookies`", "letters"),
+        (route("cache_with_cookies = [\"a\"]"), ":3: key `routes.0.cache_with_cookies`", "cache = true"),
         (route("first_byte_ms = 0"), ":3: key `routes.0.first_byte_ms`", "1 or more"),
         (route("answer_idle_ms = 0"), ":3: key `routes.0.answer_idle_ms`", "1 or more"),
         (route("total_ms = 86400001"), ":3: key `routes.0.total_ms`", "86400000; lower it"),
