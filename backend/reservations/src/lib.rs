@@ -77,8 +77,9 @@ mod migrations {
 pub const PROGRAM: &str = "reservations";
 
 /// Every statement of ours goes by an index, and is planned once for each connection: planning costs more than running. Without
-/// the first a plan that was made while its tables were small would read them whole for as long as its connection lives.
-const SESSIONS: &str = "-c plan_cache_mode=force_generic_plan \
+/// the first a plan that was made while its tables were small would read them whole for as long as its connection lives. None is
+/// worth being compiled, which the server would do for the cost of a table that has no index.
+const SESSIONS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off \
     -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
 /// Brings the schema up to date.

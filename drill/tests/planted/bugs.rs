@@ -117,8 +117,8 @@ pub(crate) const BUGS: [Bug; 7] = [
             changes: &[
                 ("DO UPDATE SET", "DO UPDATE SET status = NULL, body = NULL,"),
                 (
-                    "WHERE i.status IS NULL AND i.fingerprint = excluded.fingerprint AND i.lease_until <= clock_timestamp()",
-                    "",
+                    "WHERE i.status IS NULL AND i.fingerprint",
+                    "WHERE true OR i.status IS NULL AND i.fingerprint",
                 ),
             ],
         }]),
