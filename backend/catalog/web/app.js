@@ -1,8 +1,9 @@
 // Puts the client together: which page is whose, and what runs beside every page.
 
 import { onConnection } from "./api.js";
+import { startAttention } from "./attention.js";
 import { hurry } from "./connection.js";
-import { attend, stayWhile } from "./live.js";
+import { attend, heardElsewhere, stayWhile } from "./live.js";
 import { entries, holds, onChange } from "./memory.js";
 import { recall, startNotifications } from "./notifications.js";
 import { bookingPage } from "./pages/booking.js";
@@ -14,6 +15,7 @@ import { showPage } from "./pages/show.js";
 import { waitlistPage } from "./pages/waitlist.js";
 import { drawStrip, startStrip } from "./parts/strip.js";
 import { start } from "./router.js";
+import { startTabs } from "./tabs.js";
 
 const PAGES = {
   films: filmsPage,
@@ -27,18 +29,17 @@ const PAGES = {
 
 startConnectionLine();
 startNotifications();
+startAttention();
 keepSocketForMessages();
+startTabs(heardElsewhere);
 startStrip();
 start(withStrip(PAGES), document.getElementById("main"));
 recall();
 
-/** Messages may come for as long as this tab holds seats or waits for some. */
+/** Messages may come for as long as this visitor holds seats or waits for some. */
 function keepSocketForMessages() {
-  const reason = () => holds()[0]?.show_id ?? entries()[0]?.show_id ?? null;
-  const stay = () => reason() && attend(reason());
-  stayWhile(reason);
-  onChange(stay);
-  stay();
+  stayWhile(() => holds()[0]?.show_id ?? entries()[0]?.show_id ?? null);
+  onChange(attend);
   addEventListener("online", hurry);
   document.addEventListener("visibilitychange", () => document.hidden || hurry());
 }

@@ -1,9 +1,11 @@
 // Follows one show over the live socket and gives each message to whom it concerns. How seats
-// change is live-seats.js's business, how the socket is kept is connection.js's.
+// change is live-seats.js's business, how the socket is kept is connection.js's, which of a
+// browser's tabs keeps one for messages is tabs.js's.
 
 import { get } from "./api.js";
 import { busy, close, connect, currentState, handle, live, notLive, open, send } from "./connection.js";
 import { interrupted, take, unknown } from "./live-seats.js";
+import { onSpeaker, speaks, tellTabs } from "./tabs.js";
 
 const NUDGE_MS = 3_000; // no snapshot by then: ask once more, then start anew
 const POLL_MS = 4_000; // while the socket is away the seats are read by HTTP
@@ -11,12 +13,14 @@ const AUDIT_MS = 30_000; // the last message may be lost with no successor to sh
 const LINGER_MS = 20_000; // a socket nobody follows is kept this long
 
 const noticeListeners = new Set();
+const backListeners = new Set();
 let reasonToStay = () => null;
 let following = null; // {showId, picture, listener, reading}
 let nudgeTimer = 0;
 let lingerTimer = 0;
 
 handle({ wanted, opened, received, lost });
+onSpeaker((now) => (now ? attend() : closeUnwanted()));
 
 /** Follows one show until the signal aborts; `listener(seats, version)` at every change. */
 export function follow(showId, listener, signal) {
@@ -36,9 +40,9 @@ export function follow(showId, listener, signal) {
   return readSeats(mine);
 }
 
-/** Keeps a socket for messages to this session though no show is on screen. */
-export function attend(showId) {
-  if (!busy()) connect(showId);
+/** Keeps a socket for messages to this session though no show is on screen, if it is this tab's to keep one. */
+export function attend() {
+  if (!busy() && wanted()) connect(wanted());
 }
 
 /** `reason()` gives a show id for as long as messages may still come to this session. */
@@ -46,17 +50,33 @@ export function stayWhile(reason) {
   reasonToStay = reason;
 }
 
-/** Messages to the session: hold_expired, offer, offer_lapsed, sold. */
+/** Messages to the session: hold_expired, queue, offer, offer_lapsed, closed, sold. */
 export function onNotice(listener, signal) {
   noticeListeners.add(listener);
   signal?.addEventListener("abort", () => noticeListeners.delete(listener), { once: true });
 }
 
+/** A message that another tab heard; whoever has a socket heard it too. */
+export function heardElsewhere(message) {
+  if (!open()) notify(message);
+}
+
+/** Told when a socket is there, for the first time or again: messages may have been missed before. */
+export function onBack(listener) {
+  backListeners.add(listener);
+}
+
 function wanted() {
-  return following?.showId ?? reasonToStay();
+  return following?.showId ?? (speaks() ? reasonToStay() : null);
+}
+
+function closeUnwanted() {
+  clearTimeout(lingerTimer);
+  lingerTimer = setTimeout(() => { if (!wanted()) close(); }, LINGER_MS);
 }
 
 function opened(showId) {
+  for (const listener of backListeners) listener();
   if (!following) live();
   else if (following.showId !== showId) watch();
   else expectSnapshot();
@@ -69,6 +89,11 @@ function lost() {
 
 function received(message) {
   if (message.type === "snapshot" || message.type === "seats") return seatsReceived(message);
+  if (speaks()) tellTabs(message);
+  notify(message);
+}
+
+function notify(message) {
   for (const listener of noticeListeners) listener(message);
 }
 
@@ -109,7 +134,7 @@ function unfollow(mine) {
   following = null;
   clearTimeout(nudgeTimer);
   if (open()) send({ type: "unwatch", show_id: mine.showId });
-  lingerTimer = setTimeout(() => { if (!wanted()) close(); }, LINGER_MS);
+  closeUnwanted();
 }
 
 /** The same picture by HTTP. When it is ahead of the socket, the socket missed something. */

@@ -1,71 +1,62 @@
-// What this tab holds and waits for: ids that outlive a reload, in sessionStorage. It is only
-// a memory of where to look; the server says what is true.
+// What this browser holds and waits for, the same in all its tabs: where to look, and what was last
+// heard. It is only a memory; the server says what is true.
 
-const STORE = "marquee.mine";
-const KEPT_MAX = 20;
+import { Shelf } from "./shelf.js";
+
+const PREFIX = "marquee.mine.";
 
 const listeners = new Set();
-const mine = load();
+const held = new Shelf(`${PREFIX}hold.`, storage());
+const waiting = new Shelf(`${PREFIX}entry.`, storage());
 
-/** Told after every change, until the signal aborts. */
+addEventListener("storage", ({ key }) => (key === null || key.startsWith(PREFIX)) && changed());
+
+/** Told after every change, in whichever tab it was made, until the signal aborts. */
 export function onChange(listener, signal) {
   listeners.add(listener);
   signal?.addEventListener("abort", () => listeners.delete(listener), { once: true });
 }
 
-/** Holds placed or accepted here: `{id, show_id, seats, expires_at}`. */
+/** Holds placed or accepted: `{id, show_id, seats, expires_at}`. */
 export function holds() {
-  return mine.holds;
+  return held.all("expires_at");
 }
 
-/** Places in line taken here: `{id, show_id}`. */
+/** Places in line that are not over, as they were last heard of. */
 export function entries() {
-  return mine.entries;
+  return waiting.all("joined_at");
+}
+
+/** One place in line, if it is not over. */
+export function entryOf(id) {
+  return waiting.get(id);
 }
 
 export function keepHold({ id, show_id, seats, expires_at }) {
-  keep("holds", { id, show_id, seats, expires_at });
+  if (held.put({ id, show_id, seats, expires_at })) changed();
 }
 
 export function forgetHold(id) {
-  forget("holds", id);
+  if (held.drop(id)) changed();
 }
 
-export function keepEntry({ id, show_id }) {
-  keep("entries", { id, show_id });
+export function keepEntry(entry) {
+  if (waiting.put({ ...waiting.get(entry.id), ...entry })) changed();
 }
 
 export function forgetEntry(id) {
-  forget("entries", id);
-}
-
-function keep(kind, thing) {
-  const old = mine[kind].find(({ id }) => id === thing.id);
-  if (old && JSON.stringify(old) === JSON.stringify(thing)) return;
-  mine[kind] = [...mine[kind].filter(({ id }) => id !== thing.id), thing].slice(-KEPT_MAX);
-  changed();
-}
-
-function forget(kind, id) {
-  if (!mine[kind].some((each) => each.id === id)) return;
-  mine[kind] = mine[kind].filter((each) => each.id !== id);
-  changed();
+  if (waiting.drop(id)) changed();
 }
 
 function changed() {
-  try {
-    sessionStorage.setItem(STORE, JSON.stringify(mine));
-  } catch {
-    // storage is full or forbidden: the tab still works until it is reloaded
-  }
-  for (const listener of listeners) listener();
+  for (const listener of [...listeners]) listener();
 }
 
-function load() {
+/** Where it is forbidden, each tab remembers for itself until it is reloaded. */
+function storage() {
   try {
-    const { holds = [], entries = [] } = JSON.parse(sessionStorage.getItem(STORE)) ?? {};
-    return { holds, entries };
+    return localStorage;
   } catch {
-    return { holds: [], entries: [] };
+    return null;
   }
 }

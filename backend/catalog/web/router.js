@@ -4,6 +4,7 @@
 import { h, replace } from "./dom.js";
 import { match } from "./routes.js";
 import { failure, loading } from "./parts/states.js";
+import { setTitle } from "./title.js";
 
 const LOADING_AFTER_MS = 200;
 const RETRY_MS = 8_000;
@@ -59,7 +60,7 @@ async function show({ focus = true, scroll = 0 } = {}) {
   const { title, content } = await pageFor(route, signal);
   clearTimeout(wait);
   if (signal.aborted) return;
-  document.title = title ? `${title} · Marquee` : "Marquee";
+  setTitle(title);
   replace(main, content);
   scrollTo(0, scroll);
   if (focus) focusHeading();

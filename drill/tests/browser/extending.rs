@@ -4,7 +4,7 @@ use drill::fleet::Fleet;
 use fantoccini::Client;
 
 use crate::chromium::{DESKTOP, Driver, PHONE, run};
-use crate::page::{by, click, eventually, find, fits, hold_seat, open_show, untouched_show};
+use crate::page::{by, click, find, fits, hold_seat, open_show, until_true, untouched_show};
 
 /// From now on the page is told that a hold it asks for runs out in less than a minute, if it does not anyway, and may be extended.
 const LAST_MINUTE: &str = "
@@ -29,12 +29,8 @@ const REFUSED: &str = "
 const DEADLINE: &str = "
     const { pathname, origin } = location;
     const hold = await (await fetch(`${origin}/api${pathname}`)).json();
-    const kept = JSON.parse(sessionStorage.getItem('marquee.mine')).holds[0];
+    const kept = JSON.parse(localStorage.getItem(`marquee.mine.hold.${hold.id}`));
     return { server: Date.parse(hold.expires_at), page: Date.parse(kept.expires_at) }";
-
-async fn until_true(browser: &Client, what: &str, script: &str) {
-    eventually(what, async || Ok((run(browser, script).await == true).then_some(()))).await;
-}
 
 /// The buyer is told, by eye and by ear, and nothing takes the focus away.
 async fn warned(browser: &Client) {

@@ -125,3 +125,8 @@ async fn first_seat(buyer: &drill::buyer::Buyer, show: &str) -> String {
 pub(crate) async fn eventually(what: &str, ask: impl AsyncFnMut() -> anyhow::Result<Option<()>>) {
     until(what, ask).await.unwrap();
 }
+
+/// Returns once a script says true.
+pub(crate) async fn until_true(browser: &Client, what: &str, script: &str) {
+    eventually(what, async || Ok((run(browser, script).await == true).then_some(()))).await;
+}

@@ -1,134 +1,155 @@
 // One place in line: how far to the front, and the offer when it is this visitor's turn.
 
-import { get, remove } from "../api.js";
+import { get } from "../api.js";
+import { now as clock } from "../clock.js";
 import { h, replace } from "../dom.js";
-import { list, plural } from "../format.js";
-import { follow, onNotice } from "../live.js";
-import { forgetEntry, keepEntry } from "../memory.js";
+import { live } from "../line.js";
+import { endingWords, estimateWords, positionWords, wishWords, worthSaying } from "../line-words.js";
+import { onNotice } from "../live.js";
+import { entryOf, forgetEntry, keepEntry, onChange } from "../memory.js";
 import { announce } from "../parts/announcer.js";
-import { whileBusy } from "../parts/busy.js";
-import { deadline } from "../parts/countdown.js";
+import { attentionControl } from "../parts/attention-control.js";
+import { leaveButton } from "../parts/leave-line.js";
 import { liveState } from "../parts/live-state.js";
-import { withdraw } from "../parts/notices.js";
+import { offerPanel } from "../parts/offer.js";
 import { showCard } from "../parts/show-card.js";
-import { errorLine } from "../parts/states.js";
-import { navigate } from "../router.js";
 import { to } from "../routes.js";
 import { loadShowIfPossible } from "../shows.js";
 
-const LOOK_AGAIN_MS = 5_000; // the position moves without a message
+const LOOK_AGAIN_MS = 5_000; // as long as the server pushes no position
+const LOOK_AFTER_PUSH_MS = 30_000; // the last message may be lost with no successor
+const TICK_MS = 1_000;
 const AFTER_DEADLINE_MS = 1_200;
+const LONG_AGO_MS = 3_600_000;
 
 export async function waitlistPage({ id, signal }) {
   const entry = await read(id, signal);
   const show = await loadShowIfPossible(entry.show_id, signal);
-  const place = h("div", { class: "line-place" });
-  const view = { id, signal, place, show, drawn: "", stop: new AbortController() };
-  follow(entry.show_id, () => {}, signal);
-  onNotice((message) => concerns(message, view) && lookAgain(view), signal);
-  const timer = setInterval(() => document.hidden || lookAgain(view), LOOK_AGAIN_MS);
-  signal.addEventListener("abort", () => { clearInterval(timer); view.stop.abort(); }, { once: true });
-  draw(view, entry);
+  const view = { id, signal, show, place: h("div", { class: "line-place" }), drawn: "", stop: new AbortController(), lookedAt: clock() };
+  view.entry = entry;
+  watch(view);
+  draw(view);
   const content = h("article", { class: "narrow" },
-    h("div", { class: "picker-head" }, h("h1", {}, "Your place in line"), liveState(signal)),
-    h("div", { class: "panel" }, showCard(show)),
-    place);
+    h("div", { class: "picker-head" }, h("h1", {}, "Your place in line"), liveState(signal, { shared: true })),
+    h("div", { class: "panel" }, showCard(show), h("p", {}, "You wait for ", h("strong", { "data-testid": "wish" }, wishWords(entry)), ".")),
+    view.place,
+    live(entry) ? attentionControl(signal) : null);
   return { title: "Your place in line", content };
 }
 
-function concerns(message, { id }) {
-  return message.entry_id === id || message.type === "sold" || message.type === "hold_expired";
+/** What is heard in any tab shows here; what is not heard is looked for. */
+function watch(view) {
+  const { id, signal } = view;
+  onChange(() => changed(view), signal);
+  onNotice((message) => concerns(message, view) && lookAgain(view), signal);
+  const timer = setInterval(() => due(view) && lookAgain(view), TICK_MS);
+  const seen = () => document.hidden || lookAgain(view);
+  document.addEventListener("visibilitychange", seen, { signal });
+  signal.addEventListener("abort", () => { clearInterval(timer); view.stop.abort(); }, { once: true });
+  if (!entryOf(id)) return;
+  changed(view);
+}
+
+function changed(view) {
+  const entry = entryOf(view.id);
+  if (entry) show(view, entry);
+  else if (live(view.entry)) lookAgain(view); // over, as another tab has heard: it will be known how
+}
+
+function concerns(message, { id, entry }) {
+  return (message.entry_id === id && message.type !== "queue")
+    || (message.show_id === entry.show_id && (message.type === "sold" || message.type === "hold_expired"));
+}
+
+function due({ entry, lookedAt }) {
+  const every = entry.pushed ? LOOK_AFTER_PUSH_MS : LOOK_AGAIN_MS;
+  return live(entry) && !document.hidden && clock() - lookedAt >= every;
 }
 
 async function lookAgain(view) {
   if (view.looking) return void (view.again = true); // one question at a time; news meanwhile are worth another
-  view.looking = true;
+  Object.assign(view, { looking: true, again: false, lookedAt: clock() });
   const entry = await read(view.id, view.signal).catch(() => null); // the next look may succeed
   view.looking = false;
   if (view.signal.aborted) return;
-  if (entry) draw(view, entry);
-  if (view.again && entry) {
-    view.again = false;
-    await lookAgain(view);
-  }
+  if (entry) show(view, entry);
+  if (view.again && entry) await lookAgain(view);
 }
 
 async function read(id, signal) {
   const entry = await get(`/api/waitlist/${encodeURIComponent(id)}`, { signal });
-  if (entry.status === "waiting" || entry.status === "offered") keepEntry(entry);
+  if (live(entry)) keepEntry(entry);
   else forgetEntry(entry.id);
   return entry;
 }
 
-/** Draws only what has changed, so buttons under a finger stay where they are. */
-function draw(view, entry) {
-  const { status, position, offer } = entry;
-  const now = JSON.stringify([status, position, offer?.hold_id]);
-  if (now === view.drawn) return;
-  const first = view.drawn === "";
-  view.offerHold = offer?.hold_id;
-  view.drawn = now;
-  view.stop.abort();
-  view.stop = new AbortController();
-  const words = status === "offered" && offer ? offered(view, entry) : (STATES[status] ?? STATES.closed)(view, entry);
-  replace(view.place, words);
-  view.place.dataset.status = status;
-  if (!first && status === "waiting") announce(positionWords(position));
+function show(view, entry) {
+  if (!live(view.entry) && live(entry)) return; // an older answer; what is over stays over
+  view.entry = { ...view.entry, ...entry };
+  draw(view);
 }
 
-function offered(view, { offer }) {
-  const left = deadline(offer.expires_at, {
-    testId: "offer-countdown", signal: view.stop.signal, atEnd: () => setTimeout(lookAgain, AFTER_DEADLINE_MS, view),
-  });
-  return h("section", { class: "panel panel-good", role: "alert", "data-testid": "offer" },
-    h("h2", {}, "It is your turn"),
-    h("p", {}, offer.seats.length === 1 ? "Seat " : "Seats ", h("strong", {}, list(offer.seats)), " on hold for you."),
-    h("p", { class: "time-left" }, left, " left to accept and book"),
-    h("p", { class: "actions" },
-      h("a", { class: "button button-main", href: to.hold(offer.hold_id), "data-testid": "offer-accept" }, "Accept and book"),
-      leaveButton(view, "Decline and leave the line")));
+/** Draws only what has changed, so buttons under a finger stay where they are. */
+function draw(view) {
+  const { status, offer, reason } = view.entry;
+  const drawn = JSON.stringify([status, offer?.hold_id, reason]);
+  if (drawn !== view.drawn) {
+    view.stop.abort();
+    view.stop = new AbortController();
+    view.position = null;
+    replace(view.place, view.entry.status === "waiting" ? waiting(view) : (STATES[status] ?? STATES.closed)(view));
+    view.place.dataset.status = status;
+    view.drawn = drawn;
+  }
+  view.position?.draw(view.entry);
 }
 
 const STATES = {
-  waiting: (view, { position, party }) => h("section", { class: "panel" },
-    h("p", { class: "position" }, h("span", { "data-testid": "waitlist-position" }, position), h("span", {}, positionWords(position))),
-    h("p", {}, `You wait for ${plural(party, "seat")}. We tell you here the moment it is your turn; keep this page open.`),
-    leaveButton(view, "Leave the line")),
-  offered: (view, entry) => STATES.waiting(view, entry), // between two offers, for a moment
+  offered: (view) => (view.entry.offer ? offered(view) : waiting(view)), // between two offers, for a moment
   fulfilled: () => ended("You got your seats", "Your booking is under My bookings.", h("a", { class: "button", href: "/bookings" }, "My bookings")),
   left: (view) => ended("You left the line", "Your place went to the next.", seatsLink(view)),
-  closed: (view) => ended("The line is closed", "There is nothing left to wait for.", seatsLink(view)),
+  closed: (view) => ended(...endingWords(view.entry.reason), seatsLink(view)),
 };
 
-function positionWords(position) {
-  if (!(position > 0)) return "in line";
-  return position === 1 ? "You are the first in line" : `${plural(position - 1, "party is", "parties are")} before you`;
+function waiting(view) {
+  view.position = positionLines();
+  return h("section", { class: "panel" },
+    view.position.element,
+    h("p", { class: "quiet" }, "We tell you the moment it is your turn, on any page of ours that is open in this browser."),
+    leaveButton(view.entry, "Leave the line"));
+}
+
+/** The place and the estimate: drawn as often as they change, read out only when that is worth it. */
+function positionLines() {
+  const [number, words, estimate] = [h("span", { "data-testid": "waitlist-position" }), h("span", {}), h("p", { "data-testid": "estimate" })];
+  const element = h("div", {}, h("p", { class: "position" }, number, words), estimate);
+  let before = null;
+  let saidAt = -LONG_AGO_MS;
+  const draw = ({ position, estimate: guess, estimate_reason }) => {
+    number.textContent = position ?? "";
+    words.textContent = positionWords(position);
+    estimate.textContent = estimateWords(guess, estimate_reason);
+    const said = before !== null && worthSaying(before, position, (clock() - saidAt) / 1_000);
+    if (said) {
+      announce([said, guess && estimateWords(guess)].filter(Boolean).join(". "));
+      saidAt = clock();
+    }
+    before = position ?? before;
+  };
+  return { element, draw };
+}
+
+function offered(view) {
+  return offerPanel(view.entry, {
+    signal: view.stop.signal,
+    atEnd: () => setTimeout(lookAgain, AFTER_DEADLINE_MS, view),
+  });
 }
 
 function ended(heading, words, link) {
-  return h("section", { class: "panel" }, h("h2", {}, heading), h("p", {}, words), h("p", {}, link));
+  return h("section", { class: "panel", "data-testid": "line-over", role: "status" }, h("h2", {}, heading), h("p", {}, words), h("p", {}, link));
 }
 
 function seatsLink({ show }) {
   return h("a", { class: "button", href: to.show(show.id) }, "See the seats");
-}
-
-function leaveButton(view, words) {
-  const error = errorLine();
-  const button = h("button", { type: "button", class: "button button-plain", "data-testid": "leave-waitlist" }, words);
-  button.addEventListener("click", () => whileBusy(button, async () => {
-    try {
-      await remove(`/api/waitlist/${encodeURIComponent(view.id)}`).catch(passOver);
-      forgetEntry(view.id);
-      withdraw(`offer ${view.offerHold}`);
-      await navigate(to.show(view.show.id), { instead: true });
-    } catch (problem) {
-      error.show(problem);
-    }
-  }));
-  return h("span", {}, button, error.element);
-}
-
-function passOver(error) {
-  if (![404, 410].includes(error.status)) throw error;
 }

@@ -1,8 +1,11 @@
-// Messages that come by themselves: shown until dismissed, spoken when they appear.
+// Messages that come by themselves: shown until dismissed, spoken when they appear, in one of many tabs.
 
 import { h } from "../dom.js";
+import { onSpeaker, speaks } from "../tabs.js";
 
 const SHOWN_MAX = 4;
+
+onSpeaker((now) => document.getElementById("notices").setAttribute("aria-live", now ? "polite" : "off"));
 
 /** `{title, text, link: {href, label}, urgent}`; one `key` is on screen once. */
 export function notice({ key, title, text, link, urgent = false }) {
@@ -10,7 +13,7 @@ export function notice({ key, title, text, link, urgent = false }) {
   region.querySelector(`[data-key="${CSS.escape(key)}"]`)?.remove();
   const box = h("div", {
     class: urgent ? "notice notice-urgent" : "notice",
-    role: urgent ? "alert" : null,
+    role: urgent && speaks() ? "alert" : null,
     "data-testid": "notice",
     "data-key": key,
   });

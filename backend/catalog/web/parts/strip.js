@@ -3,6 +3,7 @@
 
 import { h, replace } from "../dom.js";
 import { list } from "../format.js";
+import { positionWords } from "../line-words.js";
 import { entries, forgetHold, holds, onChange } from "../memory.js";
 import { to } from "../routes.js";
 import { deadline } from "./countdown.js";
@@ -36,6 +37,18 @@ function holdRow(hold) {
 
 function entryRow(entry) {
   const href = to.waitlist(entry.id);
-  if (location.pathname === href) return null;
-  return h("li", {}, "You are waiting in line. ", h("a", { href }, "See your place"));
+  if (location.pathname === href || holds().some(({ id }) => id === entry.offer?.hold_id)) return null;
+  if (entry.offer) return offerRow(entry.offer, href);
+  const where = entry.position > 0 ? `You are in line: ${lowerFirst(positionWords(entry.position))}. ` : "You are waiting in line. ";
+  return h("li", {}, where, h("a", { href }, "See your place"));
+}
+
+function offerRow({ seats, expires_at }, href) {
+  const left = deadline(expires_at, { signal: shown.signal, spoken: false });
+  return h("li", { "data-testid": "strip-offer" }, h("strong", {}, `It is your turn: ${list(seats)}, `), left, " left. ",
+    h("a", { href }, "See the offer"));
+}
+
+function lowerFirst(words) {
+  return words.charAt(0).toLowerCase() + words.slice(1);
 }
