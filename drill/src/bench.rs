@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod crowd;
 pub mod fetching;
 pub mod figures;
+pub mod lines;
 pub mod load;
 pub mod machine;
 pub mod marquee;
@@ -51,6 +52,7 @@ const ORDER: [Row; Row::ALL.len()] = [
     Row::Changing,
     Row::Watching,
     Row::Sellout,
+    Row::Queueing,
     Row::Losing,
     Row::Holds,
     Row::Popular,

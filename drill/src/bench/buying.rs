@@ -208,21 +208,38 @@ pub fn made(answer: Answer<'_>) -> Result<String> {
 
 /// Ends what was bought: paths to be deleted, each with its owner's cookies.
 pub async fn give_back(address: SocketAddr, bought: Vec<(String, String)>, connections: usize) -> Result<()> {
-    let mut lanes: Vec<_> = (0..connections).map(|_| GivingBack(Vec::new())).collect();
+    end_all(address, &bought, connections, &[200, 204]).await
+}
+
+/// The same, where some of it may be over already.
+pub async fn end(address: SocketAddr, bought: Vec<(String, String)>, connections: usize) -> Result<()> {
+    end_all(address, &bought, connections, &[200, 204, 404, 410]).await
+}
+
+async fn end_all(
+    address: SocketAddr,
+    bought: &[(String, String)],
+    connections: usize,
+    good: &'static [u16],
+) -> Result<()> {
+    let mut lanes: Vec<_> = (0..connections).map(|_| Ending { requests: Vec::new(), good }).collect();
     for (at, (path, cookies)) in bought.iter().enumerate() {
-        lanes[at % connections].0.push(request::delete(path, cookies));
+        lanes[at % connections].requests.push(request::delete(path, cookies));
     }
     load::run(address, lanes, End::Exhausted).await.map(drop)
 }
 
 /// Requests that end what was bought.
-struct GivingBack(Vec<Vec<u8>>);
+struct Ending {
+    requests: Vec<Vec<u8>>,
+    good: &'static [u16],
+}
 
-impl Talk for GivingBack {
+impl Talk for Ending {
     async fn ask(&mut self, line: &mut Line) -> Result<bool> {
-        let Some(request) = self.0.pop() else { return Ok(false) };
+        let Some(request) = self.requests.pop() else { return Ok(false) };
         let answer = line.exchange(&request).await?;
-        ensure!(matches!(answer.status, 200 | 204), "giving back got {answer}");
+        ensure!(self.good.contains(&answer.status), "giving back got {answer}");
         Ok(true)
     }
 }

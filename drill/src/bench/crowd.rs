@@ -4,7 +4,7 @@
 
 mod changers;
 mod socket;
-mod stream;
+pub(crate) mod stream;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -7,6 +7,7 @@ mod holds;
 mod losing;
 mod popular;
 mod proxied;
+mod queueing;
 mod sellout;
 mod watching;
 
@@ -25,6 +26,7 @@ pub async fn measure(row: Row, settings: &Settings) -> Result<Vec<Block>> {
         Row::Holds => holds::measure(settings).await,
         Row::Losing => losing::measure(settings).await,
         Row::Sellout => sellout::measure(settings).await,
+        Row::Queueing => queueing::measure(settings).await,
         Row::Watching => watching::measure(settings).await,
         Row::Popular => popular::measure(settings).await,
     }

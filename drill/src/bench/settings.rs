@@ -23,6 +23,8 @@ pub enum Row {
     Losing,
     /// A show that is sold out at once: more buyers than seats, each until they have one or it is sold out.
     Sellout,
+    /// A place in line: ten thousand who join one at once; an offer, from commit to socket, with a hundred thousand in a thousand.
+    Queueing,
     /// A seat's change to many watching sockets: through the balancer, straight from the service; memory of an idle socket.
     Watching,
     /// The popular list: through the balancer, straight from the catalog, the SQL it replaces over millions of bookings; and
@@ -32,7 +34,7 @@ pub enum Row {
 
 impl Row {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Proxied,
         Self::Attacked,
         Self::Cached,
@@ -40,6 +42,7 @@ impl Row {
         Self::Holds,
         Self::Losing,
         Self::Sellout,
+        Self::Queueing,
         Self::Watching,
         Self::Popular,
     ];
@@ -72,6 +75,12 @@ pub struct Settings {
     /// Buyers of the row `sellout`, each on a connection of their own.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=8_000))]
     pub contenders: u32,
+    /// Visitors of the row `queueing` who join one line at once; a line has no more room.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub joiners: u32,
+    /// People who wait in all lines of the row `queueing` while offers are made.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queued: u32,
     /// Watching sockets, once for each number.
     #[arg(long, value_delimiter = ',', default_values_t = [2_000, 5_000])]
     pub sockets: Vec<u32>,

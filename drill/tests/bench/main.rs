@@ -27,6 +27,8 @@ fn settings(row: Row) -> Settings {
         connections: 4,
         buyers: 8,
         contenders: 200,
+        joiners: 100,
+        queued: 400,
         sockets: vec![40],
         bookings: 2_000,
         data: None,

@@ -40,6 +40,21 @@ async fn a_show_is_sold_out_to_a_crowd_each_seat_once() {
 }
 
 #[tokio::test]
+async fn a_line_is_joined_in_order_and_offers_reach_their_sockets() {
+    let _turn = FLEET.lock().await;
+    let table = measured(Row::Queueing).await;
+    assert_eq!(names(&table), [vec!["Marquee"], vec!["a hold that lapses", "a hold that is given back"]]);
+    let [joins, offers] = &table.blocks[..] else { panic!("{table}") };
+    assert!(
+        joins.entries[0].note.contains("everybody got a place, in the order in which they came"),
+        "{table}"
+    );
+    assert!(offers.title.ends_with("with 400 people in 400 lines"), "{table}");
+    let p99 = |at: usize| offers.entries[at].figures.as_ref().unwrap().p99_ms;
+    assert!([0, 1].iter().all(|at| p99(*at).is_some_and(|ms| ms > 0.0)), "{table}");
+}
+
+#[tokio::test]
 async fn sockets_see_changes_and_their_memory_is_told() {
     let _turn = FLEET.lock().await;
     let table = measured(Row::Watching).await;

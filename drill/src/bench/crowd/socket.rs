@@ -124,7 +124,7 @@ impl Sockets {
 /// Opens one and reads its first picture, whose version comes with it.
 async fn open(address: SocketAddr, show: &str) -> Result<(Stream, u64)> {
     let opening = async {
-        let mut stream = Stream::open(address, &format!("/api/live?show={show}")).await?;
+        let mut stream = Stream::open(address, &format!("/api/live?show={show}"), "").await?;
         let mut first = None;
         while first.is_none() {
             stream.read(|text| first = first.max(version(text))).await?;

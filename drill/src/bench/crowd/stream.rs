@@ -16,23 +16,24 @@ const READ_BYTES: usize = 4 * 1024;
 const FRAME_BYTES_MAX: u64 = 1024 * 1024;
 
 /// An open socket.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     connection: TcpStream,
     /// What came and was not whole.
     rest: Vec<u8>,
 }
 
 impl Stream {
-    /// Opens one.
-    pub(super) async fn open(address: SocketAddr, path: &str) -> Result<Self> {
+    /// Opens one, as a visitor with these cookies, or one who was never here.
+    pub(crate) async fn open(address: SocketAddr, path: &str, cookies: &str) -> Result<Self> {
         let connection =
             TcpStream::connect(address).await.with_context(|| format!("{address} does not listen"))?;
         connection.set_nodelay(true)?;
         let mut stream = Self { connection, rest: Vec::new() };
         let key = generate_key();
+        let cookies = if cookies.is_empty() { String::new() } else { format!("cookie: {cookies}\r\n") };
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n"
+             {cookies}sec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n\r\n"
         );
         stream.connection.write_all(request.as_bytes()).await?;
         let end = loop {
@@ -47,7 +48,7 @@ impl Stream {
     }
 
     /// Shows `see` the texts that have come, after waiting for more when there is none. Pings are answered.
-    pub(super) async fn read(&mut self, mut see: impl FnMut(&[u8])) -> Result<()> {
+    pub(crate) async fn read(&mut self, mut see: impl FnMut(&[u8])) -> Result<()> {
         loop {
             let (used, seen, pong) = self.frames(&mut see)?;
             self.rest.drain(..used);
@@ -134,7 +135,7 @@ mod tests {
             assert_eq!(socket.next().await.unwrap().unwrap(), Message::Pong("p".into()));
             socket.close(None).await.unwrap();
         });
-        let mut stream = Stream::open(address, "/live").await.unwrap();
+        let mut stream = Stream::open(address, "/live", "").await.unwrap();
         let mut seen = Vec::new();
         while seen.len() < 3 {
             stream.read(|text| seen.push(String::from_utf8_lossy(text).into_owned())).await.unwrap();
@@ -156,7 +157,7 @@ mod tests {
                 .unwrap();
             connection
         });
-        let refused = Stream::open(address, "/live").await.err().unwrap().to_string();
+        let refused = Stream::open(address, "/live", "").await.err().unwrap().to_string();
         assert!(refused.contains("503"), "{refused}");
         drop(server.await.unwrap());
     }
