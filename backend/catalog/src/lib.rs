@@ -71,6 +71,7 @@ pub async fn serve(
     let fresh = Duration::from_secs(config.popular_fallback_seconds);
     let pool = postgres::pool("catalog", &config.postgres)?;
     let redis = Redis::start(&config.redis, &drain).await?;
+    service::metrics::stores::watch(&registry, &pool, &redis);
     let catalog = Arc::new(Catalog {
         popular: Reader::new(pool.clone(), redis, config.popular.clone(), fresh),
         pool,

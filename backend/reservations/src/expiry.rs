@@ -1,6 +1,6 @@
 //! Announcing what has lapsed: soon and exactly once, however many processes sweep. No seat depends on it to be free.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::status::HoldStatus;
 use service::drain::Drain;
@@ -57,13 +57,17 @@ async fn sweep_once(app: &App) -> Option<bool> {
 async fn expire_holds(app: &App) -> Result<u64, Error> {
     let mut client = app.connection().await?;
     let transaction = client.transaction().await?;
-    let due = holds::lock_due(&transaction, BATCH_MAX).await?;
+    let (due, late): (Vec<_>, Vec<_>) = holds::lock_due(&transaction, BATCH_MAX).await?.into_iter().unzip();
+    let locked_at = Instant::now();
     if due.is_empty() {
         return Ok(0);
     }
     let claims = freeing::end(app, &transaction, &due, HoldStatus::Expired).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
     app.metrics.holds_expired.inc_by(due.len() as u64);
+    for late in late {
+        app.metrics.expiry_lag.observe((late + locked_at.elapsed()).as_secs_f64());
+    }
     app.bell.ring();
     mirror::follow_all(app, claims).await;
     Ok(due.len() as u64)

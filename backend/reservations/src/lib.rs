@@ -113,6 +113,7 @@ pub async fn serve_with(
     let registry = service::metrics::registry(PROGRAM, env!("CARGO_PKG_VERSION"));
     let pool = postgres::pool_with(PROGRAM, &config.postgres, SESSIONS)?;
     let redis = Redis::start(&config.redis, &drain).await?;
+    service::metrics::stores::watch(&registry, &pool, &redis);
     let gate = Gate::new(redis.clone());
     let metrics = Metrics::new(&registry);
     let app = Arc::new(App::new(config, secrets.tickets, pool, gate, payment, metrics));

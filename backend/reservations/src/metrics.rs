@@ -1,13 +1,17 @@
 //! All metrics of reservations.
 
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
 
 use crate::PROGRAM;
+
+/// Seconds: chosen around the promise that an expiry is announced within one second.
+const EXPIRY_LAG_BUCKETS_SECONDS: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
 
 /// One of each.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct Metrics {
     pub unsettled_oldest: GaugeVec,
     /// Holds that lapsed and were announced.
     pub holds_expired: IntCounter,
+    /// From a hold's deadline to the commit that announces its end.
+    pub expiry_lag: Histogram,
     /// Seats whose mirror Postgres contradicted twice in a row. Should stay zero.
     pub mirror_drift: IntCounter,
     /// Mirrors loaded from Postgres.
@@ -49,52 +55,33 @@ impl Metrics {
     pub fn new(registry: &Registry) -> Self {
         let counter = |name, help| register(registry, IntCounter::new(name, help));
         let gauge = |name, help| register(registry, IntGauge::new(name, help));
-        let by_outcome =
-            |name, help| register(registry, IntCounterVec::new(Opts::new(name, help), &["outcome"]));
         Self {
-            holds: by_outcome("marquee_reservations_holds_total", "Requests for a hold, by outcome."),
+            holds: by_outcome(
+                registry,
+                "marquee_reservations_holds_total",
+                "Requests for a hold, by outcome.",
+                &["placed", "lost", "failed"],
+            ),
             gate_claims: counter("marquee_reservations_gate_claims_total", "Claims asked of the gate."),
-            confirms: by_outcome("marquee_reservations_confirms_total", "Confirmations, by outcome."),
-            unsettled_rows: register(
+            confirms: by_outcome(
                 registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "marquee_reservations_unsettled_rows",
-                        "Captures, refunds and voids the payment provider has not answered, counted up to 100000.",
-                    ),
-                    &["due"],
-                ),
+                "marquee_reservations_confirms_total",
+                "Confirmations, by outcome.",
+                &["booked", "declined", "late", "payment_away"],
             ),
-            unsettled_oldest: register(
-                registry,
-                GaugeVec::new(
-                    Opts::new(
-                        "marquee_reservations_unsettled_oldest_seconds",
-                        "Age of the oldest of those that are counted; 0 when there are none.",
-                    ),
-                    &["due"],
-                ),
-            ),
+            unsettled_rows: unsettled_rows(registry),
+            unsettled_oldest: unsettled_oldest(registry),
             holds_expired: counter(
                 "marquee_reservations_holds_expired_total",
                 "Holds that lapsed and were announced.",
             ),
+            expiry_lag: expiry_lag(registry),
             mirror_drift: counter(
                 "marquee_reservations_mirror_drift_total",
                 "Seats whose mirror Postgres contradicted twice in a row; should stay zero.",
             ),
             mirror_loads: counter("marquee_reservations_mirror_loads_total", "Mirrors loaded from Postgres."),
-            batch_jobs: register(
-                registry,
-                HistogramVec::new(
-                    HistogramOpts::new(
-                        "marquee_reservations_batch_jobs",
-                        "Jobs written by one transaction, by kind.",
-                    )
-                    .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
-                    &["kind"],
-                ),
-            ),
+            batch_jobs: batch_jobs(registry),
             outbox: Waiting::new(registry, PROGRAM),
             behind: Behind::new(registry, PROGRAM),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
@@ -105,4 +92,45 @@ impl Metrics {
             shows_watched: gauge("marquee_reservations_shows_watched", "Shows with a watcher here."),
         }
     }
+}
+
+/// A counter whose outcomes are there from the first scrape on: the first of a kind is seen to be one more only where none was seen
+/// before.
+fn by_outcome(registry: &Registry, name: &str, help: &str, outcomes: &[&str]) -> IntCounterVec {
+    let counts = register(registry, IntCounterVec::new(Opts::new(name, help), &["outcome"]));
+    for outcome in outcomes {
+        counts.with_label_values(&[*outcome]);
+    }
+    counts
+}
+
+fn unsettled_rows(registry: &Registry) -> IntGaugeVec {
+    let rows = Opts::new(
+        "marquee_reservations_unsettled_rows",
+        "Captures, refunds and voids the payment provider has not answered, counted up to 100000.",
+    );
+    register(registry, IntGaugeVec::new(rows, &["due"]))
+}
+
+fn unsettled_oldest(registry: &Registry) -> GaugeVec {
+    let oldest = Opts::new(
+        "marquee_reservations_unsettled_oldest_seconds",
+        "Age of the oldest of those that are counted; 0 when there are none.",
+    );
+    register(registry, GaugeVec::new(oldest, &["due"]))
+}
+
+fn expiry_lag(registry: &Registry) -> Histogram {
+    let lag = HistogramOpts::new(
+        "marquee_reservations_expiry_lag_seconds",
+        "Time from a hold's deadline to the commit that announces its end.",
+    );
+    register(registry, Histogram::with_opts(lag.buckets(EXPIRY_LAG_BUCKETS_SECONDS.to_vec())))
+}
+
+fn batch_jobs(registry: &Registry) -> HistogramVec {
+    let jobs =
+        HistogramOpts::new("marquee_reservations_batch_jobs", "Jobs written by one transaction, by kind.")
+            .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]);
+    register(registry, HistogramVec::new(jobs, &["kind"]))
 }

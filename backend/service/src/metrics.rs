@@ -1,5 +1,7 @@
 //! Metrics: a registry per process, the request metrics every service has, and the text Prometheus reads.
 
+pub mod stores;
+
 use std::time::Duration;
 
 use http::StatusCode;

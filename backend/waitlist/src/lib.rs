@@ -83,6 +83,7 @@ pub async fn serve(
     let registry = service::metrics::registry("waitlist", env!("CARGO_PKG_VERSION"));
     let pool = postgres::pool("waitlist", &config.postgres)?;
     let redis = Redis::start(&config.redis, &drain).await?;
+    service::metrics::stores::watch(&registry, &pool, &redis);
     let http = config.http.clone();
     let waitlist = Arc::new(Waitlist {
         reservations: ReservationsClient::new(&config)?,

@@ -1,5 +1,7 @@
 //! `reservations.holds`: seats kept for one buyer until a deadline.
 
+use std::time::Duration;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::deadline::Deadline;
 use domain::id::{EntryId, HoldId, SeatId, SessionId, ShowId};
@@ -140,16 +142,18 @@ pub async fn lock_all(transaction: &Transaction<'_>, ids: &[&str]) -> Result<Vec
     Ok(transaction.query(&find, &[&ids]).await?.iter().map(Hold::of).collect())
 }
 
-/// Holds past their deadline that nobody has announced, oldest first, each to one sweeper. An index serves what does not change
-/// while a statement runs: its own time, not the clock's.
-pub async fn lock_due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Hold>> {
+/// Holds past their deadline that nobody has announced, oldest first, each to one sweeper, and how long ago that deadline was. An
+/// index serves what does not change while a statement runs: its own time, not the clock's.
+pub async fn lock_due(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<(Hold, Duration)>> {
     let due = format!(
-        "SELECT {COLUMNS} FROM reservations.holds
+        "SELECT {COLUMNS}, extract(epoch FROM statement_timestamp() - expires_at)::float8 AS late_seconds
+         FROM reservations.holds
          WHERE status = 'on_hold' AND expires_at <= statement_timestamp()
          ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED"
     );
     let due = transaction.prepare_cached(&due).await?;
-    Ok(transaction.query(&due, &[&limit]).await?.iter().map(Hold::of).collect())
+    let late = |row: &Row| Duration::try_from_secs_f64(row.get("late_seconds")).unwrap_or_default();
+    Ok(transaction.query(&due, &[&limit]).await?.iter().map(|row| (Hold::of(row), late(row))).collect())
 }
 
 /// Ends holds.
