@@ -166,7 +166,10 @@ impl Written {
 
     /// Where the endpoints come from, and those that are known already.
     fn endpoints(&self, reader: &Reader<'_>, name: &str) -> Result<(Discovery, Vec<Endpoint>), ConfigError> {
-        match (&self.endpoints, &self.dns, &self.file) {
+        // The environment can empty a list of the file, not remove it.
+        let elsewhere = self.dns.is_some() || self.file.is_some();
+        let listed = self.endpoints.as_ref().filter(|listed| !(listed.is_empty() && elsewhere));
+        match (listed, &self.dns, &self.file) {
             (Some(written), None, None) => {
                 let endpoints = endpoint::read_all(reader, &["pools", name, "endpoints"], written)?;
                 Ok((Discovery::Static, endpoints))

@@ -43,6 +43,16 @@ fn the_shipped_configuration_is_valid() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn endpoints_of_the_file_are_looked_up_instead_where_the_environment_says_so() {
+    let dns = ("MARQUEE_BALANCER__POOLS__MAIN__DNS", "{ name = \"main\", port = 7101 }");
+    let emptied = ("MARQUEE_BALANCER__POOLS__MAIN__ENDPOINTS", "[]");
+    let output = balancer(ENDING, &[dns, emptied], true);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(complaint(ENDING, &[dns]).contains("keep one"));
+    assert!(complaint(ENDING, &[emptied]).contains("add one"));
+}
+
 /// A service that is told to stop is unready for a while and then closes: until then no request may go there any more.
 #[test]
 fn an_unready_service_is_out_before_it_closes() {
