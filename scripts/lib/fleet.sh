@@ -17,6 +17,7 @@ port_of() {
     cache-warmer) REPLY=$((service_base + 401)) ;;
     postgres) REPLY=$postgres_port ;;
     redis) REPLY=$redis_port ;;
+    prometheus) REPLY=$prometheus_port ;;
   esac
 }
 
@@ -73,6 +74,7 @@ launch() {
   case $1 in
     postgres) launch_postgres ;;
     redis) launch_redis ;;
+    prometheus) launch_prometheus ;;
     *)
       own_environment "$1"
       share_cores
@@ -182,6 +184,7 @@ write_fleet_env() {
       printf 'MARQUEE_RUN_DIR=%s\n' "$(quoted "$run_dir")"
       printf 'DATABASE_URL=%s\n' "$(quoted "$DATABASE_URL")"
       printf 'REDIS_URL=%s\n' "$(quoted "$REDIS_URL")"
+      if $observe; then printf 'MARQUEE_PROMETHEUS_URL=http://127.0.0.1:%s\n' "$prometheus_port"; fi
       for name in "${services[@]}"; do
         port_of "$name"
         key=${name^^}

@@ -11,6 +11,12 @@ need_compiler() { command -v cc >/dev/null && command -v c++ >/dev/null && comma
 need_postgres() { find_postgres; }
 need_redis() { find_redis; }
 need_chromium() { find_chromium; }
+need_prometheus() { command -v prometheus >/dev/null && command -v promtool >/dev/null; }
+need_jq() { command -v jq >/dev/null; }
+need_systemd() { [[ $OSTYPE != linux* ]] || command -v systemd-analyze >/dev/null; }
+need_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+need_ss() { command -v ss >/dev/null; }
+need_curl() { command -v curl >/dev/null; }
 
 # require NEED…: afterwards they are all there, or the script has ended with the way out.
 require() {
@@ -35,6 +41,8 @@ titles() {
       postgres) need="PostgreSQL $postgres_major_min or newer" ;;
       redis) need="Redis $redis_major_min or newer" ;;
       chromium) need="Chromium with its driver" ;;
+      python) need="Python 3 with venv" ;;
+      prometheus) need="Prometheus with promtool" ;;
     esac
     list+="${list:+, }$need"
   done
@@ -53,6 +61,16 @@ package() {
     brew:postgres) echo postgresql@17 ;;
     apt:redis) echo redis-server ;;
     dnf:redis | brew:redis) echo redis ;;
+    apt:prometheus | brew:prometheus) echo prometheus ;;
+    dnf:prometheus) echo golang-github-prometheus ;;
+    apt:systemd | dnf:systemd) echo systemd ;;
+    apt:python) echo python3-venv ;;
+    dnf:python) echo python3 ;;
+    brew:python) echo python ;;
+    apt:ss) echo iproute2 ;;
+    dnf:ss) echo iproute ;;
+    brew:ss) echo iproute2mac ;;
+    apt:jq | dnf:jq | brew:jq | apt:curl | dnf:curl | brew:curl) echo "$2" ;;
     apt:chromium) echo chromium chromium-driver ;;
     dnf:chromium) echo chromium chromedriver ;;
     brew:chromium) echo --cask chromium chromedriver ;;
@@ -85,6 +103,7 @@ way_out() {
   case $1 in
     postgres) printf 'see https://www.postgresql.org/download/linux/ or set DATABASE_URL to a server you have' ;;
     redis) printf 'see https://redis.io/docs/latest/operate/oss_and_stack/install/ or set REDIS_URL to a server you have' ;;
+    prometheus) printf 'see https://prometheus.io/download/' ;;
     chromium) printf 'install Chromium or Chrome with a chromedriver of the same version' ;;
     *) printf 'install it by hand' ;;
   esac

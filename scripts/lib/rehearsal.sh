@@ -29,11 +29,11 @@ rehearsal_settings=(MARQUEE_RESERVATIONS__HOLD_SECONDS=15 MARQUEE_RESERVATIONS__
 start_rehearsal() {
   local deadline
   choose_rehearsal_ports
-  phase fleet "scripts/run --fresh --port $public_port --service-ports $service_base"
+  phase fleet "scripts/run --fresh --observe --port $public_port --service-ports $service_base"
   new_log run
   rm -rf "$run_dir/fleet/logs" "$run_dir/fleet/fleet.env"
   start_process run env MARQUEE_RUN_DIR="$run_dir/fleet" MARQUEE_BIN_DIR="$binaries" "${rehearsal_settings[@]}" \
-    "$root/scripts/run" --fresh --port "$public_port" --service-ports "$service_base"
+    "$root/scripts/run" --fresh --observe --port "$public_port" --service-ports "$service_base"
   now_ms
   deadline=$((REPLY + rehearsal_ready_seconds_max * 1000))
   until [[ -e $run_dir/fleet/fleet.env ]]; do
@@ -53,7 +53,7 @@ stop_rehearsal() {
   local file pids=() ports=() left=""
   phase fleet "stopping it"
   for file in "$run_dir"/fleet/pids/*.pid; do pids+=("$(basename "$file" .pid):$(<"$file")"); done
-  ports=("$public_port" $((public_port + 1)) "$(<"$run_dir/fleet/postgres.port")" "$(<"$run_dir/fleet/redis.port")")
+  ports=("$public_port" $((public_port + 1)) "$(<"$run_dir/fleet/postgres.port")" "$(<"$run_dir/fleet/redis.port")" "$(<"$run_dir/fleet/prometheus.port")")
   for file in "${services[@]}"; do
     port_of "$file"
     ports+=("$REPLY")

@@ -96,7 +96,7 @@ stop_all() {
   stop_step
   stop_processes TERM "$stop_seconds_max" balancer "$succeeded"
   stop_processes TERM "$stop_seconds_max" "${services[@]}"
-  stop_processes TERM 10 redis
+  stop_processes TERM 10 redis prometheus
   # SIGINT is Postgres' fast shutdown: it ends the sessions and writes everything down.
   stop_processes INT 60 postgres
 } 2>>"$run_dir/logs/supervisor.log"
@@ -104,7 +104,7 @@ stop_all() {
 # stop_orphans: what a run that was killed has left behind.
 stop_orphans() {
   local name found=""
-  for name in "$step" balancer "$succeeded" "${services[@]}" redis postgres; do
+  for name in "$step" balancer "$succeeded" "${services[@]}" redis prometheus postgres; do
     if running "$name"; then found+="${found:+, }$name (pid $REPLY)"; else forget "$name"; fi
   done
   if [[ -n $found ]]; then
