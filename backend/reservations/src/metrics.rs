@@ -28,6 +28,8 @@ pub struct Metrics {
     pub unsettled_rows: IntGaugeVec,
     /// The age of the oldest of each kind.
     pub unsettled_oldest: GaugeVec,
+    /// Sales that only UNIQUE has refused: their seats were sold, and everything above had let them pass. Should stay zero.
+    pub double_sales_refused: IntCounter,
     /// Holds that lapsed and were announced.
     pub holds_expired: IntCounter,
     /// From a hold's deadline to the commit that announces its end.
@@ -68,6 +70,10 @@ impl Metrics {
                 "marquee_reservations_confirms_total",
                 "Confirmations, by outcome.",
                 &["booked", "declined", "late", "payment_away"],
+            ),
+            double_sales_refused: counter(
+                "marquee_reservations_double_sales_refused_total",
+                "Sales of seats that were sold already, refused by Postgres alone; should stay zero.",
             ),
             unsettled_rows: unsettled_rows(registry),
             unsettled_oldest: unsettled_oldest(registry),

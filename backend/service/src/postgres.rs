@@ -68,6 +68,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The constraint that said no, if it was one.
+    pub fn violated(&self) -> Option<&str> {
+        match self {
+            Self::Refused(error) => error.as_db_error()?.constraint(),
+            Self::Away(_) | Self::Again(_) => None,
+        }
+    }
+
     /// Whether a UNIQUE or PRIMARY KEY said no.
     pub fn unique_violation(&self) -> bool {
         matches!(self, Self::Refused(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))

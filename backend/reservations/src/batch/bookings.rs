@@ -84,12 +84,27 @@ async fn attempt(app: &App, jobs: &[Paid]) -> Result<Option<Written<Sale>>, Erro
     for (job, ours) in std::iter::zip(jobs, std::mem::take(&mut table.ours)) {
         answers.push(if ours { table.decide(app, job) } else { Err(Error::KeyUnderWay) });
     }
-    if !table.sold.is_empty() && !table.write(app, &transaction).await? {
-        return Ok(None);
+    if !table.sold.is_empty() {
+        let written = table.write(app, &transaction).await;
+        if !written.inspect_err(|error| note_double_sale(app, jobs, error))? {
+            return Ok(None);
+        }
     }
     transaction.commit().await.map_err(postgres::Error::from)?;
     let claims = table.sales.iter().map(sold).collect();
     Ok(Some(Written { answers, claims }))
+}
+
+/// The last line of defence has held. A batch that is refused is tried again job by job, and counted then.
+fn note_double_sale(app: &App, jobs: &[Paid], error: &Error) {
+    let (Error::Store(store), [job]) = (error, jobs) else { return };
+    if store.violated() == Some(bookings::ONE_LIVE_BOOKING) {
+        app.metrics.double_sales_refused.inc();
+        tracing::error!(
+            hold = job.used.hold.as_str(),
+            "a seat would have been sold twice: postgres refused it"
+        );
+    }
 }
 
 fn sold(claim: &Claim) -> Claim {

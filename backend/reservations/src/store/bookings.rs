@@ -16,6 +16,9 @@ use crate::ticket::void;
 /// The most bookings listed at once, newest first.
 pub const LISTED_MAX: i64 = 200;
 
+/// The index that refuses a seat a second live booking.
+pub const ONE_LIVE_BOOKING: &str = "one_live_booking_per_seat";
+
 /// One booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booking {

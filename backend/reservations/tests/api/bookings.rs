@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use testkit::wait::until;
 
-use crate::world::{SHOW, World, hold, payment, seats};
+use crate::world::{SHOW, World, hold, holds, payment, seats};
 
 #[tokio::test]
 async fn a_confirmed_hold_is_a_booking_that_can_be_cancelled() {
@@ -67,4 +68,26 @@ async fn a_refused_payment_leaves_the_hold_and_an_unanswered_one_leaves_the_key(
     assert_eq!((unanswered.status.as_u16(), unanswered.code()), (503, "payment_unavailable"));
     assert!(unanswered.headers.contains_key("retry-after"));
     assert_eq!(buyer.post_keyed(&path, "k2", &payment("ok")).await.status, 201, "another card, the same key");
+}
+
+/// Everything that stands before the index has failed here: by hand, for nothing else makes it fail.
+#[tokio::test]
+async fn a_seat_that_would_be_sold_twice_is_refused_by_postgres_and_counted() {
+    let world = World::start(1).await;
+    let (first, second) = (world.visitor(), world.visitor());
+    let path = format!("/api/holds/{}/confirm", hold(&first, &["A1"]).await);
+    assert_eq!(first.post_keyed(&path, "k", &payment("ok")).await.status, 201);
+    let forget = "UPDATE reservations.claims SET status = 'free', owner = NULL WHERE seat_id = 'A1'";
+    assert_eq!(world.database().await.execute(forget, &[]).await.unwrap(), 1);
+
+    let held = until("the mirror to be mended", async || {
+        let held = second.post(&holds(SHOW), &json!({ "seats": ["A1"] })).await;
+        (held.status == 201).then_some(held)
+    })
+    .await;
+    let path = format!("/api/holds/{}/confirm", held.text("id"));
+    assert_eq!(second.post_keyed(&path, "k", &payment("ok")).await.status, 500);
+    let metrics = second.get("/metrics").await.body.to_string();
+    let told = "marquee_reservations_double_sales_refused_total 1";
+    assert!(metrics.split("\\n").any(|line| line == told), "{metrics}");
 }
