@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ledger::Ledger;
 pub use read::Scope;
+pub(crate) use read::connect;
 pub use rows::{
     Booking, BookingSeat, Claim, ClaimStatus, Entry, Escrow, Hold, Nanos, Offer, OfferStatus, Queue, Show,
 };
@@ -70,7 +71,7 @@ pub struct Complaint {
 impl Books {
     /// Reads all of it from a database, in one transaction.
     pub async fn read(database_url: &str) -> Result<Self> {
-        let mut client = read::connect(database_url).await?;
+        let mut client = connect(database_url).await?;
         read::read(&mut client, Scope::Everything).await
     }
 

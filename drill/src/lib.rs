@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod books;
 pub mod buyer;
+pub mod canary;
 pub mod checker;
 pub mod faults;
 pub mod fleet;

@@ -1,6 +1,7 @@
 //! `drill walk`: buys two seats as a buyer would, and says what came of it. `drill onsale`: many buyers at once, in figures.
 //! `drill faults`: the same on a fleet of its own that is broken meanwhile. `drill check`: judges a run that was written down.
-//! `drill rolling`: what it costs to replace every part of a fleet. `drill bench`: figures beside the peers'.
+//! `drill rolling`: what it costs to replace every part of a fleet. `drill bench`: figures beside the peers'. `drill canary`: how old
+//! the live views of a fleet are, for Prometheus.
 
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 #[cfg(target_os = "linux")]
 use drill::bench;
 use drill::books::{Books, Ledger};
+use drill::canary;
 use drill::checker::command::Check;
 use drill::checker::judge;
 use drill::faults;
@@ -41,6 +43,8 @@ enum Command {
     /// Restarts every service and upgrades the balancer, then kills instances, while buyers are on them; counts failed requests.
     #[cfg(target_os = "linux")]
     Rolling(rolling::Settings),
+    /// Watches seats as a buyer's page does, compares them with Postgres, and tells Prometheus how old they are. Changes nothing.
+    Canary(canary::Settings),
     /// Figures beside the peers'. `scripts/bench` builds what it wants and starts a fleet for it.
     #[cfg(target_os = "linux")]
     Bench(bench::settings::Settings),
@@ -85,6 +89,7 @@ async fn run(command: Command) -> Result<Answer> {
             faults::faults(&settings, say).await.map(|outcome| (outcome.to_string(), outcome.good()))
         }
         Command::Check(check) => check.run().await.map(|(verdict, text)| (text, verdict.holds())),
+        Command::Canary(settings) => canary::watch(&settings).await.map(|()| (String::new(), true)),
         #[cfg(target_os = "linux")]
         Command::Rolling(settings) => roll(&settings).await,
         #[cfg(target_os = "linux")]

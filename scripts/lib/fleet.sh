@@ -15,6 +15,7 @@ port_of() {
     reservations-*) REPLY=$((service_base + 200 + ${1##*-})) ;;
     waitlist-*) REPLY=$((service_base + 300 + ${1##*-})) ;;
     cache-warmer) REPLY=$((service_base + 401)) ;;
+    canary) REPLY=$((service_base + 501)) ;;
     postgres) REPLY=$postgres_port ;;
     redis) REPLY=$redis_port ;;
     prometheus) REPLY=$prometheus_port ;;
@@ -75,6 +76,7 @@ launch() {
     postgres) launch_postgres ;;
     redis) launch_redis ;;
     prometheus) launch_prometheus ;;
+    canary) launch_canary ;;
     *)
       own_environment "$1"
       share_cores
@@ -184,7 +186,11 @@ write_fleet_env() {
       printf 'MARQUEE_RUN_DIR=%s\n' "$(quoted "$run_dir")"
       printf 'DATABASE_URL=%s\n' "$(quoted "$DATABASE_URL")"
       printf 'REDIS_URL=%s\n' "$(quoted "$REDIS_URL")"
-      if $observe; then printf 'MARQUEE_PROMETHEUS_URL=http://127.0.0.1:%s\n' "$prometheus_port"; fi
+      if $observe; then
+        printf 'MARQUEE_PROMETHEUS_URL=http://127.0.0.1:%s\n' "$prometheus_port"
+        port_of canary
+        printf 'MARQUEE_CANARY_URL=http://127.0.0.1:%s\n' "$REPLY"
+      fi
       for name in "${services[@]}"; do
         port_of "$name"
         key=${name^^}

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A private Prometheus on the fleet, with the configuration and the rules of configs/prometheus as they are. Its data are kept
-# from run to run, like all others.
+# A private Prometheus on the fleet, with the configuration and the rules of configs/prometheus as they are, and a canary that
+# watches seats as a buyer does. Prometheus' data are kept from run to run, like all others.
 
 # Below the ports that systems hand to outgoing connections, as for Postgres.
 prometheus_port_from=19090
@@ -13,10 +13,26 @@ launch_prometheus() {
     --web.listen-address="127.0.0.1:$prometheus_port" --web.enable-lifecycle --log.format=json
 }
 
+# launch_canary: as a visitor, and with Postgres at hand.
+launch_canary() {
+  port_of canary
+  start_process canary env MARQUEE_URL="http://127.0.0.1:$public_port" DATABASE_URL="$DATABASE_URL" MARQUEE_DRILL__LISTEN="127.0.0.1:$REPLY" \
+    "$binaries/drill" canary
+}
+
+# refuse_without_canary: before anything is started.
+refuse_without_canary() {
+  [[ -x $binaries/drill ]] || die "there is no program drill in $binaries, which --observe wants for its canary"
+  port_of canary
+  refuse_taken "the canary's" "$REPLY" "choose others with --service-ports BASE"
+}
+
 # start_prometheus: the whole phase. Sets prometheus_port.
 start_prometheus() {
   local deadline
-  phase observe "Prometheus"
+  phase observe "Prometheus, a canary"
+  new_log canary
+  launch_canary
   new_log prometheus
   make_prometheus
   kept_port prometheus "$prometheus_port_from"
@@ -52,7 +68,7 @@ make_prometheus() {
 # targets → everything that has metrics, as Prometheus reads it from a file.
 targets() {
   local name at separator='['
-  for name in "${services[@]}" balancer; do
+  for name in "${services[@]}" balancer canary; do
     at=$name
     if [[ $name == balancer ]]; then at="admin"; fi
     port_of "$at"

@@ -94,6 +94,7 @@ stop_all() {
   trap '' INT TERM HUP
   record_starting
   stop_step
+  stop_processes TERM 10 canary
   stop_processes TERM "$stop_seconds_max" balancer "$succeeded"
   stop_processes TERM "$stop_seconds_max" "${services[@]}"
   stop_processes TERM 10 redis prometheus
@@ -104,7 +105,7 @@ stop_all() {
 # stop_orphans: what a run that was killed has left behind.
 stop_orphans() {
   local name found=""
-  for name in "$step" balancer "$succeeded" "${services[@]}" redis prometheus postgres; do
+  for name in "$step" balancer "$succeeded" "${services[@]}" redis prometheus canary postgres; do
     if running "$name"; then found+="${found:+, }$name (pid $REPLY)"; else forget "$name"; fi
   done
   if [[ -n $found ]]; then

@@ -75,7 +75,7 @@ test_every_metric_that_is_asked_for_is_one_that_a_program_has() {
   [[ $(metrics | wc -l) -gt 50 ]] || fail "they are not found"
   while read -r name; do
     suffix=${name#marquee_balancer_}
-    if grep -rqF --include='*.rs' -e "\"$name\"" -e "\"$suffix\"" "$root"/{balancer,backend,cache-warmer}; then continue; fi
+    if grep -rqF --include='*.rs' -e "\"$name\"" -e "\"$suffix\"" "$root"/{balancer,backend,cache-warmer,drill}; then continue; fi
     # Some are named after the program that has them.
     suffix=$(sed -E 's/^marquee_(reservations|waitlist|cache_warmer)_/marquee_{program}_/' <<<"$name")
     grep -rqF --include='*.rs' -e "\"$suffix\"" "$root/backend/service" || fail "no program has $name"

@@ -8,7 +8,7 @@ deployed=$root/configs
 shipped_units() {
   local program file
   mkdir -p "$dir/units" "$dir/marquee/bin" "$dir/marquee/scripts" "$dir/marquee/configs"
-  for program in bin/{balancer,catalog,reservations,waitlist,cache-warmer} scripts/upgrade; do
+  for program in bin/{balancer,catalog,reservations,waitlist,cache-warmer,drill} scripts/upgrade; do
     printf '#!/bin/sh\n' >"$dir/marquee/$program"
     chmod 755 "$dir/marquee/$program"
   done
@@ -23,7 +23,7 @@ test_the_units_are_what_systemd_wants() {
   shipped_units
   cd "$dir/units" || fail "there are no units"
   # Templates by one of their instances. What it is not sure of it says, and that is a failure here.
-  systemd-analyze verify --man=no --recursive-errors=no ./marquee.target ./marquee-{migrate,cache-warmer,balancer}.service \
+  systemd-analyze verify --man=no --recursive-errors=no ./marquee.target ./marquee-{migrate,cache-warmer,balancer,canary}.service \
     ./marquee-catalog@7101.service ./marquee-reservations@7201.service ./marquee-waitlist@7301.service >"$dir/said" 2>&1 ||
     fail "systemd says: $(<"$dir/said")"
   [[ ! -s $dir/said ]] || fail "systemd says: $(<"$dir/said")"
@@ -123,7 +123,6 @@ packaged() { MARQUEE_RUN_DIR=$run_dir MARQUEE_BIN_DIR=$dir/bin "$root/scripts/pa
 test_the_archive_is_whole_and_the_same_each_time() {
   local archive version
   cp -r "$scratch/bin" "$dir/bin"
-  cp "$dir/bin/catalog" "$dir/bin/drill"
   packaged first
   packaged second
   archive=$(cd "$dir/first" && printf '%s\n' *.tar.gz)

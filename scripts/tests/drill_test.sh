@@ -5,6 +5,7 @@
 make_drill() {
   bin=$dir/bin
   cp -r "$scratch/bin" "$bin"
+  rm "$bin/drill"
   # shellcheck disable=SC2016 # the drill is to expand it
   printf '#!/bin/sh\necho "told: $MARQUEE_BIN_DIR $*"\nexit 7\n' >"$bin/drill"
   chmod +x "$bin/drill"

@@ -8,7 +8,7 @@ programs=(catalog reservations waitlist cache-warmer balancer)
 make_stand_ins() {
   local program
   mkdir "$scratch/bin"
-  for program in "${programs[@]}"; do ln -s "$here/stand-in" "$scratch/bin/$program"; done
+  for program in "${programs[@]}" drill; do ln -s "$here/stand-in" "$scratch/bin/$program"; done
   export MARQUEE_BIN_DIR=$scratch/bin
 }
 
@@ -33,7 +33,7 @@ find_ports() {
   local offset
   port=20080 base=21000
   while port_taken "$port" || port_taken $((port + 1)); do port=$((port + 2)); done
-  for offset in 101 102 201 202 301 302 401; do
+  for offset in 101 102 201 202 301 302 401 501; do
     if port_taken $((base + offset)); then
       base=$((base + 1000))
       offset=101
@@ -129,7 +129,7 @@ expect_one_complaint() {
 # expect_nothing_left: no process, no port, no lock.
 expect_nothing_left() {
   local offset file
-  for offset in 101 102 201 202 301 302 401; do
+  for offset in 101 102 201 202 301 302 401 501; do
     if port_taken $((base + offset)); then fail "port $((base + offset)) still listens"; fi
   done
   for file in "$run_dir"/*.port; do

@@ -30,7 +30,7 @@ pub enum Scope {
 }
 
 /// A connection of its own; it ends with the client.
-pub(super) async fn connect(database_url: &str) -> Result<Client> {
+pub(crate) async fn connect(database_url: &str) -> Result<Client> {
     let mut config: Config = database_url.parse().context("the database's URL cannot be read")?;
     config.application_name("drill").connect_timeout(CONNECT_TIMEOUT);
     let (client, connection) =
