@@ -160,6 +160,20 @@ impl Claim {
         Ok(Self { token, state: State::Held(Kept { owner: owner.clone(), expires_at: until }) })
     }
 
+    /// To a later deadline, of a live escrow: its seats are kept for somebody whom they do not fit yet.
+    pub fn keep(&self, owner: &OwnerId, until: Timestamp, now: Timestamp) -> Result<Self, Refused> {
+        match &self.state {
+            State::Escrow(kept) if kept.owner != *owner => Err(Refused::NotTheirs),
+            State::Escrow(kept) if kept.expires_at <= now => Err(Refused::Lapsed),
+            State::Escrow(kept) if until <= kept.expires_at => Err(Refused::NotLater),
+            State::Escrow(_) => {
+                let kept = Kept { owner: owner.clone(), expires_at: until };
+                Ok(Self { token: self.token, state: State::Escrow(kept) })
+            }
+            State::Free | State::Held(_) | State::Booked(_) => Err(Refused::NotTheirs),
+        }
+    }
+
     /// Back to the street, whatever it was.
     pub fn free(&self, owner: &OwnerId) -> Result<Self, Refused> {
         self.of(owner)?;
@@ -253,6 +267,16 @@ mod tests {
         assert_eq!(held().extend(&owner("a"), 1, at(100), at(0)), Err(Refused::NotLater));
         assert_eq!(held().extend(&owner("a"), 1, at(200), at(100)), Err(Refused::Lapsed));
         assert_eq!(held().extend(&owner("a"), 1, at(200), at(99)).unwrap().expires_at(), Some(at(200)));
+    }
+
+    #[test]
+    fn a_live_escrow_is_kept_longer_and_nothing_else_is() {
+        let escrow = held().pass(&owner("a"), Onward::Escrow, &taking("queue", 2)).unwrap();
+        assert_eq!(escrow.keep(&owner("queue"), at(201), at(199)).unwrap().expires_at(), Some(at(201)));
+        assert_eq!(escrow.keep(&owner("queue"), at(201), at(200)), Err(Refused::Lapsed));
+        assert_eq!(escrow.keep(&owner("queue"), at(200), at(0)), Err(Refused::NotLater));
+        assert_eq!(escrow.keep(&owner("other"), at(201), at(0)), Err(Refused::NotTheirs));
+        assert_eq!(held().keep(&owner("a"), at(201), at(0)), Err(Refused::NotTheirs));
     }
 
     #[test]

@@ -183,9 +183,10 @@ impl Mirror {
     }
 }
 
-/// A larger token is news. Under the same token the later kind is, and a hold with a later deadline: it was extended.
+/// A larger token is news. Under the same token the later kind is, and a hold or an escrow with a later deadline: it was extended.
 fn newer(new: &MirrorSeat, old: &MirrorSeat) -> bool {
-    let extended = new.kind == Kind::Held && old.kind == Kind::Held && new.deadline_ms > old.deadline_ms;
+    let extendable = matches!(new.kind, Kind::Held | Kind::Escrow);
+    let extended = extendable && new.kind == old.kind && new.deadline_ms > old.deadline_ms;
     new.token > old.token || (new.token == old.token && (new.kind.rank() > old.kind.rank() || extended))
 }
 

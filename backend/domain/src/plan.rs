@@ -121,6 +121,11 @@ impl Plan {
         &self.stretches
     }
 
+    /// Adjacent seats of any kind, as long as they go.
+    pub fn spans(&self) -> &[Range<usize>] {
+        &self.spans
+    }
+
     /// The adjacent seats of any kind, as long as they go, of which this is one.
     pub fn span(&self, seat: usize) -> Range<usize> {
         let at = self.spans.partition_point(|span| span.end <= seat);

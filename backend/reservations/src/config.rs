@@ -66,6 +66,9 @@ pub struct Config {
     /// How long freed seats wait for the waiting list before they go on open sale.
     #[serde(default = "defaults::escrow_seconds")]
     pub escrow_seconds: u64,
+    /// How long they wait at most when the waiting list asks for more time, to gather seats for a party.
+    #[serde(default = "defaults::escrow_seconds_max")]
+    pub escrow_seconds_max: u64,
     /// Between two looks for lapsed holds.
     #[serde(default = "defaults::sweep_interval_ms")]
     pub sweep_interval_ms: u64,
@@ -161,6 +164,9 @@ mod defaults {
     pub(super) fn escrow_seconds() -> u64 {
         30
     }
+    pub(super) fn escrow_seconds_max() -> u64 {
+        90
+    }
     pub(super) fn sweep_interval_ms() -> u64 {
         200
     }
@@ -208,6 +214,11 @@ impl Config {
     /// How long freed seats wait for the waiting list.
     pub fn escrow(&self) -> Duration {
         Duration::from_secs(self.escrow_seconds)
+    }
+
+    /// How long at most.
+    pub fn escrow_max(&self) -> Duration {
+        Duration::from_secs(self.escrow_seconds_max.max(self.escrow_seconds))
     }
 }
 
@@ -263,6 +274,9 @@ impl Validate for Config {
         if !(1..=3_600).contains(&self.escrow_seconds) {
             return Err("`escrow_seconds` must be 1 to 3600".to_owned());
         }
+        if !(1..=3_600).contains(&self.escrow_seconds_max) {
+            return Err("`escrow_seconds_max` must be 1 to 3600".to_owned());
+        }
         if !(10..=500).contains(&self.sweep_interval_ms) {
             return Err(
                 "`sweep_interval_ms` must be 10 to 500: expiry is announced within one second".to_owned()
@@ -298,6 +312,7 @@ mod tests {
             ("hold_seconds_per_hour_max = 0", "hold_seconds_per_hour_max"),
             ("[batch]\nwriters = 0", "batch.writers"),
             ("escrow_seconds = 0", "escrow_seconds"),
+            ("escrow_seconds_max = 0", "escrow_seconds_max"),
             ("sweep_interval_ms = 800", "sweep_interval_ms"),
             ("[live]\ndrain_spread_ms = 9000", "live.drain_spread_ms"),
             ("[live]\nallowed_origins = [\"tickets.example\"]", "live.allowed_origins"),

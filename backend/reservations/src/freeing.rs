@@ -50,7 +50,8 @@ async fn escrow(
         .map(|((owned, id), token)| Passing { from: *owned, to: id.as_str(), token, expires_at })
         .collect();
     let claims = claims::pass(transaction, "escrow", &passings).await?;
-    let escrows = escrows_of(&claims, ids, expires_at);
+    let bound_at = now + app.config.escrow_max();
+    let escrows = escrows_of(&claims, ids, expires_at, bound_at);
     let told: Vec<_> = escrows.iter().map(telling::escrowed).collect();
     escrows::insert(transaction, &escrows).await?;
     outbox::put_all(transaction, SCHEMA, &told).await?;
@@ -62,12 +63,17 @@ fn fresh() -> EscrowId {
 }
 
 /// The escrows that got anything.
-fn escrows_of(claims: &[Claim], ids: Vec<EscrowId>, expires_at: Timestamp) -> Vec<Escrow> {
+fn escrows_of(
+    claims: &[Claim],
+    ids: Vec<EscrowId>,
+    expires_at: Timestamp,
+    bound_at: Timestamp,
+) -> Vec<Escrow> {
     let escrow = |id: EscrowId| {
         let own: Vec<_> = claims.iter().filter(|claim| claim.owner.as_deref() == Some(id.as_str())).collect();
         let show = own.first()?.show.clone();
         let seats: Vec<SeatId> = own.iter().map(|claim| claim.seat.clone()).collect();
-        Some(Escrow { id, show, seats, expires_at, live: true })
+        Some(Escrow { id, show, seats, expires_at, bound_at, live: true })
     };
     ids.into_iter().filter_map(escrow).collect()
 }

@@ -12,6 +12,7 @@ use service::postgres;
 use crate::flag::Untold;
 use crate::leaving::Unreturned;
 use crate::settling::Ending;
+use crate::store::entries::Closed;
 use crate::store::{entries, escrows, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
@@ -44,11 +45,11 @@ pub(crate) async fn run(waitlist: Arc<Waitlist>) {
 
 /// Every step is tried, also when one before it failed; the first failure is told.
 async fn round(waitlist: &Arc<Waitlist>, tidying: bool) -> anyhow::Result<()> {
-    let mut outcome = close_begun(waitlist).await.map_err(anyhow::Error::from);
+    let mut outcome = close_over(waitlist).await.map_err(anyhow::Error::from);
     for step in [tell_flags(waitlist).await, settle_offers(waitlist).await, give_back_holds(waitlist).await] {
         outcome = outcome.and(step.map_err(Into::into));
     }
-    outcome = outcome.and(serve_escrows(waitlist).await.map_err(Into::into));
+    outcome = outcome.and(serve_shows(waitlist).await.map_err(Into::into));
     outcome = outcome.and(measure(waitlist).await.map_err(Into::into));
     if tidying {
         outcome = outcome.and(tidy(waitlist).await.map_err(Into::into));
@@ -96,37 +97,35 @@ async fn give_back_holds(waitlist: &Waitlist) -> Result<(), postgres::Error> {
     Ok(())
 }
 
-async fn serve_escrows(waitlist: &Arc<Waitlist>) -> Result<(), postgres::Error> {
-    let connection = waitlist.connection().await?;
-    let mut waiting = escrows::undone(&connection, ROWS_MAX).await?;
-    waiting.extend(published::open_escrows(&connection, ROWS_MAX).await?);
-    // Those who serve need connections too.
-    drop(connection);
-    for escrow in waiting {
-        serving::begin_when_free(waitlist, escrow).await;
+async fn serve_shows(waitlist: &Arc<Waitlist>) -> Result<(), postgres::Error> {
+    let asked_within_ms = i32::try_from(waitlist.config.takeover_ms).unwrap_or(i32::MAX);
+    let due = escrows::shows_due(&waitlist.connection().await?, asked_within_ms, ROWS_MAX).await?;
+    for show_id in due {
+        serving::begin(waitlist, show_id);
     }
     Ok(())
 }
 
-/// Lines of shows that have begun: nobody gets in any more.
-async fn close_begun(waitlist: &Waitlist) -> Result<(), postgres::Error> {
-    let begun = shows::begun(&waitlist.connection().await?, ROWS_MAX).await?;
-    for show_id in begun {
-        close(waitlist, &show_id).await?;
+/// Lines of shows that have begun, or are off the program: nobody gets in any more.
+async fn close_over(waitlist: &Waitlist) -> Result<(), postgres::Error> {
+    let over = shows::over(&waitlist.connection().await?, ROWS_MAX).await?;
+    for (show_id, cancelled) in over {
+        let reason = if cancelled { Closed::Cancelled } else { Closed::Started };
+        close(waitlist, &show_id, reason).await?;
     }
     Ok(())
 }
 
-async fn close(waitlist: &Waitlist, show_id: &ShowId) -> Result<(), postgres::Error> {
+async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: Closed) -> Result<(), postgres::Error> {
     let mut connection = waitlist.connection().await?;
     let transaction = connection.transaction().await?;
     let flag = shows::lock(&transaction, show_id).await?;
-    let closed = entries::close_waiting(&transaction, show_id).await?;
+    let closed = entries::close_waiting(&transaction, show_id, reason).await?.len();
     offers::withdraw_all(&transaction, show_id).await?;
     let flag = if flag.open { shows::set_open(&transaction, show_id, false).await? } else { flag };
     transaction.commit().await?;
     drop(connection);
-    tracing::info!(%show_id, closed, "a line is closed: its show has begun");
+    tracing::info!(%show_id, closed, reason = reason.as_str(), "a line is closed");
     flag::tell_or_leave(waitlist, &flag).await;
     Ok(())
 }

@@ -22,6 +22,12 @@ pub struct Config {
     pub reservations_timeout_ms: u64,
     /// How long an offer is kept for its owner.
     pub offer_seconds: u32,
+    /// How long seats are kept for a party that needs more of them, at most; less than reservations keeps escrows.
+    pub gather_seconds: u64,
+    /// How long a party that gathered in vain waits before it gathers again.
+    pub gather_rest_seconds: u64,
+    /// After how long an instance that asks for an offer is taken for gone.
+    pub takeover_ms: u64,
     /// The most entries that wait for one show.
     pub line_entries_max: u32,
     /// The most live entries of one session, over all shows.
@@ -32,7 +38,7 @@ pub struct Config {
     pub retention_days: u32,
     /// Between two rounds of the backstop, which finishes what events or crashes left undone.
     pub serve_interval_ms: u64,
-    /// Escrows served at the same time by this process.
+    /// Shows served at the same time by this process.
     pub serve_concurrency_max: usize,
     /// The limits of the listener.
     pub http: HttpConfig,
@@ -50,6 +56,9 @@ impl Default for Config {
             reservations_connect_timeout_ms: 500,
             reservations_timeout_ms: 2_000,
             offer_seconds: 120,
+            gather_seconds: 60,
+            gather_rest_seconds: 300,
+            takeover_ms: 6_000,
             line_entries_max: 10_000,
             session_entries_max: 20,
             wanted_seats_max: 50,
@@ -72,6 +81,9 @@ impl Validate for Config {
             ("reservations_connect_timeout_ms", self.reservations_connect_timeout_ms),
             ("reservations_timeout_ms", self.reservations_timeout_ms),
             ("offer_seconds", self.offer_seconds.into()),
+            ("gather_seconds", self.gather_seconds),
+            ("gather_rest_seconds", self.gather_rest_seconds),
+            ("takeover_ms", self.takeover_ms),
             ("line_entries_max", self.line_entries_max.into()),
             ("session_entries_max", self.session_entries_max.into()),
             ("wanted_seats_max", self.wanted_seats_max as u64),
@@ -134,6 +146,7 @@ mod tests {
         for (variable, value, key) in [
             ("MARQUEE_WAITLIST__OFFER_SECONDS", "0", "offer_seconds"),
             ("MARQUEE_WAITLIST__SERVE_INTERVAL_MS", "0", "serve_interval_ms"),
+            ("MARQUEE_WAITLIST__GATHER_SECONDS", "0", "gather_seconds"),
             ("MARQUEE_WAITLIST__RESERVATIONS", "[]", "reservations"),
             ("MARQUEE_WAITLIST__RESERVATIONS", r#"["127.0.0.1:7201"]"#, "reservations"),
         ] {

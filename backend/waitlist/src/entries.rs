@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::hold::Party;
+use domain::hold::{Party, Seating};
 use domain::id::{EntryId, HoldId, SeatId, SessionId, ShowId};
+use domain::money::Money;
 use domain::status::EntryStatus;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
@@ -18,23 +19,11 @@ use utoipa::ToSchema;
 
 use crate::error::Error;
 use crate::idempotency::Key;
-use crate::joining::{self, Joining};
-use crate::store::entries::{self, Entry};
+use crate::joining::{self, Joined, Joining};
+use crate::store::entries::{self, Closed, Entry};
 use crate::store::published;
-use crate::wish::Wish;
+use crate::wish::{self, Email, WHEELCHAIR, WishBody};
 use crate::{Waitlist, leaving};
-
-/// What somebody waits for.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JoinBody {
-    /// How many seats they need together, 1 to 10.
-    #[schema(minimum = 1, maximum = 10)]
-    party: i64,
-    /// The only seats they want; any when left out.
-    #[serde(default)]
-    seats: Option<Vec<String>>,
-}
 
 /// A place in line.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,13 +31,24 @@ pub(crate) struct EntryBody {
     id: EntryId,
     show_id: ShowId,
     party: Party,
+    /// Whether they sit beside each other, in one row.
+    together: bool,
     /// The only seats they want; any when empty.
     seats: Vec<SeatId>,
+    /// The most that one seat may cost.
+    price_max: Option<Money>,
+    /// `wheelchair`, when they need a place for one.
+    kind: Option<&'static str>,
+    /// `left` is also what becomes of whoever passes an offer, by leaving or by giving its hold back; `closed` of whoever lets it
+    /// lapse. Both may join anew, at the end of the line. An offer has one of these outcomes, or is bought: whichever the
+    /// database's clock and its lock find first.
     status: EntryStatus,
     /// 1 is the front of the line; null when not waiting.
     position: Option<i64>,
     /// What is offered to them while `offered`.
     offer: Option<OfferBody>,
+    /// Why it is `closed`.
+    reason: Option<Closed>,
     joined_at: Timestamp,
 }
 
@@ -83,7 +83,10 @@ impl From<Entry> for EntryBody {
             id: entry.id,
             show_id: entry.show_id,
             party: entry.wish.party,
+            together: entry.wish.together,
             seats: entry.wish.seats,
+            price_max: entry.wish.price_max,
+            kind: (entry.wish.seating == Seating::Accessible).then_some(WHEELCHAIR),
             status: entry.status,
             position: entry.position,
             offer: offer.map(|offer| OfferBody {
@@ -91,6 +94,7 @@ impl From<Entry> for EntryBody {
                 seats: offer.seats,
                 expires_at: offer.expires_at,
             }),
+            reason: entry.closed.filter(|_| entry.status == EntryStatus::Closed),
             joined_at: entry.joined_at,
         }
     }
@@ -106,14 +110,15 @@ impl From<Entry> for EntryBody {
         ("id" = String, Path, description = "The show."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 128 printable characters: a repeat gets the same answer."),
     ),
-    request_body = JoinBody,
+    request_body = WishBody,
     responses(
+        (status = 200, description = "In this line for the same already: the entry as it is.", body = EntryBody),
         (status = 201, description = "In line.", body = EntryBody, headers(("Location" = String, description = "The entry."))),
         (status = 400, description = "`malformed_json`, `invalid_idempotency_key`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "`show_not_found`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`already_waiting`, with `entry_id`; `line_full`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 410, description = "`show_started`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_party`, `unknown_seat`, `duplicate_seat`, `too_few_seats`, `too_many_seats`, `auditorium_too_small`, `idempotency_key_reused`, `invalid_body`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`seats_available`, with `available`: lists of seats that would do, the best first; `already_waiting` for something else, with `entry_id`; `line_full`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 410, description = "`show_started`, `show_cancelled`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_party`, `unknown_seat`, `duplicate_seat`, `too_few_seats`, `too_many_seats`, `auditorium_too_small`, `never_together`, `invalid_kind`, `invalid_email`, `invalid_price_max`, `price_max_too_low` with `price`, `idempotency_key_reused`, `invalid_body`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_entries`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`; with the same `Idempotency-Key` a repeat is safe.", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -123,17 +128,21 @@ pub(crate) async fn join(
     session: Session,
     Path(show): Path<String>,
     headers: HeaderMap,
-    Json(body): Json<JoinBody>,
+    Json(body): Json<WishBody>,
 ) -> Result<Response, Error> {
     let key = Key::find(&headers)?;
-    let wish = Wish::parse(body.party, body.seats.as_deref(), waitlist.config.wanted_seats_max)?;
+    let wish = wish::parse(&body, waitlist.config.wanted_seats_max)?;
+    let email = body.email.as_deref().map(Email::parse).transpose()?;
     let show_id = ShowId::parse(show).map_err(|_| Error::ShowNotFound)?;
-    let joining = Joining { show_id, session_id: session_id(&session), wish, key };
+    let joining = Joining { show_id, session_id: session_id(&session), wish, email, key };
     let joined = joining::join(&waitlist, &joining).await;
     waitlist.metrics.joined(joined.is_ok());
-    let entry = joined?;
+    let (status, entry) = match joined? {
+        Joined::New(entry) => (StatusCode::CREATED, entry),
+        Joined::Before(entry) => (StatusCode::OK, as_placed(&waitlist.connection().await?, entry).await?),
+    };
     let location = [(header::LOCATION, format!("/api/waitlist/{}", entry.id))];
-    Ok((StatusCode::CREATED, location, axum::Json(EntryBody::from(entry))).into_response())
+    Ok((status, location, axum::Json(EntryBody::from(entry))).into_response())
 }
 
 /// My live places in line.

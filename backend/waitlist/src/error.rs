@@ -1,8 +1,10 @@
 //! Everything that can go wrong for a visitor, and the one place that says how it looks from outside.
 
 use axum::response::{IntoResponse, Response};
-use domain::id::EntryId;
+use domain::id::{EntryId, SeatId};
+use domain::queue::wish::Impossible;
 use http::StatusCode;
+use serde_json::json;
 use service::postgres;
 use service::problem::Problem;
 
@@ -24,6 +26,12 @@ pub(crate) enum Error {
     /// Too late to wait for it.
     #[error("the show has started")]
     ShowStarted,
+    /// It was taken off the program.
+    #[error("the show is cancelled")]
+    ShowCancelled,
+    /// There is nothing to wait for.
+    #[error("the show has such seats; hold some instead")]
+    SeatsAvailable(Vec<Vec<SeatId>>),
     /// No such entry, or somebody else's.
     #[error("there is no such place in line, or it is not yours")]
     EntryNotFound,
@@ -59,7 +67,14 @@ impl From<Error> for Problem {
         match error {
             Error::ShowNotFound => Self::not_found("show_not_found", detail),
             Error::ShowStarted => Self::new(StatusCode::GONE, "show_started", detail),
+            Error::ShowCancelled => Self::new(StatusCode::GONE, "show_cancelled", detail),
+            Error::SeatsAvailable(choices) => {
+                Self::new(StatusCode::CONFLICT, "seats_available", detail).with("available", json!(choices))
+            }
             Error::EntryNotFound => Self::not_found("entry_not_found", detail),
+            Error::Wish(InvalidWish::TooDear(price)) => {
+                Self::unprocessable("price_max_too_low", detail).with("price", json!(price))
+            }
             Error::Wish(invalid) => Self::unprocessable(wish_code(&invalid), detail),
             Error::Key(InvalidKey) => Self::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", detail),
             Error::KeyReused => Self::unprocessable("idempotency_key_reused", detail),
@@ -91,8 +106,13 @@ fn wish_code(invalid: &InvalidWish) -> &'static str {
         InvalidWish::TooManySeats(_) => "too_many_seats",
         InvalidWish::TooFewSeats => "too_few_seats",
         InvalidWish::DuplicateSeat(_) => "duplicate_seat",
-        InvalidWish::UnknownSeat(_) => "unknown_seat",
-        InvalidWish::AuditoriumTooSmall(_) => "auditorium_too_small",
+        InvalidWish::UnknownSeat(_) | InvalidWish::Impossible(Impossible::UnknownSeat(_)) => "unknown_seat",
+        InvalidWish::Impossible(Impossible::TooSmall(_)) => "auditorium_too_small",
+        InvalidWish::Impossible(Impossible::NeverTogether(_)) => "never_together",
+        InvalidWish::Email => "invalid_email",
+        InvalidWish::Kind => "invalid_kind",
+        InvalidWish::PriceMax(_) => "invalid_price_max",
+        InvalidWish::TooDear(_) => "price_max_too_low",
     }
 }
 

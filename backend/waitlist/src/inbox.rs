@@ -6,7 +6,6 @@ use domain::event::{BookingConfirmed, Fact, HoldEnded, Told, kind};
 use domain::id::ShowId;
 
 use crate::settling::Ending;
-use crate::store::published::Escrow;
 use crate::{Waitlist, notify, serving, settling};
 
 /// The types that are for us.
@@ -22,13 +21,8 @@ pub(crate) async fn take(waitlist: Arc<Waitlist>, text: String) -> anyhow::Resul
     };
     match event.fact {
         Fact::SeatsEscrowed(escrowed) => {
-            let escrow = Escrow {
-                id: escrowed.escrow_id,
-                show_id: event.show_id,
-                seats: escrowed.seats,
-                expires_at: escrowed.expires_at,
-            };
-            serving::begin(&waitlist, escrow);
+            tracing::debug!(escrow_id = %escrowed.escrow_id, show_id = %event.show_id, "seats came free");
+            serving::begin(&waitlist, event.show_id);
         }
         Fact::HoldExpired(ended) => offer_ended(&waitlist, &ended, Ending::Expired).await?,
         Fact::SeatsReleased(ended) => offer_ended(&waitlist, &ended, Ending::Released).await?,

@@ -1,5 +1,7 @@
 //! Leaving a line; an offer that was made is given back, so that it goes to the next.
 
+use std::sync::Arc;
+
 use domain::id::{EntryId, HoldId, SessionId};
 use domain::status::EntryStatus;
 use service::postgres;
@@ -9,7 +11,7 @@ use crate::metrics::Outcome;
 use crate::reservations_client::{self, GivenBack};
 use crate::settling::{self, Ending};
 use crate::store::{entries, offers, shows};
-use crate::{Waitlist, flag};
+use crate::{Waitlist, flag, serving};
 
 /// Why a hold is not given back yet.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,11 @@ pub(crate) enum Unreturned {
 /// Ends this session's entry. Leaving again, or after the end, changes nothing.
 ///
 /// It is done once it is written: what reservations then cannot be told at once, the backstop tells.
-pub(crate) async fn leave(waitlist: &Waitlist, id: &EntryId, session_id: &SessionId) -> Result<(), Error> {
+pub(crate) async fn leave(
+    waitlist: &Arc<Waitlist>,
+    id: &EntryId,
+    session_id: &SessionId,
+) -> Result<(), Error> {
     let mut connection = waitlist.connection().await?;
     let entry = entries::find_mine(&connection, id, session_id).await?.ok_or(Error::EntryNotFound)?;
     let transaction = connection.transaction().await.map_err(postgres::Error::from)?;
@@ -38,6 +44,8 @@ pub(crate) async fn leave(waitlist: &Waitlist, id: &EntryId, session_id: &Sessio
     transaction.commit().await.map_err(postgres::Error::from)?;
     drop(connection);
     flag::tell_or_leave(waitlist, &flag).await;
+    // Seats may have been kept for them.
+    serving::begin(waitlist, entry.show_id);
     if let Some(hold_id) = hold_id {
         waitlist.metrics.offer(Outcome::Left);
         give_back_or_leave(waitlist, id, &hold_id).await;

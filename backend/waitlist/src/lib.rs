@@ -6,7 +6,7 @@
 //!   All but the last only hurry what [`backstop`] finds in the published views anyway.
 //! - **Events out**: `WaitersTold`.
 //! - **Calls out**: reservations' internal HTTP, all in [`reservations_client`].
-//! - **Reads** `catalog_published.shows`, `reservations_published.escrows` and `reservations_published.holds`.
+//! - **Reads** `catalog_published.shows`, and `reservations_published.escrows`, `….holds` and `….taken`.
 //! - **Redis**: no keys of our own; only the event streams. Without Redis everything here goes on, a second slower.
 //!
 //! A line changes only under the lock of its row in `waitlist.shows`, and no transaction is open during a call to
@@ -16,7 +16,9 @@ mod config;
 mod metrics;
 mod routes;
 
+mod available;
 mod entries;
+mod houses;
 mod idempotency;
 mod wish;
 
@@ -48,6 +50,7 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 
+use houses::Houses;
 use metrics::Metrics;
 use reservations_client::ReservationsClient;
 use serving::Counter;
@@ -64,6 +67,9 @@ struct Waitlist {
     metrics: Metrics,
     bell: Bell,
     counter: Counter,
+    houses: Houses,
+    /// This instance's, unlike any other's, and none that was before.
+    name: String,
     drain: Drain,
 }
 
@@ -89,6 +95,8 @@ pub async fn serve(
         reservations: ReservationsClient::new(&config)?,
         metrics: Metrics::new(&registry),
         counter: Counter::new(config.serve_concurrency_max),
+        houses: Houses::default(),
+        name: uuid::Uuid::new_v4().simple().to_string(),
         bell: Bell::default(),
         drain: drain.clone(),
         pool: pool.clone(),

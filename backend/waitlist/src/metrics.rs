@@ -46,7 +46,7 @@ pub(crate) struct Metrics {
     joins: IntCounterVec,
     /// Offers by what became of them.
     offers: IntCounterVec,
-    /// Escrows this process finished with.
+    /// Escrows this process took up.
     pub(crate) escrows_served: IntCounter,
     /// Rounds of serving an escrow that could not be finished and are tried again.
     pub(crate) serving_failures: IntCounter,
@@ -102,7 +102,7 @@ impl Metrics {
                 "Offers: made, or gone before that; then fulfilled, left or lapsed.",
                 "outcome",
             ),
-            escrows_served: counter("marquee_waitlist_escrows_served_total", "Escrows finished with."),
+            escrows_served: counter("marquee_waitlist_escrows_served_total", "Escrows taken up."),
             serving_failures: counter(
                 "marquee_waitlist_serving_failures_total",
                 "Attempts to serve an escrow that are repeated.",

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::id::{EscrowId, HoldId, SeatId};
+use domain::id::{EscrowId, HoldId, SeatId, ShowId};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use service::request_id;
 
 use crate::config::Config;
-use crate::store::offers::Pending;
+use crate::store::offers::{Part, Pending};
 use crate::store::shows::Flag;
 
 /// Idle connections kept to each instance.
@@ -59,6 +59,24 @@ struct OfferBody<'a> {
     seconds: u32,
 }
 
+#[derive(Serialize)]
+struct GatheredBody<'a> {
+    entry_id: &'a str,
+    session_id: &'a str,
+    from: Vec<PartBody<'a>>,
+    seconds: u32,
+}
+
+#[derive(Serialize)]
+struct PartBody<'a> {
+    escrow_id: &'a EscrowId,
+    seats: &'a [SeatId],
+}
+
+fn bodies(parts: &[Part]) -> Vec<PartBody<'_>> {
+    parts.iter().map(|part| PartBody { escrow_id: &part.escrow_id, seats: &part.seats }).collect()
+}
+
 /// A client of all instances.
 #[derive(Debug)]
 pub(crate) struct ReservationsClient {
@@ -90,17 +108,23 @@ impl ReservationsClient {
         if answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
     }
 
-    /// Places a hold for somebody out of an escrow. Nothing when the escrow does not have the seats.
+    /// Places a hold for somebody out of escrow. Nothing when the seats are not there.
     pub(crate) async fn offer(
         &self,
-        escrow_id: &EscrowId,
+        show_id: &ShowId,
         offer: &Pending,
         seconds: u32,
     ) -> Result<Option<Placed>, Error> {
         let (entry_id, session_id) = (offer.entry_id.as_str(), offer.session_id.as_str());
-        let body = json!(OfferBody { entry_id, session_id, seats: &offer.seats, seconds });
-        let answer =
-            self.call(Method::POST, &format!("/internal/escrows/{escrow_id}/offers"), Some(&body)).await?;
+        let escrow_id = offer.escrow_id();
+        let answer = if let [Part { escrow_id, seats }] = offer.parts.as_slice() {
+            // The call that older instances know, too; the same offer is the same hold by either.
+            let body = json!(OfferBody { entry_id, session_id, seats, seconds });
+            self.call(Method::POST, &format!("/internal/escrows/{escrow_id}/offers"), Some(&body)).await?
+        } else {
+            let body = json!(GatheredBody { entry_id, session_id, from: bodies(&offer.parts), seconds });
+            self.call(Method::POST, &format!("/internal/shows/{show_id}/offers"), Some(&body)).await?
+        };
         match answer.status {
             StatusCode::CREATED | StatusCode::OK => {
                 let unreadable = |_| answer.unexpected();
@@ -117,11 +141,25 @@ impl ReservationsClient {
         }
     }
 
-    /// Puts what is left of an escrow on open sale.
-    pub(crate) async fn clear(&self, escrow_id: &EscrowId) -> Result<(), Error> {
-        let answer = self.call(Method::DELETE, &format!("/internal/escrows/{escrow_id}"), None).await?;
-        let gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
-        if gone || answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
+    /// Puts seats in escrow on open sale.
+    pub(crate) async fn release(&self, show_id: &ShowId, parts: &[Part]) -> Result<(), Error> {
+        let body = json!({ "from": bodies(parts) });
+        let path = format!("/internal/shows/{show_id}/escrows/release");
+        let answer = self.call(Method::POST, &path, Some(&body)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
+    }
+
+    /// Has escrows kept for so many seconds from now on, as far as reservations keeps any.
+    pub(crate) async fn keep(
+        &self,
+        show_id: &ShowId,
+        escrow_ids: &[EscrowId],
+        seconds: u64,
+    ) -> Result<(), Error> {
+        let body = json!({ "escrow_ids": escrow_ids, "seconds": seconds });
+        let path = format!("/internal/shows/{show_id}/escrows/keep");
+        let answer = self.call(Method::POST, &path, Some(&body)).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(answer.unexpected()) }
     }
 
     /// Gives a hold back that its owner does not want.
@@ -177,9 +215,10 @@ struct Answer {
 }
 
 impl Answer {
-    /// Another instance, or the same one later, may answer better.
+    /// Another instance, or the same one later, may answer better: it may be an older one, which does not know the call.
     fn passing(&self) -> bool {
-        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS
+        let unknown_call = self.status == StatusCode::NOT_FOUND && self.code() == "not_found";
+        self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS || unknown_call
     }
 
     fn code(&self) -> &str {

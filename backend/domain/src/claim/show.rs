@@ -72,6 +72,11 @@ impl Claims {
         self.each(|_, claim| claim.free(owner))
     }
 
+    /// What an escrow still has, to a later deadline ([`Claim::keep`]).
+    pub fn keep(&self, owner: &OwnerId, until: Timestamp, now: Timestamp) -> Changes {
+        self.each(|_, claim| claim.keep(owner, until, now))
+    }
+
     /// What `from` has, of these seats or of all, to the next.
     pub fn pass(&self, from: &OwnerId, onward: Onward, to: &Taking, seats: Option<&[SeatId]>) -> Changes {
         self.each(|seat, claim| match seats {

@@ -15,6 +15,16 @@ impl Taken {
         Self(vec![0; capacity.div_ceil(BITS)])
     }
 
+    /// All of so many seats.
+    pub fn all(capacity: usize) -> Self {
+        Self(vec![u64::MAX; capacity.div_ceil(BITS)])
+    }
+
+    /// Gives a seat back.
+    pub fn release(&mut self, seat: usize) {
+        self.0[seat / BITS] &= !(1 << (seat % BITS));
+    }
+
     /// Takes a seat.
     pub fn take(&mut self, seat: usize) {
         self.0[seat / BITS] |= 1 << (seat % BITS);

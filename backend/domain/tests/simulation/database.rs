@@ -22,7 +22,9 @@ pub(crate) const TERMS: Terms = Terms {
     grace: Duration::from_millis(800),
 };
 /// How long the queue has for what comes free.
-const ESCROW: Duration = Duration::from_millis(2_500);
+const ESCROW: Duration = Duration::from_millis(1_200);
+/// How long it has at most, when it asks for more time.
+pub(crate) const ESCROW_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
@@ -47,6 +49,7 @@ pub(crate) struct Booking {
 pub(crate) struct Escrow {
     pub(crate) seats: Vec<SeatId>,
     pub(crate) open: bool,
+    pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
 
@@ -117,7 +120,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(crate) fn new(bug: Option<Bug>) -> Self {
+    pub(crate) fn new(bug: Option<Bug>, seats: &[SeatId]) -> Self {
         Self {
             now: Timestamp::UNIX_EPOCH,
             redis_there: true,
@@ -135,7 +138,7 @@ impl Database {
             queue_revision: 0,
             epoch: 0,
             mirrored: 0,
-            line: Line::default(),
+            line: Line::of(seats),
             fence: 0,
             serial: 0,
         }
@@ -183,7 +186,7 @@ impl Database {
         let changes = self.claims.pass(owner, Onward::Escrow, &taking, None);
         if !changes.is_empty() {
             let seats = changes.iter().map(|(seat, _)| seat.clone()).collect();
-            self.escrows.insert(id.clone(), Escrow { seats, open: true, expires_at });
+            self.escrows.insert(id.clone(), Escrow { seats, open: true, created_at: self.now, expires_at });
             self.tell(News::Escrowed(id));
         }
         self.write(&changes)

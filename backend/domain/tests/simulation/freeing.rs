@@ -141,7 +141,8 @@ async fn sweep_in_two_steps(process: &Process) -> Result<Facts, Lost> {
     let due = process.postgres("read what is due", |database| due(database)).await?;
     process
         .postgres("announce it", |database| {
-            due.iter().flat_map(|id| end(database, id, HoldStatus::Expired)).collect()
+            let ended: Vec<_> = due.iter().flat_map(|id| end(database, id, HoldStatus::Expired)).collect();
+            ended.into_iter().chain(lapse_escrows(database)).collect()
         })
         .await
 }

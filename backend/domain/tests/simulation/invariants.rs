@@ -1,6 +1,6 @@
 //! What must hold after every step, by numbers of the design.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::claim::show::Claims;
 use domain::claim::{Claim, State};
@@ -10,7 +10,7 @@ use domain::mirror::Kind;
 use domain::status::{HoldStatus, SeatStatus};
 
 use crate::books;
-use crate::database::News;
+use crate::database::{ESCROW_MAX, News};
 use crate::world::World;
 
 /// How late an expiry may be announced while somebody sweeps.
@@ -76,6 +76,8 @@ fn after_a_transaction(world: &mut World) -> Checked {
     claims_changed_hands_well(world)?;
     announced_once(world)?;
     order_of_the_line(world)?;
+    offered_once(world)?;
+    escrows_end(world)?;
     live_holds_are_honoured(world)?;
     books::capacity(world)?;
     books::money(world)?;
@@ -215,6 +217,25 @@ fn announced_in_time(world: &World) -> Checked {
 fn order_of_the_line(world: &World) -> Checked {
     match &world.database.line.skipped {
         Some((passed, chosen)) => Err(format!("{passed} was passed over for {chosen}")),
+        None => Ok(()),
+    }
+}
+
+/// 6. Nobody is offered seats twice: an entry ends with its offer.
+fn offered_once(world: &World) -> Checked {
+    let mut offered = BTreeSet::new();
+    let mut entries = world.database.holds.values().filter_map(|hold| hold.entry.as_ref());
+    match entries.find(|entry| !offered.insert(*entry)) {
+        Some(entry) => Err(format!("{entry} was offered seats twice")),
+        None => Ok(()),
+    }
+}
+
+/// No seat waits in escrow past a bound, whatever is asked for; sweepers announce the end as they do any.
+fn escrows_end(world: &World) -> Checked {
+    let mut open = world.database.escrows.iter().filter(|(_, escrow)| escrow.open);
+    match open.find(|(_, escrow)| escrow.expires_at > escrow.created_at + ESCROW_MAX) {
+        Some((id, _)) => Err(format!("{id} is kept past its bound")),
         None => Ok(()),
     }
 }

@@ -30,12 +30,16 @@ pub(crate) enum Bug {
     FreedPastTheQueue,
     /// The waiting list is served from its end.
     TheLastInLineIsServedFirst,
+    /// Of an offer out of several escrows all but the first keep their seats.
+    OnlyTheFirstEscrowIsEmptied,
+    /// Whoever gathers keeps seats for as long as it likes.
+    EscrowsAreKeptPastTheirBound,
     /// A mirror that begins anew counts from where it began before.
     EpochsStandStill,
 }
 
 /// What is said of it when it is found.
-const PLANTED: [(Bug, &str); 12] = [
+const PLANTED: [(Bug, &str); 14] = [
     (Bug::TakeIgnoresTheDeadline, "is live"),
     (Bug::PartOfAHoldIsTaken, "capacity"),
     (Bug::ApplyIgnoresTokens, "drift"),
@@ -43,10 +47,12 @@ const PLANTED: [(Bug, &str); 12] = [
     (Bug::SweepersAnnounceWhatTheyRead, "announced 2 times"),
     (Bug::SweepersAreEarly, "before its deadline"),
     (Bug::ConfirmForgetsTheKey, "key"),
-    (Bug::LateMoneyTakesAnything, "capacity"),
+    (Bug::LateMoneyTakesAnything, "is live"),
     (Bug::NothingIsVoided, "rest"),
     (Bug::FreedPastTheQueue, "past those who wait"),
     (Bug::TheLastInLineIsServedFirst, "passed over"),
+    (Bug::OnlyTheFirstEscrowIsEmptied, "capacity"),
+    (Bug::EscrowsAreKeptPastTheirBound, "past its bound"),
     (Bug::EpochsStandStill, "all has been quiet"),
 ];
 

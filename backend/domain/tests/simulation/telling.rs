@@ -1,7 +1,5 @@
 //! Events on their way: from the outbox to the stream, perhaps twice, and from there to every service, perhaps again.
 
-use domain::id::OwnerId;
-
 use crate::database::News;
 use crate::process::{Lost, Process};
 use crate::serving::serve;
@@ -48,10 +46,8 @@ async fn listen_once(process: &Process) -> Result<(), Lost> {
         })
         .await?;
     process.memory(|service| service.read = read);
-    let escrowed = |news: &News| if let News::Escrowed(id) = news { Some(id.clone()) } else { None };
-    let escrows: Vec<OwnerId> = news.iter().filter_map(escrowed).collect();
-    for escrow in escrows {
-        serve(process, &escrow).await?;
+    if news.iter().any(|news| matches!(news, News::Escrowed(_))) {
+        serve(process).await?;
     }
     Ok(())
 }

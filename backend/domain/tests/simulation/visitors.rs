@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::rc::Rc;
 
+use domain::hold::Party;
 use domain::id::{EntryId, OwnerId, SeatId};
+use domain::queue::Wish as Line;
 
 use crate::confirming::{Confirmation, Confirmed, Final, confirm};
 use crate::freeing;
@@ -105,6 +107,17 @@ fn some_seats(world: &mut World) -> Vec<SeatId> {
     seats
 }
 
+/// One to three people, together or not, who want any seats or a few certain ones.
+fn some_wish(world: &mut World) -> Line {
+    let party = (1 + world.chance.below(3)).min(world.seats.len());
+    let mut seats = Vec::new();
+    if world.chance.one_in(4) {
+        seats = world.seats[..party + world.chance.below(world.seats.len() - party + 1)].to_vec();
+    }
+    let together = party > 1 && world.chance.one_in(2);
+    Line { together, seats, ..Line::any(Party::try_from(party).unwrap()) }
+}
+
 async fn use_hold(process: &Process, hold: OwnerId) {
     let (dawdles_ms, course) =
         drawn(process, |world| (world.chance.of(&[0, 200, 900, 2_500, 2_950]), world.chance.below(10)));
@@ -174,8 +187,8 @@ async fn pay_once(process: &Process, hold: &OwnerId) -> Option<Confirmed> {
 }
 
 async fn wait_in_line(process: &Process, session: u32) {
-    let party = drawn(process, |world| 1 + world.chance.below(2).min(world.seats.len() - 1));
-    let joined = ask(process, "join", |server| async move { serving::join(&server, session, party).await });
+    let wish = drawn(process, some_wish);
+    let joined = ask(process, "join", |server| async move { serving::join(&server, session, wish).await });
     let Some(Ok(entry)) = joined.await else { return };
     let mut waited = 0;
     while waited < PATIENCE_MS {

@@ -1,6 +1,6 @@
 -- Makes seats what Postgres says they are. A smaller fencing token than the mirror's is old news and changes nothing;
--- of two facts with the same token the later kind wins (held, booked, free), and of two holds the later deadline: it was
--- extended, which is no news to watchers. What had lapsed may have been shown as free, so its next status is published even
+-- of two facts with the same token the later kind wins (held, booked, free), and of two holds, or escrows, the later deadline: it
+-- was extended, which is no news to watchers. What had lapsed may have been shown as free, so its next status is published even
 -- when it is held again. Stored answers are purged besides where they would outlive what they show: when there is no mirror, as
 -- nobody has told of the change yet, and when a claim lapses sooner than the one before it.
 -- KEYS 1: the show's mirror
@@ -22,7 +22,8 @@ for i = 4, #ARGV, 5 do
   local old = redis.call('HGET', mirror, field) or 'f:0:0:'
   local old_kind, old_token, old_deadline = string.match(old, '^(%a):(%d+):(%d+):')
   local new_number, old_number = tonumber(token), tonumber(old_token)
-  local extended = kind == 'h' and old_kind == 'h' and tonumber(ARGV[i + 3]) > tonumber(old_deadline)
+  local extendable = kind == 'h' or kind == 'e'
+  local extended = extendable and kind == old_kind and tonumber(ARGV[i + 3]) > tonumber(old_deadline)
   if new_number > old_number or (new_number == old_number and (rank[kind] > rank[old_kind] or extended)) then
     redis.call('HSET', mirror, field, kind .. ':' .. token .. ':' .. ARGV[i + 3] .. ':' .. ARGV[i + 4])
     count = count + 1

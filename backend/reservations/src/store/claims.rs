@@ -213,6 +213,29 @@ pub async fn extend(
     Ok(transaction.query(&extend, &parameters).await?.iter().map(Claim::of).collect())
 }
 
+/// Moves the deadline of what live escrows have, which are locked. Returns the claims as they are now.
+pub async fn keep(
+    transaction: &Transaction<'_>,
+    owned: &[Owned<'_>],
+    ends: &[Timestamp],
+) -> Result<Vec<Claim>> {
+    let keep = transaction
+        .prepare_cached(
+            "UPDATE reservations.claims AS c SET expires_at = k.expires_at
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS k (show_id, seat_id, owner, expires_at)
+             WHERE c.show_id = k.show_id AND c.seat_id = k.seat_id AND c.owner = k.owner
+               AND c.status = 'escrow' AND c.expires_at > statement_timestamp() AND c.expires_at < k.expires_at
+             RETURNING c.show_id, c.seat_id, c.status, c.owner, c.token, c.expires_at",
+        )
+        .await?;
+    let columns = Columns::of(owned);
+    let ends: Vec<_> =
+        std::iter::zip(owned, ends).flat_map(|(owned, at)| owned.seats.iter().map(|_| *at)).collect();
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&columns.shows, &columns.seats, &columns.owners, &ends];
+    Ok(transaction.query(&keep, &parameters).await?.iter().map(Claim::of).collect())
+}
+
 /// Gives what is still its owners' back to the street. Returns the claims as they are now.
 pub async fn free(transaction: &Transaction<'_>, owned: &[Owned<'_>]) -> Result<Vec<Claim>> {
     let free = transaction

@@ -155,3 +155,94 @@ async fn a_cancelled_booking_goes_to_the_queue_and_an_offered_hold_can_be_given_
     let (next, _) = escrow(&world).await.unwrap();
     assert_ne!(next, id);
 }
+
+/// Seats that came free one after the other, each in an escrow of its own.
+async fn freed_apart(world: &World, names: &[&str]) -> Vec<(String, String)> {
+    let buyer = world.visitor();
+    set_queue(&buyer, true, 1).await;
+    let mut escrows = Vec::new();
+    for name in names {
+        let held = hold(&buyer, &[name]).await;
+        buyer.delete(&format!("/api/holds/{held}")).await;
+        let find = "SELECT id FROM reservations_published.escrows WHERE seats = ARRAY[$1]";
+        let row = world.database().await.query_one(find, &[name]).await.unwrap();
+        escrows.push((row.get(0), (*name).to_owned()));
+    }
+    escrows
+}
+
+fn from(parts: &[&(String, String)]) -> Value {
+    json!(parts.iter().map(|(id, seat)| json!({ "escrow_id": id, "seats": [seat] })).collect::<Vec<_>>())
+}
+
+async fn offer_gathered(client: &Client, entry: &str, parts: &[&(String, String)]) -> Answer {
+    let body = json!({ "entry_id": entry, "session_id": "w", "from": from(parts), "seconds": 60 });
+    client.post(&format!("/internal/shows/{SHOW}/offers"), &body).await
+}
+
+#[tokio::test]
+async fn seats_of_several_escrows_are_one_offer_or_none() {
+    let world = World::start(2).await;
+    let [one, two, three] = <[_; 3]>::try_from(freed_apart(&world, &["A1", "A2", "B1"]).await).unwrap();
+    let (here, there) = (world.visitor_of(0), world.visitor_of(1));
+    let made = offer_gathered(&here, "entry_1", &[&one, &two]).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!(offer_gathered(&there, "entry_1", &[&one, &two]).await.body, made.body, "the same again");
+    let find = "SELECT seats, price_minor FROM reservations.holds WHERE id = $1";
+    let row = world.database().await.query_one(find, &[&made.text("hold_id")]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<String>>(0), ["A1", "A2"]);
+
+    let part = offer_gathered(&here, "entry_2", &[&three, &two]).await;
+    assert_eq!(part.code(), "escrow_gone", "A2 is offered already");
+    let foreign = json!({ "entry_id": "entry_3", "session_id": "w", "from": [], "seconds": 60 });
+    let nothing = here.post(&format!("/internal/shows/{SHOW}/offers"), &foreign).await;
+    assert_eq!(nothing.code(), "escrow_gone");
+    assert_eq!(escrow(&world).await, Some((three.0.clone(), vec!["B1".to_owned()])), "B1 is as it was");
+    assert_eq!(offer_gathered(&here, "entry_4", &[&three]).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_escrow_is_kept_for_longer_and_not_past_its_bound() {
+    let world = World::with(1, |config| (config.escrow_seconds, config.escrow_seconds_max) = (2, 4)).await;
+    let client = world.visitor();
+    let [one, two] = <[_; 2]>::try_from(freed_apart(&world, &["A1", "A2"]).await).unwrap();
+    let keep = json!({ "escrow_ids": [one.0, "unknown"], "seconds": 3_600 });
+    for _ in 0..2 {
+        let path = format!("/internal/shows/{SHOW}/escrows/keep");
+        assert_eq!(client.post(&path, &keep).await.status, 204);
+    }
+    let ends = "SELECT e.expires_at = e.bound_at, c.expires_at = e.expires_at FROM reservations.escrows AS e
+                JOIN reservations.claims AS c ON c.owner = e.id WHERE e.id = $1";
+    let row = world.database().await.query_one(ends, &[&one.0]).await.unwrap();
+    assert_eq!((row.get(0), row.get(1)), (true, true));
+    // The street gets the other one at its time, and this one later; the gate and Postgres agree.
+    for (lapsed, (_, seat)) in [(false, &two), (true, &one)] {
+        until("the seat to be on open sale", async || {
+            let taken = world.visitor().post(&holds(SHOW), &json!({ "seats": [seat] })).await.status == 201;
+            taken.then_some(())
+        })
+        .await;
+        assert_eq!(escrow(&world).await.is_none(), lapsed, "{seat}");
+    }
+}
+
+#[tokio::test]
+async fn part_of_an_escrow_goes_on_open_sale() {
+    let world = World::start(1).await;
+    let buyer = world.visitor();
+    let held = hold(&buyer, &["A1", "A2"]).await;
+    set_queue(&buyer, true, 1).await;
+    buyer.delete(&format!("/api/holds/{held}")).await;
+    let (id, _) = escrow(&world).await.unwrap();
+    let body = json!({ "from": [{ "escrow_id": id, "seats": ["A2", "A2", "B5"] }] });
+    for _ in 0..2 {
+        let released = buyer.post(&format!("/internal/shows/{SHOW}/escrows/release"), &body).await;
+        assert_eq!(released.status, 204, "{}", released.body);
+    }
+    assert_eq!(escrow(&world).await, Some((id, vec!["A1".to_owned()])));
+    hold(&buyer, &["A2"]).await;
+    let taken =
+        "SELECT array_agg(seat_id ORDER BY seat_id) FROM reservations_published.taken WHERE show_id = $1";
+    let row = world.database().await.query_one(taken, &[&SHOW]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<String>>(0), ["A1", "A2"], "in escrow, and held");
+}

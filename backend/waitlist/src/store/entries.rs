@@ -1,16 +1,18 @@
 //! `waitlist.entries`: who waits for what, in order of arrival.
 
 use deadpool_postgres::{GenericClient, Transaction};
-use domain::hold::Party;
+use domain::hold::{Party, Seating};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
-use domain::queue::{Assignment, Waiter};
+use domain::money::Money;
+use domain::queue::{Waiter, Wish};
 use domain::status::EntryStatus;
 use jiff::Timestamp;
 use service::postgres::Error;
 use tokio_postgres::Row;
 
 use super::{our_seats, ours, texts};
-use crate::wish::Wish;
+use crate::joining::Joining;
+use crate::wish::{Email, WHEELCHAIR};
 
 /// A place in line, or what became of it.
 #[derive(Debug, Clone)]
@@ -33,6 +35,37 @@ pub(crate) struct Entry {
     pub(crate) chosen: bool,
     /// When they came.
     pub(crate) joined_at: Timestamp,
+    /// Why it was ended, if not by them.
+    pub(crate) closed: Option<Closed>,
+}
+
+/// Why an entry was ended by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Closed {
+    /// The show began.
+    Started,
+    /// The show is off the program.
+    Cancelled,
+    /// They did not take an offer in time.
+    Lapsed,
+}
+
+impl Closed {
+    const ALL: [Self; 3] = [Self::Started, Self::Cancelled, Self::Lapsed];
+
+    /// The word, as stored and told.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Cancelled => "cancelled",
+            Self::Lapsed => "lapsed",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 }
 
 /// A hold in somebody's name.
@@ -49,7 +82,8 @@ pub(crate) struct Offer {
 const COLUMNS: &str = "e.id, e.show_id, e.party, e.seats, e.status, e.joined_position,
     CASE WHEN e.status = 'waiting' THEN 1 + (SELECT count(*) FROM waitlist.entries b
         WHERE b.show_id = e.show_id AND b.status = 'waiting' AND b.seq < e.seq) END,
-    e.offer_hold_id, e.offer_seats, e.offer_expires_at, e.created_at, e.status = 'waiting' AND e.offer_escrow_id IS NOT NULL";
+    e.offer_hold_id, e.offer_seats, e.offer_expires_at, e.created_at, e.status = 'waiting' AND e.offer_escrow_id IS NOT NULL,
+    e.together, e.kind, e.price_max_minor, e.price_max_currency, e.closed_reason";
 
 fn entry(row: &Row) -> Entry {
     let offer = row.get::<_, Option<&str>>(7).map(|hold_id| Offer {
@@ -60,13 +94,27 @@ fn entry(row: &Row) -> Entry {
     Entry {
         id: ours(EntryId::parse(row.get::<_, &str>(0))),
         show_id: ours(ShowId::parse(row.get::<_, &str>(1))),
-        wish: Wish { party: our_party(row.get(2)), seats: our_seats(row.get(3)) },
+        wish: our_wish(row, (2, 3), 12),
         status: EntryStatus::parse(row.get(4)).expect("a CHECK allows no other word"),
         joined_position: row.get(5),
         position: row.get(6),
         offer,
         joined_at: row.get(10),
         chosen: row.get(11),
+        closed: row.get::<_, Option<&str>>(16).and_then(Closed::parse),
+    }
+}
+
+/// Party and seats at their columns, the rest from `more` on.
+fn our_wish(row: &Row, (party, seats): (usize, usize), more: usize) -> Wish {
+    let accessible = row.get::<_, Option<&str>>(more + 1) == Some(WHEELCHAIR);
+    let amount: Option<i64> = row.get(more + 2);
+    Wish {
+        party: our_party(row.get(party)),
+        together: row.get(more),
+        seats: our_seats(row.get(seats)),
+        seating: if accessible { Seating::Accessible } else { Seating::Standard },
+        price_max: amount.map(|amount| Money { amount, currency: row.get(more + 3) }),
     }
 }
 
@@ -113,17 +161,15 @@ pub(crate) async fn lock_session(transaction: &Transaction<'_>, session_id: &Ses
     Ok(())
 }
 
-/// Live entries of a session over all shows, and the one in this show.
+/// Live entries of a session over all shows.
 pub(crate) async fn live_count_of_session(
     client: &impl GenericClient,
     session_id: &SessionId,
-    show_id: &ShowId,
-) -> Result<(i64, Option<EntryId>), Error> {
-    let count = "SELECT count(*), min(id) FILTER (WHERE show_id = $2) FROM waitlist.entries
-                 WHERE session_id = $1 AND status IN ('waiting', 'offered')";
+) -> Result<i64, Error> {
+    let count =
+        "SELECT count(*) FROM waitlist.entries WHERE session_id = $1 AND status IN ('waiting', 'offered')";
     let count = client.prepare_cached(count).await?;
-    let row = client.query_one(&count, &[&session_id.as_str(), &show_id.as_str()]).await?;
-    Ok((row.get(0), row.get::<_, Option<&str>>(1).map(|id| ours(EntryId::parse(id)))))
+    Ok(client.query_one(&count, &[&session_id.as_str()]).await?.get(0))
 }
 
 /// How many wait for a show.
@@ -144,54 +190,110 @@ pub(crate) async fn any_live(client: &impl GenericClient, show_id: &ShowId) -> R
 pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     id: &EntryId,
-    show_id: &ShowId,
-    session_id: &SessionId,
-    wish: &Wish,
+    joining: &Joining,
     position: i64,
 ) -> Result<(), Error> {
-    let insert = "INSERT INTO waitlist.entries (id, show_id, session_id, party, seats, joined_position)
-                  VALUES ($1, $2, $3, $4, $5, $6)";
+    let Joining { show_id, session_id, wish, email, .. } = joining;
+    let insert = "INSERT INTO waitlist.entries (id, show_id, session_id, party, seats, joined_position, together, kind,
+                      price_max_minor, price_max_currency, email)
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     let insert = transaction.prepare_cached(insert).await?;
     let party = i16::try_from(wish.party.size()).expect("a party is small");
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-        [&id.as_str(), &show_id.as_str(), &session_id.as_str(), &party, &texts(&wish.seats), &position];
+    let kind = (wish.seating == Seating::Accessible).then_some(WHEELCHAIR);
+    let amount = wish.price_max.as_ref().map(|most| most.amount);
+    let currency = wish.price_max.as_ref().map(|most| most.currency.as_str());
+    let email = email.as_ref().map(Email::as_str);
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+        &id.as_str(),
+        &show_id.as_str(),
+        &session_id.as_str(),
+        &party,
+        &texts(&wish.seats),
+        &position,
+        &wish.together,
+        &kind,
+        &amount,
+        &currency,
+        &email,
+    ];
     transaction.execute(&insert, &values).await?;
     Ok(())
 }
 
-/// Who an escrow may be given to, behind a place in line: those who wait, and were not asked about it before.
+/// What a page of a line is read for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach<'a> {
+    /// The escrows the seats are in: who was offered seats of one before, and did not get them, is not asked again.
+    pub(crate) escrow_ids: &'a [&'a str],
+    /// The seats: who wants none of them is passed over.
+    pub(crate) seats: &'a [&'a str],
+    /// Among them are such as everybody takes, and room for a wheelchair or beside it.
+    pub(crate) standard: bool,
+    /// See `standard`.
+    pub(crate) accessible: bool,
+    /// Larger parties are passed over.
+    pub(crate) party_max: i16,
+}
+
+/// Who seats may be given to, behind a place in line: those who wait and could use any of them.
 pub(crate) async fn line(
     transaction: &Transaction<'_>,
     show_id: &ShowId,
-    escrow_id: &EscrowId,
+    reach: Reach<'_>,
     behind: i64,
     limit: i64,
 ) -> Result<Vec<(i64, Waiter)>, Error> {
-    let line = "SELECT e.seq, e.id, e.session_id, e.party, e.seats FROM waitlist.entries e
+    let line = "SELECT e.seq, e.id, e.session_id, e.party, e.seats, e.gathers_until,
+                    e.together, e.kind, e.price_max_minor, e.price_max_currency
+                FROM waitlist.entries e
                 WHERE e.show_id = $1 AND e.status = 'waiting' AND e.offer_escrow_id IS NULL AND e.seq > $3
-                AND NOT EXISTS (SELECT FROM waitlist.offers o WHERE o.escrow_id = $2 AND o.entry_id = e.id)
+                AND e.party <= $5 AND CASE WHEN e.seats <> '{}' THEN e.seats && $6
+                                           WHEN e.kind IS NULL THEN $7 ELSE $8 END
+                AND NOT EXISTS (SELECT FROM waitlist.offers o WHERE o.entry_id = e.id AND o.escrow_id = ANY($2))
                 ORDER BY e.seq LIMIT $4";
     let line = transaction.prepare_cached(line).await?;
-    let rows = transaction.query(&line, &[&show_id.as_str(), &escrow_id.as_str(), &behind, &limit]).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+        &show_id.as_str(),
+        &reach.escrow_ids,
+        &behind,
+        &limit,
+        &reach.party_max,
+        &reach.seats,
+        &reach.standard,
+        &reach.accessible,
+    ];
+    let rows = transaction.query(&line, &values).await?;
     let waiter = |row: &Row| Waiter {
         entry_id: ours(EntryId::parse(row.get::<_, &str>(1))),
         session_id: ours(SessionId::parse(row.get::<_, &str>(2))),
-        party: our_party(row.get(3)),
-        seats: our_seats(row.get(4)),
+        wish: our_wish(row, (3, 4), 6),
+        gathers_until: row.get(5),
     };
     Ok(rows.iter().map(|row| (row.get(0), waiter(row))).collect())
 }
 
-/// Keeps a waiting entry for one escrow.
+/// Keeps a waiting entry for one offer, which is named by this escrow.
 pub(crate) async fn choose(
     transaction: &Transaction<'_>,
+    id: &EntryId,
     escrow_id: &EscrowId,
-    assignment: &Assignment,
 ) -> Result<(), Error> {
     let choose = "UPDATE waitlist.entries SET offer_escrow_id = $2 WHERE id = $1";
     let choose = transaction.prepare_cached(choose).await?;
-    transaction.execute(&choose, &[&assignment.waiter.entry_id.as_str(), &escrow_id.as_str()]).await?;
+    transaction.execute(&choose, &[&id.as_str(), &escrow_id.as_str()]).await?;
     Ok(())
+}
+
+/// Somebody gathers, until then. False when that was known.
+pub(crate) async fn gather(
+    transaction: &Transaction<'_>,
+    id: &EntryId,
+    until: Timestamp,
+) -> Result<bool, Error> {
+    let gather =
+        "UPDATE waitlist.entries SET gathers_until = $2 WHERE id = $1 AND gathers_until IS DISTINCT FROM $2";
+    let gather = transaction.prepare_cached(gather).await?;
+    Ok(transaction.execute(&gather, &[&id.as_str(), &until]).await? == 1)
 }
 
 /// A hold was placed for a chosen entry. False when its owner has gone meanwhile.
@@ -242,7 +344,8 @@ pub(crate) async fn settle(
     hold_id: &HoldId,
     status: EntryStatus,
 ) -> Result<bool, Error> {
-    let settle = "UPDATE waitlist.entries SET status = $3, ended_at = clock_timestamp()
+    let settle = "UPDATE waitlist.entries SET status = $3, ended_at = clock_timestamp(),
+                      closed_reason = CASE WHEN $3 = 'closed' THEN 'lapsed' END
                   WHERE id = $1 AND ((status = 'offered' AND offer_hold_id = $2)
                       OR (status = 'waiting' AND offer_escrow_id IS NOT NULL)
                       OR ($3 = 'fulfilled' AND status IN ('left', 'closed')))";
@@ -257,12 +360,21 @@ pub(crate) async fn show_of(client: &impl GenericClient, id: &EntryId) -> Result
     Ok(row.map(|row| ours(ShowId::parse(row.get::<_, &str>(0)))))
 }
 
-/// Ends everybody who still waits in a locked line.
-pub(crate) async fn close_waiting(transaction: &Transaction<'_>, show_id: &ShowId) -> Result<u64, Error> {
-    let close = "UPDATE waitlist.entries SET status = 'closed', ended_at = clock_timestamp()
-                 WHERE show_id = $1 AND status = 'waiting'";
+/// Ends everybody who still waits in a locked line. Returns whose entries.
+pub(crate) async fn close_waiting(
+    transaction: &Transaction<'_>,
+    show_id: &ShowId,
+    reason: Closed,
+) -> Result<Vec<(EntryId, SessionId)>, Error> {
+    let close =
+        "UPDATE waitlist.entries SET status = 'closed', ended_at = clock_timestamp(), closed_reason = $2
+                 WHERE show_id = $1 AND status = 'waiting' RETURNING id, session_id";
     let close = transaction.prepare_cached(close).await?;
-    Ok(transaction.execute(&close, &[&show_id.as_str()]).await?)
+    let rows = transaction.query(&close, &[&show_id.as_str(), &reason.as_str()]).await?;
+    let read = |row: &Row| {
+        (ours(EntryId::parse(row.get::<_, &str>(0))), ours(SessionId::parse(row.get::<_, &str>(1))))
+    };
+    Ok(rows.iter().map(read).collect())
 }
 
 /// Sessions other than the buyer's that wait for any seat of a show, or for one of these.

@@ -1,93 +1,87 @@
-//! `waitlist.escrows`: seats that were to be given to a line, and how far that has come.
+//! `waitlist.escrows`: seats that came free for a line, and which of them are to go on open sale.
+
+use std::collections::HashMap;
 
 use deadpool_postgres::{GenericClient, Transaction};
-use domain::id::EscrowId;
+use domain::id::{EscrowId, SeatId, ShowId};
 use service::postgres::Error;
+use tokio_postgres::Row;
 
-use super::published::{self, Escrow};
-use super::texts;
+use super::published::Escrow;
+use super::{our_seats, ours, texts};
 
-/// How far the serving of an escrow is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// Its seats are given to the line.
-    Serving,
-    /// Nobody else fits: what is left goes on open sale.
-    Clearing,
-    /// Over.
-    Done,
+/// What was noted of a line's escrows.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// What was decided to go on open sale.
+    pub(crate) released: HashMap<EscrowId, Vec<SeatId>>,
+    /// Those nobody had noted before.
+    pub(crate) fresh: u64,
 }
 
-impl Progress {
-    fn parse(word: &str) -> Option<Self> {
-        match word {
-            "serving" => Some(Self::Serving),
-            "clearing" => Some(Self::Clearing),
-            "done" => Some(Self::Done),
-            _ => None,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::Clearing => "clearing",
-            Self::Done => "done",
-        }
-    }
+/// Notes escrows of a locked line as they are now. What an old program was putting on sale is put on sale.
+pub(crate) async fn note(
+    transaction: &Transaction<'_>,
+    show_id: &ShowId,
+    open: &[Escrow],
+) -> Result<Noted, Error> {
+    let note = "INSERT INTO waitlist.escrows AS e (id, show_id, seats, expires_at, status)
+                SELECT id, $1, string_to_array(seats, ','), expires_at, 'done'
+                FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS n (id, seats, expires_at)
+                ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, status = 'done',
+                    released = CASE WHEN e.status = 'clearing' THEN e.seats ELSE e.released END
+                RETURNING id, released, xmax = 0";
+    let note = transaction.prepare_cached(note).await?;
+    let ids: Vec<_> = open.iter().map(|escrow| escrow.id.as_str()).collect();
+    // A seat's id has no comma.
+    let seats: Vec<_> = open.iter().map(|escrow| texts(&escrow.seats).join(",")).collect();
+    let ends: Vec<_> = open.iter().map(|escrow| escrow.expires_at).collect();
+    let rows = transaction.query(&note, &[&show_id.as_str(), &ids, &seats, &ends]).await?;
+    let released = |row: &Row| (ours(EscrowId::parse(row.get::<_, &str>(0))), our_seats(row.get(1)));
+    let fresh = rows.iter().filter(|row| row.get(2)).count() as u64;
+    Ok(Noted { released: rows.iter().map(released).collect(), fresh })
 }
 
-/// Begins to serve an escrow, or finds how far it is. Nothing when it was never begun and its bound has passed.
-pub(crate) async fn begin(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<Option<Progress>, Error> {
-    let find = transaction.prepare_cached("SELECT status FROM waitlist.escrows WHERE id = $1").await?;
-    if let Some(row) = transaction.query_opt(&find, &[&escrow.id.as_str()]).await? {
-        return Ok(Progress::parse(row.get(0)));
-    }
-    let insert = "INSERT INTO waitlist.escrows (id, show_id, seats, expires_at)
-                 SELECT $1, $2, $3, $4::timestamptz WHERE $4 > clock_timestamp()";
-    let insert = transaction.prepare_cached(insert).await?;
-    let (id, show_id) = (escrow.id.as_str(), escrow.show_id.as_str());
-    let inserted =
-        transaction.execute(&insert, &[&id, &show_id, &texts(&escrow.seats), &escrow.expires_at]).await?;
-    Ok((inserted == 1).then_some(Progress::Serving))
-}
-
-/// Whether the bound of an escrow that was begun has passed.
-pub(crate) async fn lapsed(transaction: &Transaction<'_>, id: &EscrowId) -> Result<bool, Error> {
-    let lapsed = "SELECT expires_at <= clock_timestamp() FROM waitlist.escrows WHERE id = $1";
-    let lapsed = transaction.prepare_cached(lapsed).await?;
-    Ok(transaction.query_one(&lapsed, &[&id.as_str()]).await?.get(0))
-}
-
-/// Notes how far it is.
-pub(crate) async fn set(
-    client: &impl GenericClient,
+/// Decides that seats go on open sale.
+pub(crate) async fn release(
+    transaction: &Transaction<'_>,
     id: &EscrowId,
-    progress: Progress,
-) -> Result<bool, Error> {
-    let set = "UPDATE waitlist.escrows SET status = $2 WHERE id = $1 AND status <> $2 AND status <> 'done'";
-    let set = client.prepare_cached(set).await?;
-    Ok(client.execute(&set, &[&id.as_str(), &progress.as_str()]).await? == 1)
+    seats: &[SeatId],
+) -> Result<(), Error> {
+    let release = "UPDATE waitlist.escrows SET released = released || $2::text[] WHERE id = $1";
+    let release = transaction.prepare_cached(release).await?;
+    transaction.execute(&release, &[&id.as_str(), &texts(seats)]).await?;
+    Ok(())
 }
 
-/// Those that were begun and not finished.
-pub(crate) async fn undone(client: &impl GenericClient, limit: i64) -> Result<Vec<Escrow>, Error> {
-    let undone = "SELECT id, show_id, seats, expires_at FROM waitlist.escrows
-                  WHERE status <> 'done' ORDER BY decided_at LIMIT $1";
-    let undone = client.prepare_cached(undone).await?;
-    Ok(client
-        .query(&undone, &[&limit])
-        .await?
-        .iter()
-        .map(|row| super::ours(published::escrow(row)))
-        .collect())
+/// Shows with something to do: escrows that nobody has noted, a time that has come, or offers that nobody asks for.
+pub(crate) async fn shows_due(
+    client: &impl GenericClient,
+    asked_within_ms: i32,
+    limit: i64,
+) -> Result<Vec<ShowId>, Error> {
+    let due = "SELECT * FROM (
+                   SELECT p.show_id FROM reservations_published.escrows p
+                   WHERE NOT EXISTS (SELECT FROM waitlist.escrows o WHERE o.id = p.id AND o.status = 'done')
+                   UNION
+                   SELECT id FROM waitlist.shows WHERE look_at <= statement_timestamp()
+                   UNION
+                   SELECT e.show_id FROM waitlist.offers o JOIN waitlist.entries e ON e.id = o.entry_id
+                   WHERE o.status IN ('decided', 'asked')
+                   AND coalesce(o.asked_at, o.decided_at) < statement_timestamp() - $1::int * interval '1 millisecond'
+               ) AS due ORDER BY random() LIMIT $2";
+    let due = client.prepare_cached(due).await?;
+    let rows = client.query(&due, &[&asked_within_ms, &limit]).await?;
+    // A show's id that is not one would have been refused by whoever wrote the row.
+    Ok(rows.iter().filter_map(|row| ShowId::parse(row.get::<_, &str>(0)).ok()).collect())
 }
 
-/// Forgets what was finished long ago and gave no hold that must still be given back.
+/// Forgets what came free long ago and gave no hold that must still be given back.
 pub(crate) async fn forget(client: &impl GenericClient, days: i32, limit: i64) -> Result<u64, Error> {
     let forget = "DELETE FROM waitlist.escrows WHERE id IN (SELECT e.id FROM waitlist.escrows e
                   WHERE e.status = 'done' AND e.decided_at < clock_timestamp() - make_interval(days => $1)
-                  AND NOT EXISTS (SELECT FROM waitlist.offers o WHERE o.escrow_id = e.id AND o.status IN ('made', 'returning'))
+                  AND NOT EXISTS (SELECT FROM waitlist.offers o WHERE o.escrow_id = e.id
+                      AND o.status IN ('decided', 'asked', 'made', 'returning'))
                   LIMIT $2)";
     let forget = client.prepare_cached(forget).await?;
     Ok(client.execute(&forget, &[&days, &limit]).await?)

@@ -2,11 +2,10 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
-use domain::queue::Assignment;
 use service::postgres::Error;
+use tokio_postgres::Row;
 
-use super::published::Escrow;
-use super::{our_seats, ours, texts};
+use super::{our_seats, ours};
 
 /// An offer that reservations has not answered yet.
 #[derive(Debug, Clone)]
@@ -15,71 +14,154 @@ pub(crate) struct Pending {
     pub(crate) entry_id: EntryId,
     /// Whose.
     pub(crate) session_id: SessionId,
-    /// What.
+    /// The seats, by where they are. The first of the escrows names the offer, together with the entry.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Pending {
+    /// The escrow that names it.
+    pub(crate) fn escrow_id(&self) -> &EscrowId {
+        &self.parts[0].escrow_id
+    }
+
+    /// All its seats.
+    pub(crate) fn seats(&self) -> Vec<SeatId> {
+        let mut seats: Vec<_> = self.parts.iter().flat_map(|part| part.seats.iter().cloned()).collect();
+        seats.sort();
+        seats
+    }
+}
+
+/// Seats of one escrow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Which escrow.
+    pub(crate) escrow_id: EscrowId,
+    /// Which seats.
     pub(crate) seats: Vec<SeatId>,
+}
+
+/// Puts seats together that are of one escrow, in order of the escrows' first seats.
+pub(crate) fn parts(seats: impl IntoIterator<Item = (EscrowId, SeatId)>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (escrow_id, seat) in seats {
+        match parts.iter_mut().find(|part| part.escrow_id == escrow_id) {
+            Some(part) => part.seats.push(seat),
+            None => parts.push(Part { escrow_id, seats: vec![seat] }),
+        }
+    }
+    parts
 }
 
 /// Records a decision.
 pub(crate) async fn decide(
     transaction: &Transaction<'_>,
-    escrow_id: &EscrowId,
-    assignment: &Assignment,
+    entry_id: &EntryId,
+    parts: &[Part],
 ) -> Result<(), Error> {
-    let decide = "INSERT INTO waitlist.offers (escrow_id, entry_id, seats) VALUES ($1, $2, $3)";
+    let decide =
+        "INSERT INTO waitlist.offers (escrow_id, entry_id, seats, escrow_ids) VALUES ($1, $2, $3, $4)";
     let decide = transaction.prepare_cached(decide).await?;
-    let entry_id = assignment.waiter.entry_id.as_str();
-    transaction.execute(&decide, &[&escrow_id.as_str(), &entry_id, &texts(&assignment.seats)]).await?;
+    let each = || parts.iter().flat_map(|part| part.seats.iter().map(move |seat| (&part.escrow_id, seat)));
+    let seats: Vec<_> = each().map(|(_, seat)| seat.as_str()).collect();
+    let escrow_ids: Vec<_> = each().map(|(escrow_id, _)| escrow_id.as_str()).collect();
+    let first = parts[0].escrow_id.as_str();
+    transaction.execute(&decide, &[&first, &entry_id.as_str(), &seats, &escrow_ids]).await?;
     Ok(())
 }
 
-/// What is decided and not yet answered, in order of arrival.
-pub(crate) async fn pending(
-    client: &impl GenericClient,
-    escrow_id: &EscrowId,
-) -> Result<Vec<Pending>, Error> {
-    let pending = "SELECT o.entry_id, e.session_id, o.seats FROM waitlist.offers o
-                   JOIN waitlist.entries e ON e.id = o.entry_id
-                   WHERE o.escrow_id = $1 AND o.status IN ('decided', 'asked') ORDER BY e.seq";
-    let pending = client.prepare_cached(pending).await?;
-    let rows = client.query(&pending, &[&escrow_id.as_str()]).await?;
-    let read = |row: &tokio_postgres::Row| Pending {
+/// Who asks for offers, and for how long that keeps others from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// This instance.
+    pub(crate) name: &'a str,
+    /// Whoever asked longer ago has gone.
+    pub(crate) within_ms: i32,
+}
+
+/// Not answered, and nobody else asks for it. `$2` is our name, `$3` the lease.
+const OURS_TO_ASK: &str =
+    "(o.status = 'decided' OR (o.status = 'asked' AND (o.asked_by IS NULL OR o.asked_by = $2
+    OR o.asked_at < clock_timestamp() - $3::int * interval '1 millisecond')))";
+const PENDING: &str = "SELECT o.entry_id, e.session_id, o.seats,
+    coalesce(o.escrow_ids, array_fill(o.escrow_id, ARRAY[cardinality(o.seats)]))
+    FROM waitlist.offers o JOIN waitlist.entries e ON e.id = o.entry_id";
+
+fn pending_row(row: &Row) -> Pending {
+    let escrow_ids = row.get::<_, Vec<&str>>(3).into_iter().map(|id| ours(EscrowId::parse(id)));
+    Pending {
         entry_id: ours(EntryId::parse(row.get::<_, &str>(0))),
         session_id: ours(SessionId::parse(row.get::<_, &str>(1))),
-        seats: our_seats(row.get(2)),
+        parts: parts(std::iter::zip(escrow_ids, our_seats(row.get(2)))),
+    }
+}
+
+/// What is decided for a line, not yet answered, and ours to ask for, in order of arrival.
+pub(crate) async fn pending(
+    client: &impl GenericClient,
+    show_id: &ShowId,
+    asker: Asker<'_>,
+) -> Result<Vec<Pending>, Error> {
+    let pending = format!(
+        "{PENDING} WHERE e.show_id = $1 AND o.status IN ('decided', 'asked') AND {OURS_TO_ASK} ORDER BY e.seq"
+    );
+    let pending = client.prepare_cached(&pending).await?;
+    let rows = client.query(&pending, &[&show_id.as_str(), &asker.name, &asker.within_ms]).await?;
+    Ok(rows.iter().map(pending_row).collect())
+}
+
+/// Whether there are offers that are not answered although the bound of their seats has passed: they may have lapsed.
+pub(crate) async fn any_overdue(transaction: &Transaction<'_>, show_id: &ShowId) -> Result<bool, Error> {
+    let overdue = "SELECT EXISTS (SELECT FROM waitlist.offers o JOIN waitlist.entries n ON n.id = o.entry_id
+                   JOIN waitlist.escrows e ON e.id = ANY(coalesce(o.escrow_ids, ARRAY[o.escrow_id]))
+                   WHERE n.show_id = $1 AND e.expires_at <= clock_timestamp() AND o.status IN ('decided', 'asked'))";
+    let overdue = transaction.prepare_cached(overdue).await?;
+    Ok(transaction.query_one(&overdue, &[&show_id.as_str()]).await?.get(0))
+}
+
+/// A seat of an escrow that was given to somebody, or turned out to be gone.
+#[derive(Debug)]
+pub(crate) struct Used {
+    /// Where it was.
+    pub(crate) escrow_id: EscrowId,
+    /// Which.
+    pub(crate) seat: SeatId,
+    /// Reservations would not give it.
+    pub(crate) gone: bool,
+}
+
+/// Those of some escrows.
+pub(crate) async fn used_seats(client: &impl GenericClient, escrow_ids: &[&str]) -> Result<Vec<Used>, Error> {
+    let used = "SELECT * FROM (
+                    SELECT s.escrow_id, s.seat, o.status = 'gone' FROM waitlist.offers o
+                    CROSS JOIN LATERAL unnest(o.seats,
+                        coalesce(o.escrow_ids, array_fill(o.escrow_id, ARRAY[cardinality(o.seats)]))) AS s (seat, escrow_id)
+                    WHERE (o.escrow_id = ANY($1) OR o.escrow_ids && $1) AND o.status <> 'withdrawn'
+                ) AS used WHERE escrow_id = ANY($1)";
+    let used = client.prepare_cached(used).await?;
+    let rows = client.query(&used, &[&escrow_ids]).await?;
+    let read = |row: &Row| Used {
+        escrow_id: ours(EscrowId::parse(row.get::<_, &str>(0))),
+        seat: ours(SeatId::parse(row.get::<_, &str>(1))),
+        gone: row.get(2),
     };
     Ok(rows.iter().map(read).collect())
 }
 
-/// Whether reservations has not yet answered for offers of the same show's seats whose bound has passed: they may have lapsed.
-pub(crate) async fn overdue_elsewhere(transaction: &Transaction<'_>, escrow: &Escrow) -> Result<bool, Error> {
-    let overdue = "SELECT EXISTS (SELECT FROM waitlist.offers o JOIN waitlist.escrows e ON e.id = o.escrow_id
-                   WHERE e.show_id = $1 AND e.id <> $2 AND e.status <> 'done' AND e.expires_at <= clock_timestamp()
-                   AND o.status IN ('decided', 'asked'))";
-    let overdue = transaction.prepare_cached(overdue).await?;
-    Ok(transaction.query_one(&overdue, &[&escrow.show_id.as_str(), &escrow.id.as_str()]).await?.get(0))
-}
-
-/// Seats of an escrow that were given to somebody, or turned out to be gone.
-pub(crate) async fn used_seats(
-    client: &impl GenericClient,
-    escrow_id: &EscrowId,
-) -> Result<Vec<SeatId>, Error> {
-    let used = "SELECT unnest(seats) FROM waitlist.offers WHERE escrow_id = $1 AND status <> 'withdrawn'";
-    let used = client.prepare_cached(used).await?;
-    let rows = client.query(&used, &[&escrow_id.as_str()]).await?;
-    Ok(our_seats(rows.iter().map(|row| row.get(0)).collect()))
-}
-
-/// From here on reservations may have placed the hold. False when the offer was withdrawn or answered meanwhile.
+/// From here on reservations may have placed the hold. False when the offer was withdrawn or answered meanwhile, or somebody else
+/// asks.
 pub(crate) async fn ask(
     client: &impl GenericClient,
-    escrow_id: &EscrowId,
-    entry_id: &EntryId,
+    offer: &Pending,
+    asker: Asker<'_>,
 ) -> Result<bool, Error> {
-    let ask = "UPDATE waitlist.offers SET status = 'asked'
-               WHERE escrow_id = $1 AND entry_id = $2 AND status IN ('decided', 'asked')";
-    let ask = client.prepare_cached(ask).await?;
-    Ok(client.execute(&ask, &[&escrow_id.as_str(), &entry_id.as_str()]).await? == 1)
+    let ask = format!(
+        "UPDATE waitlist.offers o SET status = 'asked', asked_by = $2, asked_at = clock_timestamp()
+         WHERE o.escrow_id = $1 AND o.entry_id = $4 AND {OURS_TO_ASK}"
+    );
+    let ask = client.prepare_cached(&ask).await?;
+    let (first, entry_id) = (offer.escrow_id().as_str(), offer.entry_id.as_str());
+    Ok(client.execute(&ask, &[&first, &asker.name, &asker.within_ms, &entry_id]).await? == 1)
 }
 
 /// Reservations placed the hold; when its owner has gone, it has to be given back. False when that was known.
@@ -171,8 +253,7 @@ pub(crate) async fn returning(
         "SELECT entry_id, hold_id FROM waitlist.offers WHERE status = 'returning' ORDER BY random() LIMIT $1";
     let returning = client.prepare_cached(returning).await?;
     let rows = client.query(&returning, &[&limit]).await?;
-    let read = |row: &tokio_postgres::Row| {
-        (ours(EntryId::parse(row.get::<_, &str>(0))), ours(HoldId::parse(row.get::<_, &str>(1))))
-    };
+    let read =
+        |row: &Row| (ours(EntryId::parse(row.get::<_, &str>(0))), ours(HoldId::parse(row.get::<_, &str>(1))));
     Ok(rows.iter().map(read).collect())
 }

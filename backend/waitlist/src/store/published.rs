@@ -2,6 +2,7 @@
 
 use deadpool_postgres::GenericClient;
 use domain::id::{EntryId, EscrowId, HoldId, InvalidId, SeatId, ShowId};
+use domain::money::Money;
 use domain::seat_map::SeatMap;
 use domain::status::HoldStatus;
 use jiff::Timestamp;
@@ -12,22 +13,52 @@ use tokio_postgres::types::Json;
 use super::entries::Offer;
 
 /// A screening, as far as somebody who wants to wait for it is concerned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Show {
-    /// By the database's clock.
-    pub(crate) begun: bool,
-    /// Its seats.
-    pub(crate) seat_map: SeatMap,
+    /// When, compared with the database's clock.
+    pub(crate) begins_at: Timestamp,
+    /// That clock.
+    pub(crate) now: Timestamp,
+    /// For one seat.
+    pub(crate) price: Money,
+}
+
+impl Show {
+    /// Whether it has begun.
+    pub(crate) fn begun(&self) -> bool {
+        self.begins_at <= self.now
+    }
 }
 
 /// The show of that id.
 pub(crate) async fn show(client: &impl GenericClient, show_id: &ShowId) -> Result<Option<Show>, Error> {
-    let find = "SELECT starts_at <= clock_timestamp(), seat_map FROM catalog_published.shows WHERE id = $1";
+    let find = "SELECT starts_at, clock_timestamp(), price_minor, currency FROM catalog_published.shows WHERE id = $1";
     let find = client.prepare_cached(find).await?;
     let row = client.query_opt(&find, &[&show_id.as_str()]).await?;
-    let read =
-        |row: Row| Ok(Show { begun: row.try_get(0)?, seat_map: row.try_get::<_, Json<SeatMap>>(1)?.0 });
+    let read = |row: Row| Show {
+        begins_at: row.get(0),
+        now: row.get(1),
+        price: Money { amount: row.get(2), currency: row.get(3) },
+    };
+    Ok(row.map(read))
+}
+
+/// Its places, which never change.
+pub(crate) async fn seat_map(
+    client: &impl GenericClient,
+    show_id: &ShowId,
+) -> Result<Option<SeatMap>, Error> {
+    let find = client.prepare_cached("SELECT seat_map FROM catalog_published.shows WHERE id = $1").await?;
+    let row = client.query_opt(&find, &[&show_id.as_str()]).await?;
+    let read = |row: Row| Ok(row.try_get::<_, Json<SeatMap>>(0)?.0);
     row.map(read).transpose().map_err(Error::Refused)
+}
+
+/// Seats of a show that the street cannot have.
+pub(crate) async fn taken(client: &impl GenericClient, show_id: &ShowId) -> Result<Vec<String>, Error> {
+    let taken = "SELECT seat_id FROM reservations_published.taken WHERE show_id = $1";
+    let taken = client.prepare_cached(taken).await?;
+    Ok(client.query(&taken, &[&show_id.as_str()]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Seats that came free and belong to the line until `expires_at`.
@@ -35,32 +66,38 @@ pub(crate) async fn show(client: &impl GenericClient, show_id: &ShowId) -> Resul
 pub(crate) struct Escrow {
     /// Which.
     pub(crate) id: EscrowId,
-    /// Of which show.
-    pub(crate) show_id: ShowId,
-    /// The seats.
+    /// The seats that are left of it.
     pub(crate) seats: Vec<SeatId>,
+    /// Since when.
+    pub(crate) created_at: Timestamp,
     /// Then they go on open sale.
     pub(crate) expires_at: Timestamp,
+    /// They are kept no longer than this, whoever asks for it.
+    pub(crate) bound_at: Timestamp,
 }
 
-/// Open escrows that we have not finished with: those that lapse first, in any order, so that several instances mostly take
-/// up different ones.
-pub(crate) async fn open_escrows(client: &impl GenericClient, limit: i64) -> Result<Vec<Escrow>, Error> {
-    let open =
-        "SELECT * FROM (SELECT p.id, p.show_id, p.seats, p.expires_at FROM reservations_published.escrows p
-                    WHERE NOT EXISTS (SELECT FROM waitlist.escrows o WHERE o.id = p.id AND o.status = 'done')
-                    ORDER BY p.expires_at LIMIT $1) AS first ORDER BY random()";
+/// The open escrows of a show, and the database's clock.
+pub(crate) async fn open_escrows(
+    client: &impl GenericClient,
+    show_id: &ShowId,
+) -> Result<(Vec<Escrow>, Timestamp), Error> {
+    let open = "SELECT clock_timestamp(), p.id, p.seats, p.created_at, p.expires_at, p.bound_at
+                FROM (SELECT) AS one LEFT JOIN reservations_published.escrows p ON p.show_id = $1 ORDER BY p.created_at, p.id";
     let open = client.prepare_cached(open).await?;
-    Ok(client.query(&open, &[&limit]).await?.iter().filter_map(|row| agreed(escrow(row))).collect())
+    let rows = client.query(&open, &[&show_id.as_str()]).await?;
+    let now = rows.first().map_or(Timestamp::UNIX_EPOCH, |row| row.get(0));
+    let open = rows.iter().filter(|row| row.get::<_, Option<&str>>(1).is_some());
+    Ok((open.filter_map(|row| agreed(escrow(row))).collect(), now))
 }
 
-pub(super) fn escrow(row: &Row) -> Result<Escrow, InvalidId> {
+fn escrow(row: &Row) -> Result<Escrow, InvalidId> {
     let seats: Vec<&str> = row.get(2);
     Ok(Escrow {
-        id: EscrowId::parse(row.get::<_, &str>(0))?,
-        show_id: ShowId::parse(row.get::<_, &str>(1))?,
+        id: EscrowId::parse(row.get::<_, &str>(1))?,
         seats: seats.into_iter().map(SeatId::parse).collect::<Result<_, _>>()?,
-        expires_at: row.get(3),
+        created_at: row.get(3),
+        expires_at: row.get(4),
+        bound_at: row.get(5),
     })
 }
 

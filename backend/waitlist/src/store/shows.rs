@@ -2,6 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
+use jiff::Timestamp;
 use service::postgres::Error;
 use tokio_postgres::Row;
 
@@ -72,6 +73,31 @@ pub(crate) async fn synced(client: &impl GenericClient, flag: &Flag) -> Result<(
     Ok(())
 }
 
+/// Somebody has to look at the seats of a locked line at that time; nobody when it is none.
+pub(crate) async fn look_at(
+    transaction: &Transaction<'_>,
+    show_id: &ShowId,
+    at: Option<Timestamp>,
+) -> Result<(), Error> {
+    let look = "UPDATE waitlist.shows SET look_at = $2 WHERE id = $1 AND look_at IS DISTINCT FROM $2";
+    let look = transaction.prepare_cached(look).await?;
+    transaction.execute(&look, &[&show_id.as_str(), &at]).await?;
+    Ok(())
+}
+
+/// What was to be done is done, so nobody need look before `next`. Whoever has looked since knows better.
+pub(crate) async fn looked(
+    client: &impl GenericClient,
+    show_id: &ShowId,
+    before: Timestamp,
+    next: Option<Timestamp>,
+) -> Result<(), Error> {
+    let looked = "UPDATE waitlist.shows SET look_at = $3 WHERE id = $1 AND look_at = $2";
+    let looked = client.prepare_cached(looked).await?;
+    client.execute(&looked, &[&show_id.as_str(), &before, &next]).await?;
+    Ok(())
+}
+
 /// Flags that reservations does not know yet.
 pub(crate) async fn unsynced(client: &impl GenericClient, limit: i64) -> Result<Vec<Flag>, Error> {
     let unsynced = format!(
@@ -81,11 +107,12 @@ pub(crate) async fn unsynced(client: &impl GenericClient, limit: i64) -> Result<
     Ok(client.query(&unsynced, &[&limit]).await?.iter().map(flag).collect())
 }
 
-/// Shows whose line is open although they have begun.
-pub(crate) async fn begun(client: &impl GenericClient, limit: i64) -> Result<Vec<ShowId>, Error> {
-    let begun = "SELECT s.id FROM waitlist.shows s JOIN catalog_published.shows c ON c.id = s.id
-                 WHERE s.open AND c.starts_at <= clock_timestamp() LIMIT $1";
-    let begun = client.prepare_cached(begun).await?;
-    let rows = client.query(&begun, &[&limit]).await?;
-    Ok(rows.iter().map(|row| ours(ShowId::parse(row.get::<_, &str>(0)))).collect())
+/// Shows whose line is open although they have begun, or are off the program (true).
+pub(crate) async fn over(client: &impl GenericClient, limit: i64) -> Result<Vec<(ShowId, bool)>, Error> {
+    let over =
+        "SELECT s.id, c.id IS NULL FROM waitlist.shows s LEFT JOIN catalog_published.shows c ON c.id = s.id
+                WHERE s.open AND (c.id IS NULL OR c.starts_at <= clock_timestamp()) LIMIT $1";
+    let over = client.prepare_cached(over).await?;
+    let rows = client.query(&over, &[&limit]).await?;
+    Ok(rows.iter().map(|row| (ours(ShowId::parse(row.get::<_, &str>(0))), row.get(1))).collect())
 }

@@ -16,8 +16,9 @@ async fn who_joins_learns_their_place_and_finds_it_again() {
     assert_eq!(answer.headers["location"], format!("/api/waitlist/{id}"));
     assert_eq!(answer.headers["cache-control"], "private, no-store");
     let expected = json!({
-        "id": id, "show_id": SHOW, "party": 1, "seats": ["A1", "B2"], "status": "waiting",
-        "position": 2, "offer": null, "joined_at": answer.body["joined_at"],
+        "id": id, "show_id": SHOW, "party": 1, "together": false, "seats": ["A1", "B2"], "price_max": null,
+        "kind": null, "status": "waiting", "position": 2, "offer": null, "reason": null,
+        "joined_at": answer.body["joined_at"],
     });
     assert_eq!(answer.body, expected);
     assert_eq!(bob.entry(id).await, expected);
@@ -58,6 +59,30 @@ async fn what_cannot_be_is_refused_with_its_code() {
         (SHOW, json!({ "party": 2, "seats": ["A1"] }), 422, "too_few_seats"),
         (SHOW, json!({ "party": 1, "seats": [] }), 422, "too_few_seats"),
         (SHOW, json!({ "party": 1, "seats": many }), 422, "too_many_seats"),
+        (SHOW, json!({ "party": 7, "together": true }), 422, "never_together"),
+        (SHOW, json!({ "party": 2, "together": true, "seats": ["A1", "B1"] }), 422, "never_together"),
+        (SHOW, json!({ "party": 3, "kind": "wheelchair" }), 422, "never_together"),
+        (SHOW, json!({ "party": 1, "kind": "sofa" }), 422, "invalid_kind"),
+        (SHOW, json!({ "party": 1, "email": "nobody" }), 422, "invalid_email"),
+        (
+            SHOW,
+            json!({ "party": 1, "price_max": { "amount": 0, "currency": "USD" } }),
+            422,
+            "invalid_price_max",
+        ),
+        (
+            SHOW,
+            json!({ "party": 1, "price_max": { "amount": 9_999, "currency": "EUR" } }),
+            422,
+            "invalid_price_max",
+        ),
+        (
+            SHOW,
+            json!({ "party": 1, "price_max": { "amount": 1_249, "currency": "USD" } }),
+            422,
+            "price_max_too_low",
+        ),
+        (SHOW, json!({ "party": 1, "price_max": 1_300 }), 422, "invalid_body"),
         (SHOW, json!({ "party": "two" }), 422, "invalid_body"),
         (SHOW, json!({ "seats": ["A1"] }), 422, "invalid_body"),
         (SHOW, json!({ "party": 1, "seat": "A1" }), 422, "invalid_body"),
@@ -165,4 +190,58 @@ async fn the_calls_are_described() {
     let mut paths: Vec<_> = document["paths"].as_object().expect("it has paths").keys().collect();
     paths.sort();
     assert_eq!(paths, ["/api/shows/{id}/waitlist", "/api/waitlist", "/api/waitlist/{id}"]);
+}
+
+#[tokio::test]
+async fn who_joins_twice_for_the_same_finds_their_entry() {
+    let (_world, instance) = World::with_one().await;
+    let ann = Visitor::new("ann", instance);
+    Visitor::new("bob", instance).join(1).await;
+    let wish = json!({ "party": 2, "together": true, "price_max": { "amount": 2_000, "currency": "USD" } });
+    let first = ann.try_join(SHOW, Some("k"), &wish).await;
+    for key in [None, Some("another")] {
+        let again = ann.try_join(SHOW, key, &wish).await;
+        assert_eq!((again.status.as_u16(), &again.body), (200, &first.body), "{key:?}");
+        assert_eq!(again.headers["location"], first.headers["location"]);
+    }
+    assert_eq!(ann.try_join(SHOW, Some("k"), &wish).await.status, 201, "the key's own answer");
+    let other = ann.try_join(SHOW, None, &json!({ "party": 2 })).await;
+    assert_eq!((other.status.as_u16(), other.code()), (409, "already_waiting"));
+    assert_eq!(other.text("entry_id"), first.text("id"));
+}
+
+#[tokio::test]
+async fn who_could_have_seats_now_is_told_which() {
+    let (world, instance) = World::with_one().await;
+    let ann = Visitor::new("ann", instance);
+    world.free(SHOW, &["A1", "A2", "A4", "B6", "C1", "C2"]).await;
+    for (wish, available) in [
+        (json!({ "party": 2, "together": true }), Some(json!([["A1", "A2"]]))),
+        (json!({ "party": 4 }), Some(json!([["A1", "A2", "A4", "B6"]]))),
+        (json!({ "party": 1, "seats": ["A3", "B6"] }), Some(json!([["B6"]]))),
+        (json!({ "party": 2, "kind": "wheelchair" }), Some(json!([["C1", "C2"]]))),
+        (json!({ "party": 5 }), None),
+    ] {
+        let answer = ann.try_join(SHOW, None, &wish).await;
+        match available {
+            Some(available) => {
+                assert_eq!((answer.status.as_u16(), answer.code()), (409, "seats_available"), "{wish}");
+                assert_eq!(answer.body["available"], available, "{wish}");
+                assert!(!world.queue_open(SHOW).await);
+            }
+            None => assert_eq!(answer.status, 201, "{wish} {}", answer.body),
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_show_off_the_program_one_is_told_so() {
+    let (world, instance) = World::with_one().await;
+    let (ann, bob) = (Visitor::new("ann", instance), Visitor::new("bob", instance));
+    let id = ann.join(1).await;
+    world.reservations.execute("DELETE FROM catalog_published.shows", &[]).await;
+    let closed = ann.until(&id, "closed").await;
+    assert_eq!(closed["reason"], "cancelled");
+    let refused = bob.try_join(SHOW, None, &json!({ "party": 1 })).await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (410, "show_cancelled"));
 }

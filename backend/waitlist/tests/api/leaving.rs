@@ -90,7 +90,7 @@ async fn who_leaves_before_they_are_asked_is_passed_over_for_the_next() {
     cid.until(&third, "offered").await;
     world.served("e").await;
     let deeds = world.reservations.deeds().await;
-    assert_eq!(deeds.offered, [(first, vec!["A1".to_owned()]), (third, vec!["A2".to_owned()])]);
+    assert_eq!(deeds.offered, [(first, vec!["A2".to_owned()]), (third, vec!["A1".to_owned()])]);
     assert!(deeds.on_sale.is_empty() && deeds.given_back.is_empty());
 }
 

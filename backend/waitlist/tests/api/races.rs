@@ -1,11 +1,15 @@
 //! Many at once: joins, repeats, and instances that serve the same seats.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use domain::hold::Party;
 use domain::id::{EntryId, SeatId, SessionId};
-use domain::queue::{Waiter, assign};
-use serde_json::json;
+use domain::money::Money;
+use domain::queue::{Assignment, Freed, House, Round, Terms, Waiter, Wish, serve};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use testkit::wait;
 use tokio::task::JoinSet;
 
 use crate::reservations::Mood;
@@ -80,54 +84,65 @@ async fn instances_that_serve_the_same_seats_offer_each_once_and_by_the_rule() {
     let mut world = World::fresh().await;
     let instances = [world.start().await, world.start().await, world.start().await];
     let wishes = [
-        (2, vec![]),
-        (1, vec!["A4", "B1"]),
-        (4, vec![]),
-        (1, vec![]),
-        (3, vec![]),
-        (1, vec!["B6"]),
-        (2, vec![]),
+        json!({ "party": 2 }),
+        json!({ "party": 1, "seats": ["A4", "B1"] }),
+        json!({ "party": 4, "together": true }),
+        json!({ "party": 1 }),
+        json!({ "party": 3 }),
+        json!({ "party": 1, "seats": ["B6"] }),
+        json!({ "party": 2, "together": true }),
     ];
     let mut line = Vec::new();
-    for (at, (party, names)) in wishes.iter().enumerate() {
+    for (at, wish) in wishes.iter().enumerate() {
         let name = format!("v{at}");
-        let mut wish = json!({ "party": party });
-        if !names.is_empty() {
-            wish["seats"] = json!(names);
-        }
-        let joined = Visitor::new(&name, instances[at % 3]).try_join(SHOW, None, &wish).await;
-        line.push(Waiter {
-            entry_id: EntryId::parse(joined.text("id")).expect("an id"),
-            session_id: SessionId::parse(name).expect("an id"),
-            party: Party::try_from(*party).expect("a party"),
-            seats: names.iter().map(|seat| SeatId::parse(seat).expect("an id")).collect(),
-        });
+        let joined = Visitor::new(&name, instances[at % 3]).try_join(SHOW, None, wish).await;
+        line.push(waiter(joined.text("id"), &name, wish));
     }
+    let (plan, price) = (world.plan(SHOW).await, Money { amount: 1_250, currency: "USD".to_owned() });
+    let (mut kept, mut offered, mut on_sale) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (escrow, freed) in
         [("e", vec!["A1", "A2", "A3", "A4", "A5"]), ("f", vec!["B1", "B2", "B6"]), ("g", vec!["A6"])]
     {
-        let before = world.reservations.deeds().await.offered.len();
-        let (given, rest) =
-            assign(&line, freed.iter().map(|seat| SeatId::parse(seat).expect("an id")).collect());
         world.reservations.escrow(escrow, SHOW, &freed, 60).await;
-        world.served(escrow).await;
-        let deeds = world.reservations.deeds().await;
-        let expected: Vec<_> = given
-            .iter()
-            .map(|each| {
-                (
-                    each.waiter.entry_id.to_string(),
-                    each.seats.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        let mut offered = deeds.offered[before..].to_vec();
-        offered.sort();
-        let mut sorted = expected.clone();
-        sorted.sort();
-        assert_eq!(offered, sorted, "{escrow}");
-        assert!(rest.iter().all(|seat| deeds.on_sale.contains(&seat.to_string())), "{escrow}");
-        line.retain(|waiter| !given.iter().any(|each| each.waiter == *waiter));
+        let freed: Vec<_> =
+            freed.into_iter().map(|seat| SeatId::parse(seat).expect("an id")).chain(kept).collect();
+        let keep = |seat: &SeatId| Freed { seat: seat.clone(), keep_until: Timestamp::MAX };
+        let freed: Vec<_> = freed.iter().map(keep).collect();
+        let terms = Terms { gather: Duration::from_mins(1), rest: Duration::from_mins(1) };
+        let round = Round::new(House { plan: &plan, price: &price }, &freed, Timestamp::UNIX_EPOCH, terms);
+        let (given, left) = serve(round, &line);
+        line.retain(|waiter| given.iter().all(|each| each.entry_id != waiter.entry_id));
+        let text = |each: Assignment| {
+            let mut seats: Vec<_> = each.seats.iter().map(ToString::to_string).collect();
+            seats.sort();
+            (each.entry_id.to_string(), seats)
+        };
+        offered.extend(given.into_iter().map(text));
+        on_sale.extend(left.rest.iter().map(ToString::to_string));
+        kept = left.gathering.map(|gathering| gathering.seats).unwrap_or_default();
+        wait::until("all to be done as the rule says", async || {
+            let deeds = world.reservations.deeds().await;
+            let sold: BTreeSet<_> = deeds.on_sale.iter().cloned().collect();
+            (deeds.offered == offered && sold == on_sale).then_some(())
+        })
+        .await;
+    }
+    assert!(!kept.is_empty() && !offered.is_empty(), "{kept:?} {offered:?}");
+}
+
+fn waiter(id: &str, session: &str, wish: &Value) -> Waiter {
+    let party = wish["party"].as_u64().expect("a number") as usize;
+    let names = wish["seats"].as_array().cloned().unwrap_or_default();
+    let seat = |name: &Value| SeatId::parse(name.as_str().expect("a name")).expect("an id");
+    Waiter {
+        entry_id: EntryId::parse(id).expect("an id"),
+        session_id: SessionId::parse(session).expect("an id"),
+        wish: Wish {
+            together: wish["together"] == true,
+            seats: names.iter().map(seat).collect(),
+            ..Wish::any(Party::try_from(party).expect("a party"))
+        },
+        gathers_until: None,
     }
 }
 

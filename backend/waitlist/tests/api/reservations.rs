@@ -22,7 +22,11 @@ pub(crate) const TABLES: &str = "
         at timestamptz NOT NULL DEFAULT clock_timestamp());
     CREATE VIEW reservations.outbox_told AS
         SELECT id, at, event AS told, event->>'type' AS type, event->>'show_id' AS key FROM reservations.outbox;
-    CREATE TABLE reservations_published.escrows (id text PRIMARY KEY, show_id text, seats text[], expires_at timestamptz);
+    CREATE TABLE reservations.escrows (id text PRIMARY KEY, show_id text, seats text[], expires_at timestamptz,
+        created_at timestamptz DEFAULT clock_timestamp(), bound_at timestamptz);
+    CREATE VIEW reservations_published.escrows AS SELECT id, show_id, seats, expires_at, created_at, bound_at
+        FROM reservations.escrows WHERE cardinality(seats) > 0 AND expires_at > clock_timestamp();
+    CREATE TABLE reservations_published.taken (show_id text, seat_id text);
     CREATE TABLE reservations_published.holds (id text PRIMARY KEY, show_id text, session_id text, entry_id text,
         status text, expires_at timestamptz, seats text[]);";
 
@@ -53,6 +57,8 @@ pub(crate) struct Deeds {
     pub(crate) offered: Vec<(String, Vec<String>)>,
     /// Seats that went on open sale.
     pub(crate) on_sale: Vec<String>,
+    /// Escrows that were kept for longer.
+    pub(crate) kept: Vec<String>,
     /// Holds that were given back.
     pub(crate) given_back: Vec<String>,
 }
@@ -75,7 +81,9 @@ impl Reservations {
         let routes = Router::new()
             .route("/internal/shows/{id}/queue", put(queue))
             .route("/internal/escrows/{id}/offers", post(offer))
-            .route("/internal/escrows/{id}", delete(clear))
+            .route("/internal/shows/{id}/offers", post(offer_gathered))
+            .route("/internal/shows/{id}/escrows/keep", post(keep))
+            .route("/internal/shows/{id}/escrows/release", post(release))
             .route("/internal/holds/{id}", delete(give_back))
             .with_state(reservations.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -96,8 +104,9 @@ impl Reservations {
 
     /// Seats come free while people wait.
     pub(crate) async fn escrow(&self, id: &str, show: &str, seats: &[&str], seconds: i32) {
-        let insert = "INSERT INTO reservations_published.escrows
-                      VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))";
+        let insert = "INSERT INTO reservations.escrows (id, show_id, seats, expires_at, bound_at)
+                      SELECT $1, $2, $3, now + make_interval(secs => $4), now + make_interval(secs => $4 + 60)
+                      FROM clock_timestamp() AS now";
         self.execute(insert, &[&id, &show, &seats, &f64::from(seconds)]).await;
     }
 
@@ -150,23 +159,53 @@ async fn offer(
     if me.is(Mood::Refusing) {
         return (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "code": "unheard_of" }))).into_response();
     }
+    let seats = serde_json::from_value(body["seats"].clone()).expect("`seats` is agreed");
+    place(&me, &body, vec![(escrow, seats)]).await
+}
+
+async fn offer_gathered(State(me): State<Reservations>, Json(body): Json<Value>) -> Response {
+    if me.is(Mood::Away) || me.is(Mood::NoOffers) {
+        return away();
+    }
+    place(&me, &body, parts(&body)).await
+}
+
+fn parts(body: &Value) -> Vec<(String, Vec<String>)> {
+    let part = |part: &Value| {
+        let escrow = part["escrow_id"].as_str().expect("`escrow_id` is agreed").to_owned();
+        (escrow, serde_json::from_value(part["seats"].clone()).expect("`seats` is agreed"))
+    };
+    body["from"].as_array().expect("`from` is agreed").iter().map(part).collect()
+}
+
+/// Out of all the escrows, or out of none.
+async fn place(me: &Reservations, body: &Value, parts: Vec<(String, Vec<String>)>) -> Response {
     let mut deeds = me.deeds().await;
     let member = |name: &str| body[name].as_str().expect("the member is agreed").to_owned();
     let (entry, session) = (member("entry_id"), member("session_id"));
-    let seats: Vec<String> = serde_json::from_value(body["seats"].clone()).expect("`seats` is agreed");
     let seconds = body["seconds"].as_f64().expect("`seconds` is agreed");
-    let key = (escrow.clone(), entry.clone());
+    let key = (parts[0].0.clone(), entry.clone());
+    let mut seats: Vec<_> = parts.iter().flat_map(|(_, seats)| seats.clone()).collect();
+    seats.sort();
     if !deeds.offers.contains_key(&key) {
-        let take = "UPDATE reservations_published.escrows SET seats = ARRAY(SELECT unnest(seats) EXCEPT SELECT unnest($2::text[]))
-                    WHERE id = $1 AND seats @> $2 AND expires_at > clock_timestamp()";
-        if me.execute(take, &[&escrow, &seats]).await == 0 {
-            return (StatusCode::GONE, Json(json!({ "code": "escrow_gone" }))).into_response();
+        let mut client = me.pool.get().await.expect("the test database answers");
+        let transaction = client.transaction().await.expect("a transaction begins");
+        for (escrow, seats) in &parts {
+            let take = "UPDATE reservations.escrows SET seats = ARRAY(SELECT unnest(seats) EXCEPT SELECT unnest($2::text[]))
+                        WHERE id = $1 AND seats @> $2 AND expires_at > clock_timestamp()";
+            if transaction.execute(take, &[escrow, seats]).await.expect("the statement is good") == 0 {
+                return (StatusCode::GONE, Json(json!({ "code": "escrow_gone" }))).into_response();
+            }
         }
-        let hold = format!("hold-{escrow}-{}", deeds.offers.len());
+        let hold = format!("hold-{}-{}", key.0, deeds.offers.len());
         let insert = "INSERT INTO reservations_published.holds
                       SELECT $1, show_id, $2, $3, 'on_hold', clock_timestamp() + make_interval(secs => $4), $5
-                      FROM reservations_published.escrows WHERE id = $6";
-        me.execute(insert, &[&hold, &session, &entry, &seconds, &seats, &escrow]).await;
+                      FROM reservations.escrows WHERE id = $6";
+        transaction
+            .execute(insert, &[&hold, &session, &entry, &seconds, &seats, &key.0])
+            .await
+            .expect("the statement is good");
+        transaction.commit().await.expect("it commits");
         let placed = json!({ "hold_id": hold, "expires_at": "2100-01-01T00:00:00Z" });
         deeds.offers.insert(key.clone(), placed);
         deeds.offered.push((entry, seats));
@@ -177,16 +216,34 @@ async fn offer(
     (StatusCode::CREATED, Json(deeds.offers[&key].clone())).into_response()
 }
 
-async fn clear(State(me): State<Reservations>, Path(escrow): Path<String>) -> Response {
+async fn release(State(me): State<Reservations>, Json(body): Json<Value>) -> Response {
     if me.is(Mood::Away) {
         return away();
     }
     let mut deeds = me.deeds().await;
     let client = me.pool.get().await.expect("the test database answers");
-    let delete = "DELETE FROM reservations_published.escrows WHERE id = $1 RETURNING seats";
-    for row in client.query(delete, &[&escrow]).await.expect("the statement is good") {
-        deeds.on_sale.extend(row.get::<_, Vec<String>>(0));
+    for (escrow, seats) in parts(&body) {
+        let free = "UPDATE reservations.escrows AS e SET seats = ARRAY(SELECT unnest(e.seats) EXCEPT SELECT unnest($2::text[]))
+                    FROM reservations.escrows AS old WHERE e.id = $1 AND old.id = e.id
+                    RETURNING ARRAY(SELECT unnest(old.seats) INTERSECT SELECT unnest($2::text[]) ORDER BY 1)";
+        for row in client.query(free, &[&escrow, &seats]).await.expect("the statement is good") {
+            deeds.on_sale.extend(row.get::<_, Vec<String>>(0));
+        }
     }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn keep(State(me): State<Reservations>, Json(body): Json<Value>) -> Response {
+    if me.is(Mood::Away) {
+        return away();
+    }
+    let ids: Vec<String> = serde_json::from_value(body["escrow_ids"].clone()).expect("it is agreed");
+    let seconds = body["seconds"].as_f64().expect("`seconds` is agreed");
+    let keep = "UPDATE reservations.escrows
+                SET expires_at = greatest(expires_at, least(bound_at, clock_timestamp() + make_interval(secs => $2)))
+                WHERE id = ANY($1) AND expires_at > clock_timestamp()";
+    me.execute(keep, &[&ids, &seconds]).await;
+    me.deeds().await.kept.extend(ids);
     StatusCode::NO_CONTENT.into_response()
 }
 

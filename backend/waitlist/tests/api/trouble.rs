@@ -63,7 +63,7 @@ async fn a_decision_outlives_the_instance_that_made_it() {
     Visitor::new("bob", instance).until(&second, "offered").await;
     world.served("e").await;
     let deeds = world.reservations.deeds().await;
-    assert_eq!(deeds.offered, [(first, vec!["A1".to_owned()]), (second, vec!["A2".to_owned()])]);
+    assert_eq!(deeds.offered, [(first, vec!["A2".to_owned()]), (second, vec!["A1".to_owned()])]);
     assert!(deeds.on_sale.is_empty());
 }
 
@@ -79,7 +79,7 @@ async fn an_escrow_that_passed_while_reservations_was_away_costs_nobody_their_pl
         client.query_opt("SELECT FROM waitlist.offers", &[]).await.expect("the query is good")
     })
     .await;
-    world.reservations.execute("DELETE FROM reservations_published.escrows", &[]).await;
+    world.reservations.execute("DELETE FROM reservations.escrows", &[]).await;
     world.reservations.be(Mood::Well);
     world.served("e").await;
     assert_eq!(ann.entry(&id).await["status"], "waiting");
@@ -96,7 +96,7 @@ async fn who_was_chosen_for_seats_that_lapsed_is_not_overtaken_by_those_behind()
     world.reservations.escrow("e", SHOW, &["A1"], 1).await;
     world.served_or_decided(1).await;
     wait::until("the bound of the escrow to pass", async || {
-        let deleted = "DELETE FROM reservations_published.escrows WHERE expires_at <= clock_timestamp()";
+        let deleted = "DELETE FROM reservations.escrows WHERE expires_at <= clock_timestamp()";
         (world.reservations.execute(deleted, &[]).await == 1).then_some(())
     })
     .await;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use domain::event::Event;
 use domain::id::SeatId;
+use domain::plan::Plan;
 use domain::seat_map::{Row, Seat, SeatKind, SeatMap};
 use http::Method;
 use serde_json::{Value, json};
@@ -42,7 +43,8 @@ impl World {
         let client = pool.get().await.expect("the test database answers");
         client.batch_execute(reservations::TABLES).await.expect("the tables are good");
         let shows = "CREATE SCHEMA catalog_published;
-                     CREATE TABLE catalog_published.shows (id text PRIMARY KEY, starts_at timestamptz, seat_map jsonb)";
+                     CREATE TABLE catalog_published.shows (id text PRIMARY KEY, starts_at timestamptz, seat_map jsonb,
+                         price_minor bigint DEFAULT 1250, currency text DEFAULT 'USD')";
         client.batch_execute(shows).await.expect("the tables are good");
         let reservations = Reservations::start(pool.clone()).await;
         let config = Config {
@@ -58,7 +60,7 @@ impl World {
         world
     }
 
-    /// A show of two rows of six that starts in `begins`.
+    /// A show of two rows of six, and C1 to C4 for wheelchairs and a companion, that starts in `begins`.
     pub(crate) async fn add_show(&self, id: &str, begins: &str) {
         let row = |label: &str, y: u16| Row {
             label: label.to_owned(),
@@ -71,10 +73,31 @@ impl World {
                 })
                 .collect(),
         };
-        let map = SeatMap { rows: vec![row("A", 0), row("B", 1)] };
-        let insert =
-            "INSERT INTO catalog_published.shows VALUES ($1, clock_timestamp() + $2::text::interval, $3)";
-        self.reservations.execute(insert, &[&id, &begins, &Json(map)]).await;
+        let kept = |x: u16, kind| Seat { id: SeatId::parse(format!("C{x}")).expect("an id"), x, y: 2, kind };
+        let accessible =
+            vec![kept(1, SeatKind::Wheelchair), kept(2, SeatKind::Companion), kept(4, SeatKind::Wheelchair)];
+        let last = Row { label: "C".to_owned(), seats: accessible };
+        let map = SeatMap { rows: vec![row("A", 0), row("B", 1), last] };
+        let insert = "INSERT INTO catalog_published.shows (id, starts_at, seat_map) VALUES ($1, clock_timestamp() + $2::text::interval, $3)";
+        self.reservations.execute(insert, &[&id, &begins, &Json(&map)]).await;
+        // Sold out, as shows are that people wait for.
+        let seats: Vec<_> = map.seats().map(|seat| seat.id.as_str()).collect();
+        let sold = "INSERT INTO reservations_published.taken SELECT $1, unnest($2::text[])";
+        self.reservations.execute(sold, &[&id, &seats]).await;
+    }
+
+    /// Seats that the street can have.
+    pub(crate) async fn free(&self, show: &str, seats: &[&str]) {
+        let free = "DELETE FROM reservations_published.taken WHERE show_id = $1 AND seat_id = ANY($2)";
+        self.reservations.execute(free, &[&show, &seats]).await;
+    }
+
+    /// Its places.
+    pub(crate) async fn plan(&self, show: &str) -> Plan {
+        let client = self.pool.get().await.expect("the test database answers");
+        let find = "SELECT seat_map FROM catalog_published.shows WHERE id = $1";
+        let row = client.query_one(find, &[&show]).await.expect("the query is good");
+        Plan::of(&row.get::<_, Json<SeatMap>>(0).0)
     }
 
     /// Starts one more instance.
@@ -124,10 +147,12 @@ impl World {
         drain.finish().await;
     }
 
-    /// Waits until an escrow is served to the end.
+    /// Waits until nothing of an escrow is left to be decided: it was given away, put on sale, or is over.
     pub(crate) async fn served(&self, escrow: &str) {
         let client = self.pool.get().await.expect("the test database answers");
-        let find = "SELECT status = 'done' FROM waitlist.escrows WHERE id = $1";
+        let find = "SELECT NOT EXISTS (SELECT FROM reservations_published.escrows WHERE id = $1)
+                    AND NOT EXISTS (SELECT FROM waitlist.offers WHERE escrow_id = $1 AND status IN ('decided', 'asked'))
+                    FROM waitlist.escrows WHERE id = $1";
         wait::until("the escrow to be served", async || {
             client
                 .query_opt(find, &[&escrow])
