@@ -22,6 +22,7 @@ pub use read::Scope;
 pub(crate) use read::connect;
 pub use rows::{
     Booking, BookingSeat, Claim, ClaimStatus, Entry, Escrow, Hold, Nanos, Offer, OfferStatus, Queue, Show,
+    Spot,
 };
 
 /// The tables at one moment.
@@ -31,6 +32,9 @@ pub struct Books {
     pub read_at_ns: Option<Nanos>,
     /// The seats of each auditorium.
     pub auditoriums: HashMap<AuditoriumId, HashSet<SeatId>>,
+    /// Where they are.
+    #[serde(default)]
+    pub rooms: HashMap<AuditoriumId, HashMap<SeatId, Spot>>,
     /// `catalog_published.shows`.
     pub shows: Vec<Show>,
     /// `reservations.claims`.

@@ -180,6 +180,9 @@ pub enum Call {
         party: usize,
         /// The only seats they want; any when empty.
         seats: Vec<SeatId>,
+        /// Whether beside each other or not at all.
+        #[serde(default)]
+        together: bool,
         /// The `Idempotency-Key`.
         key: String,
     },

@@ -1,11 +1,11 @@
 //! Reading the tables: one query a table, all in one transaction that sees one moment.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use domain::id::{AuditoriumId, BookingId, EntryId, EscrowId, HoldId, InvalidId, SeatId, SessionId, ShowId};
-use domain::seat_map::SeatMap;
+use domain::seat_map::{SeatKind, SeatMap};
 use domain::status::{BookingStatus, EntryStatus, HoldStatus};
 use jiff::Timestamp;
 use serde::de::value::Error as NoSuchWord;
@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, Config, IsolationLevel, NoTls, Row, Transaction};
 
-use super::{Booking, BookingSeat, Books, Claim, Entry, Escrow, Hold, Nanos, Offer, Queue, Show};
+use super::{Booking, BookingSeat, Books, Claim, Entry, Escrow, Hold, Nanos, Offer, Queue, Show, Spot};
 
 /// How long connecting, and the whole reading, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,7 +71,7 @@ const OF_SHOWS_ON_SALE: &str =
 const CLAIMS: &str =
     "SELECT show_id, seat_id, status, owner, token, expires_at FROM reservations.claims WHERE true";
 const HOLDS: &str = "SELECT id, show_id, session_id, entry_id, seats, token, status, created_at, expires_at,
-    extended, graced FROM reservations.holds WHERE true";
+    extended, graced, ended_at FROM reservations.holds WHERE true";
 const BOOKINGS: &str =
     "SELECT id, hold_id, show_id, session_id, seats, status, idempotency_key, booked_at, cancelled_at
     FROM reservations.bookings WHERE true";
@@ -79,8 +79,10 @@ const BOOKING_SEATS: &str =
     "SELECT booking_id, show_id, seat_id, live FROM reservations.booking_seats WHERE true";
 const ESCROWS: &str = "SELECT id, show_id, seats, open, expires_at FROM reservations.escrows WHERE true";
 const QUEUES: &str = "SELECT show_id, open FROM reservations.queues WHERE true";
-const ENTRIES: &str = "SELECT id, seq, show_id, session_id, party, seats, status, created_at, ended_at
-    FROM waitlist.entries ORDER BY seq";
+/// A waitlist that knows no such wishes has no such columns.
+const ENTRIES: &str = "SELECT id, seq, show_id, session_id, party, seats, status, created_at, ended_at,
+    coalesce((to_jsonb(e)->>'together')::boolean, false), coalesce(to_jsonb(e)->>'kind' = 'wheelchair', false)
+    FROM waitlist.entries AS e ORDER BY seq";
 const OFFERS: &str =
     "SELECT seq, escrow_id, entry_id, seats, status, hold_id, decided_at FROM waitlist.offers ORDER BY seq";
 
@@ -117,6 +119,7 @@ impl Tables<'_> {
         let maps = self.transaction.query(maps, &[&shows]).await?;
         books.shows = rows.iter().map(show).collect::<Result<_>>()?;
         books.auditoriums = maps.iter().map(auditorium).collect::<Result<_>>()?;
+        books.rooms = maps.iter().map(room).collect::<Result<_>>()?;
         Ok(())
     }
 
@@ -138,6 +141,15 @@ fn show(row: &Row) -> Result<Show> {
 fn auditorium(row: &Row) -> Result<(AuditoriumId, HashSet<SeatId>)> {
     let map: Json<SeatMap> = row.try_get(1)?;
     Ok((id(row, 0, AuditoriumId::parse)?, map.0.seats().map(|seat| seat.id.clone()).collect()))
+}
+
+fn room(row: &Row) -> Result<(AuditoriumId, HashMap<SeatId, Spot>)> {
+    let map: Json<SeatMap> = row.try_get(1)?;
+    let spots = map.0.seats().map(|seat| {
+        let spot = Spot { x: seat.x, y: seat.y, standard: seat.kind == SeatKind::Standard };
+        (seat.id.clone(), spot)
+    });
+    Ok((id(row, 0, AuditoriumId::parse)?, spots.collect()))
 }
 
 fn claim(row: &Row) -> Result<Claim> {
@@ -164,6 +176,7 @@ fn hold(row: &Row) -> Result<Hold> {
         expires_at_ns: nanos(row.get(8))?,
         extended: row.get(9),
         graced: row.get(10),
+        ended_at_ns: row.get::<_, Option<Timestamp>>(11).map(nanos).transpose()?,
     })
 }
 
@@ -215,6 +228,8 @@ fn entry(row: &Row) -> Result<Entry> {
         status: word::<EntryStatus>(row, 6)?,
         created_at_ns: nanos(row.get(7))?,
         ended_at_ns: row.get::<_, Option<Timestamp>>(8).map(nanos).transpose()?,
+        together: row.get(9),
+        wheelchair: row.get(10),
     })
 }
 

@@ -18,6 +18,17 @@ pub struct Show {
     pub capacity: usize,
 }
 
+/// Where a seat is, and whether it is like most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spot {
+    /// Column; a gap of more than one is an aisle.
+    pub x: u16,
+    /// Row.
+    pub y: u16,
+    /// No wheelchair's, and no companion's.
+    pub standard: bool,
+}
+
 /// Whose a seat is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +87,9 @@ pub struct Hold {
     /// Whether it was moved for a payment that began shortly before.
     #[serde(default)]
     pub graced: bool,
+    /// When it was written to be over.
+    #[serde(default)]
+    pub ended_at_ns: Option<Nanos>,
 }
 
 impl Hold {
@@ -168,6 +182,12 @@ pub struct Entry {
     pub party: usize,
     /// The only seats they want; any when empty.
     pub seats: Vec<SeatId>,
+    /// Whether they sit beside each other or not at all.
+    #[serde(default)]
+    pub together: bool,
+    /// Whether they need room for a wheelchair.
+    #[serde(default)]
+    pub wheelchair: bool,
     /// How it stands.
     pub status: EntryStatus,
     /// When they came.

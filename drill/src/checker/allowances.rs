@@ -26,6 +26,9 @@ pub(crate) const LOST_REQUEST_WORKS: Nanos = seconds(12);
 /// waitlist's backstop.
 pub(crate) const ESCROWED: Nanos = seconds(32);
 
+/// How long they are kept for it in any case: the shortest `escrow_seconds` of a fleet that is judged.
+pub(crate) const KEPT_FOR_THE_LINE: Nanos = seconds(5);
+
 /// After a fault is over and the fleet is whole: connections are made anew, what waited is done.
 pub(crate) const GRACE: Nanos = seconds(3);
 

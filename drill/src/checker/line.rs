@@ -1,7 +1,13 @@
 //! Invariant 6: offers go in order of arrival, nobody is skipped, and a lapsed offer moves on.
 //!
+//! Nobody is offered seats twice, none that came free goes to the street past somebody who could use it, and none is kept for the line
+//! past its bound.
+//!
 //! Judged by the order of decisions as the waitlist wrote them down under the lock of each line: who is shown what, and
 //! when, goes through two services and a socket, and says less.
+
+mod street;
+mod wish;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,12 +15,12 @@ use domain::id::{EntryId, SeatId, ShowId};
 use domain::status::{EntryStatus, HoldStatus};
 
 use super::Evidence;
-use super::allowances::ESCROWED;
+use super::allowances::{ANNOUNCED_WITHIN, ESCROWED, GRACE};
 use super::excuses::Trouble::LineLate;
 use super::lives::Place;
 use super::story::{self, Line};
 use super::verdict::{Judgement, Story};
-use crate::books::{ClaimStatus, Entry, Hold, Offer};
+use crate::books::{ClaimStatus, Entry, Escrow, Hold, Offer};
 use crate::history::{Sight, What};
 
 /// Judges it.
@@ -32,6 +38,16 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
         judgement.looked(1);
         if let Some(stuck) = waiting.stuck(evidence, hold) {
             judgement.accuse(|| tell_stuck(evidence, hold, stuck));
+        }
+    }
+    for holds in offered_twice(evidence) {
+        judgement.accuse(|| tell_twice(evidence, &holds));
+    }
+    street::judge(evidence, &waiting, &mut judgement);
+    for escrow in &evidence.books.escrows {
+        judgement.looked(1);
+        if overdue(evidence, escrow) {
+            judgement.accuse(|| tell_overdue(evidence, escrow));
         }
     }
     for (seen, unknown) in offers_seen(evidence) {
@@ -52,6 +68,7 @@ struct Waiting<'a> {
     /// The place of each entry's first decision among all decisions.
     first: HashMap<&'a EntryId, usize>,
     claims: HashMap<Place<'a>, ClaimStatus>,
+    rooms: wish::Rooms<'a>,
 }
 
 impl<'a> Waiting<'a> {
@@ -70,6 +87,7 @@ impl<'a> Waiting<'a> {
             lines,
             first,
             claims: books.claims.iter().map(|claim| ((&claim.show, &claim.seat), claim.status)).collect(),
+            rooms: wish::Rooms::of(books),
         }
     }
 
@@ -83,7 +101,8 @@ impl<'a> Waiting<'a> {
                 && self.first.get(&entry.entry).is_none_or(|first| *first > at)
         };
         let before = line.range(..chosen.seq).map(|(_, entry)| *entry);
-        before.into_iter().find(|entry| fits(entry, &offer.seats) && there(entry))
+        let fits = |entry: &Entry| self.rooms.fit(entry, &offer.seats, Some(chosen));
+        before.into_iter().find(|entry| fits(entry) && there(entry))
     }
 
     /// Somebody who waited when an offer was over, whom its seats fit, and who still waits although they are free.
@@ -103,7 +122,7 @@ impl<'a> Waiting<'a> {
             entry.status == EntryStatus::Waiting
                 && entry.created_at_ns < hold.created_at_ns
                 && !self.first.contains_key(&entry.entry)
-                && fits(entry, &hold.seats)
+                && self.rooms.fit(entry, &hold.seats, None)
         };
         self.lines.get(&hold.show)?.values().copied().find(waits)
     }
@@ -119,10 +138,39 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// Whether these seats are as many as they need, of those they want.
-fn fits(entry: &Entry, seats: &[SeatId]) -> bool {
-    let wanted = |seat: &&SeatId| entry.seats.is_empty() || entry.seats.contains(seat);
-    seats.iter().filter(wanted).count() >= entry.party
+/// Holds that were placed for one place in line: of those that have more than one.
+fn offered_twice<'a>(evidence: &Evidence<'a>) -> Vec<Vec<&'a Hold>> {
+    let mut holds: BTreeMap<&str, Vec<&Hold>> = BTreeMap::new();
+    for hold in &evidence.books.holds {
+        if let Some(entry) = &hold.entry {
+            holds.entry(entry.as_str()).or_default().push(hold);
+        }
+    }
+    holds.into_values().filter(|holds| holds.len() > 1).collect()
+}
+
+fn tell_twice(evidence: &Evidence, holds: &[&Hold]) -> Story {
+    let entry = holds[0].entry.as_ref().map_or("", |entry| entry.as_str());
+    let placed = holds.iter().map(|hold| {
+        let text = format!("{} of {} is placed for {entry}", hold.hold, story::names(&hold.seats));
+        Line::new(evidence.history.at_wall(hold.created_at_ns), text)
+    });
+    Story::new(format!("{entry} was offered seats twice"), story::in_order(placed))
+}
+
+/// Still to be given long after everybody could have had it.
+fn overdue(evidence: &Evidence, escrow: &Escrow) -> bool {
+    let Some(read_at_ns) = evidence.books.read_at_ns else { return false };
+    let until = escrow.expires_at_ns + ANNOUNCED_WITHIN + GRACE;
+    let at = |wall| evidence.history.at_wall(wall);
+    let excused = || evidence.excuses.pardon(LineLate, at(escrow.expires_at_ns), at(until));
+    escrow.open && !escrow.seats.is_empty() && until < read_at_ns && !excused()
+}
+
+fn tell_overdue(evidence: &Evidence, escrow: &Escrow) -> Story {
+    let text = format!("{} of {} was to be over", escrow.escrow, story::names(&escrow.seats));
+    let line = Line::new(evidence.history.at_wall(escrow.expires_at_ns), text);
+    Story::new(format!("seats of {} are kept past their bound", escrow.show), story::in_order([line]))
 }
 
 /// Offers that sockets showed, and whether they are unknown to the books.
@@ -140,9 +188,11 @@ fn offers_seen<'a>(evidence: &Evidence<'a>) -> HashMap<&'a EntryId, bool> {
 }
 
 fn came(evidence: &Evidence, entry: &Entry) -> Line {
-    let wish = if entry.seats.is_empty() { "any".to_owned() } else { story::names(&entry.seats) };
+    let seats = if entry.seats.is_empty() { "any".to_owned() } else { story::names(&entry.seats) };
+    let together = if entry.together { ", together" } else { "" };
+    let wheelchair = if entry.wheelchair { ", with a wheelchair" } else { "" };
     let text = format!(
-        "{} comes to the line of {} as number {}, for {} of {wish}",
+        "{} comes to the line of {} as number {}, for {} of {seats}{together}{wheelchair}",
         entry.entry, entry.show, entry.seq, entry.party
     );
     Line::new(evidence.history.at_wall(entry.created_at_ns), text)

@@ -56,9 +56,10 @@ fn asked(call: &Call) -> String {
         Call::Extend { hold } => format!("extends {hold}"),
         Call::Release { hold } => format!("releases {hold}"),
         Call::Cancel { booking } => format!("cancels {booking}"),
-        Call::Join { show, party, seats, key } => {
+        Call::Join { show, party, seats, together, key } => {
             let wish = if seats.is_empty() { "any".to_owned() } else { names(seats) };
-            format!("joins {show} for {party} of {wish}, key {key}")
+            let beside = if *together { " together" } else { "" };
+            format!("joins {show} for {party}{beside} of {wish}, key {key}")
         }
         Call::Leave { entry } => format!("leaves {entry}"),
     }

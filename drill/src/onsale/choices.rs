@@ -95,6 +95,8 @@ pub(super) struct Choices {
     pub(super) waiting: Option<Waiting>,
     /// Whether they wait for certain seats only.
     pub(super) picky: bool,
+    /// Whether they wait for seats beside each other only.
+    pub(super) together: bool,
     /// Where the rest of their chance comes from: which seats, how long a thought takes.
     pub(super) seed: u64,
 }
@@ -139,6 +141,7 @@ impl<'plan> Draw<'plan> {
             // Drawn last: what came before them is what it was before there were these.
             extend: chance.random_bool(plan.extend),
             slow: chance.random_bool(plan.slow).then(|| slow(&mut chance)),
+            together: chance.random_bool(plan.together),
         }
     }
 }
@@ -221,7 +224,8 @@ mod tests {
 
     #[test]
     fn shares_are_as_planned() {
-        let plan = Plan { bots: 0.3, abandon: 0.2, release: 0.1, declined: 0.1, ..Plan::default() };
+        let plan =
+            Plan { together: 0.4, bots: 0.3, abandon: 0.2, release: 0.1, declined: 0.1, ..Plan::default() };
         let crowd = crowd(&plan);
         assert!(near(share(&crowd, |choices| choices.kind == Kind::Robot), 0.3));
         assert!(near(share(&crowd, |choices| choices.end == End::Abandon), 0.2));
@@ -231,6 +235,7 @@ mod tests {
         assert!(near(share(&crowd, |choices| choices.extend), plan.extend));
         assert!(near(share(&crowd, |choices| choices.slow.is_some()), plan.slow));
         assert!(near(share(&crowd, |choices| choices.waiting.is_some()), plan.join));
+        assert!(near(share(&crowd, |choices| choices.together), plan.together));
         assert!(near(
             share(&crowd, |choices| choices.waiting == Some(Waiting::Lapse)),
             plan.join * plan.lapse

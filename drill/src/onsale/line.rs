@@ -46,8 +46,10 @@ pub(super) async fn wait(visit: &mut Visit, watcher: &mut Watcher) -> Result<(),
 /// Their place in line, if they get one.
 async fn join(visit: &mut Visit) -> Result<Option<EntryId>, Gone> {
     let (show, party, seats, key) = (visit.show_id(), visit.choices.party, named(visit), visit.key());
+    // Who names seats may have named none that are beside each other.
+    let together = visit.choices.together && party > 1 && seats.is_empty();
     visit.sale.note_in_line(visit.number, &visit.buyer);
-    let request = Request::join(&show, party, seats, key.clone());
+    let request = Request::join(&show, (party, together), seats, key.clone());
     let reply = visit.ask(&request).await?;
     let Some(entry) = parse::<EntryBody>(&reply) else { return Ok(None) };
     // The same once more under its key, and something else under it: some do, and the key must hold.
@@ -55,7 +57,7 @@ async fn join(visit: &mut Visit) -> Result<Option<EntryId>, Gone> {
         visit.ask(&request).await?;
     }
     if visit.choices.reuse {
-        visit.ask(&Request::join(&show, party % PARTY_MAX + 1, Vec::new(), key)).await?;
+        visit.ask(&Request::join(&show, (party % PARTY_MAX + 1, false), Vec::new(), key)).await?;
     }
     Ok(Some(entry.id))
 }

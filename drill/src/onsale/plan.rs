@@ -96,6 +96,9 @@ pub struct Plan {
     /// Who of them waits for certain seats only
     #[arg(long, default_value_t = 0.1)]
     pub picky: f64,
+    /// Who of them, if not alone, waits for seats beside each other only
+    #[arg(long, default_value_t = 0.0)]
+    pub together: f64,
     /// Who leaves the line before their patience ends
     #[arg(long, default_value_t = 0.15)]
     pub leave: f64,
@@ -178,7 +181,7 @@ impl Plan {
         Ok(())
     }
 
-    fn shares(&self) -> [(&'static str, f64); 15] {
+    fn shares(&self) -> [(&'static str, f64); 16] {
         [
             ("bots", self.bots),
             ("best", self.best),
@@ -193,6 +196,7 @@ impl Plan {
             ("reuse", self.reuse),
             ("join", self.join),
             ("picky", self.picky),
+            ("together", self.together),
             ("leave", self.leave),
             ("lapse", self.lapse),
         ]

@@ -77,13 +77,21 @@ impl Request {
         Self { turns, ..Self::post(format!("/api/holds/{hold}/confirm"), key, body, call) }
     }
 
-    /// A place in line, for these seats only, or for any when there are none.
-    pub(super) fn join(show: &ShowId, party: usize, seats: Vec<SeatId>, key: String) -> Self {
+    /// A place in line, for these seats only, or for any when there are none; beside each other when `together`.
+    pub(super) fn join(
+        show: &ShowId,
+        (party, together): (usize, bool),
+        seats: Vec<SeatId>,
+        key: String,
+    ) -> Self {
         let mut body = json!({ "party": party });
+        if together {
+            body["together"] = json!(true);
+        }
         if !seats.is_empty() {
             body["seats"] = json!(seats);
         }
-        let call = Call::Join { show: show.clone(), party, seats, key: key.clone() };
+        let call = Call::Join { show: show.clone(), party, seats, together, key: key.clone() };
         Self::post(format!("/api/shows/{show}/waitlist"), key, body, call)
     }
 
@@ -246,9 +254,11 @@ mod tests {
         for request in [named, best] {
             assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
         }
-        let any = Request::join(&show(), 2, vec![], key());
+        let any = Request::join(&show(), (2, false), vec![], key());
         assert_eq!(any.body, Some(json!({ "party": 2 })));
-        let picky = Request::join(&show(), 1, vec![seat("A1")], key());
+        let beside = Request::join(&show(), (2, true), vec![], key());
+        assert_eq!(beside.body, Some(json!({ "party": 2, "together": true })));
+        let picky = Request::join(&show(), (1, false), vec![seat("A1")], key());
         assert_eq!(picky.body, Some(json!({ "party": 1, "seats": ["A1"] })));
         let hold = HoldId::parse("hold").unwrap();
         let confirm = Request::confirm(&show(), &hold, "declined", key());

@@ -97,8 +97,13 @@ impl Actor {
 
     /// Stands in line for one of these seats.
     pub(crate) async fn join(&self, seats: &[SeatId], key: &str) -> Option<EntryId> {
-        let call =
-            Call::Join { show: self.show.clone(), party: 1, seats: seats.to_vec(), key: key.to_owned() };
+        let call = Call::Join {
+            show: self.show.clone(),
+            party: 1,
+            seats: seats.to_vec(),
+            together: false,
+            key: key.to_owned(),
+        };
         let path = format!("/api/shows/{}/waitlist", self.show);
         let body = json!({ "party": 1, "seats": seats });
         let effect = self.ask(call, Method::POST, &path, Some((key, &body)), entry_effect).await?;

@@ -25,17 +25,18 @@ pub(crate) struct Bug {
 }
 
 /// All plays, for a fleet without a bug.
-pub(crate) const PLAYS: [Play; 6] = [
+pub(crate) const PLAYS: [Play; 7] = [
     |scene| Box::pin(drives::contend(scene)),
     |scene| Box::pin(drives::sell(scene)),
     |scene| Box::pin(drives::lapse(scene)),
     |scene| Box::pin(drives::stand_in_line(scene)),
+    |scene| Box::pin(drives::pass_by(scene)),
     |scene| Box::pin(drives::repeat(scene)),
     |scene| Box::pin(drives::outstay(scene)),
 ];
 
 /// All bugs.
-pub(crate) const BUGS: [Bug; 7] = [
+pub(crate) const BUGS: [Bug; 8] = [
     Bug {
         name: "a claim without its token",
         // Whose a seat is, is decided from what the locked rows say, and once more by the conditional write.
@@ -97,6 +98,18 @@ pub(crate) const BUGS: [Bug; 7] = [
         ungated: false,
         breaks: 6,
         story: "was passed over",
+    },
+    Bug {
+        name: "the street before the line",
+        // What comes free goes on sale at once, whoever waits.
+        sabotage: Rewrite(&[Statement {
+            within: "FROM reservations.queues WHERE show_id = ANY($1) ORDER BY show_id FOR SHARE",
+            changes: &[("SELECT show_id, open", "SELECT show_id, false AS open")],
+        }]),
+        play: |scene| Box::pin(drives::pass_by(scene)),
+        ungated: false,
+        breaks: 6,
+        story: "went to the street while",
     },
     Bug {
         name: "a lost outbox row",

@@ -4,6 +4,7 @@ mod contending;
 mod lapsing;
 mod lining;
 mod outstaying;
+mod passing;
 mod repeating;
 mod selling;
 
@@ -11,6 +12,7 @@ pub(crate) use contending::contend;
 pub(crate) use lapsing::lapse;
 pub(crate) use lining::stand_in_line;
 pub(crate) use outstaying::outstay;
+pub(crate) use passing::pass_by;
 pub(crate) use repeating::repeat;
 pub(crate) use selling::sell;
 

@@ -29,6 +29,7 @@ fn hold(id: &str, name: &str, status: HoldStatus) -> Hold {
         expires_at_ns: NOW + 1,
         extended: false,
         graced: false,
+        ended_at_ns: None,
     }
 }
 

@@ -8,7 +8,9 @@ use domain::status::{BookingStatus, EntryStatus, HoldStatus};
 
 use super::super::allowances::millis;
 use super::super::{Verdict, judge};
-use crate::books::{Booking, BookingSeat, Books, Claim, ClaimStatus, Entry, Hold, Offer, OfferStatus, Show};
+use crate::books::{
+    Booking, BookingSeat, Books, Claim, ClaimStatus, Entry, Hold, Offer, OfferStatus, Show, Spot,
+};
 use crate::history::{Call, Effect, History, Record, Sight, What};
 
 /// When the run began, and when the books were read: long after everything.
@@ -59,6 +61,12 @@ fn session(buyer: u32) -> SessionId {
     SessionId::parse(format!("session_{buyer}")).unwrap()
 }
 
+/// A row of two, an aisle, and two more: a wheelchair's place at the end.
+fn room() -> HashMap<SeatId, Spot> {
+    let spot = |(name, x)| (seat(name), Spot { x, y: 0, standard: name != "A4" });
+    [("A1", 0), ("A2", 1), ("A3", 3), ("A4", 4)].map(spot).into()
+}
+
 impl Told {
     /// An empty house of four.
     pub(crate) fn new() -> Self {
@@ -69,6 +77,7 @@ impl Told {
                 auditorium.clone(),
                 seats(&["A1", "A2", "A3", "A4"]).into_iter().collect(),
             )]),
+            rooms: HashMap::from([(auditorium.clone(), room())]),
             shows: vec![Show { show: show(), auditorium, capacity: 4 }],
             ..Books::default()
         };
@@ -241,10 +250,22 @@ impl Told {
             session: session(buyer),
             party,
             seats: seats(names),
+            together: false,
+            wheelchair: false,
             status: EntryStatus::Waiting,
             created_at_ns: wall(at_ms),
             ended_at_ns: None,
         });
+    }
+
+    /// The same, and they are told so.
+    pub(crate) fn joins(&mut self, buyer: u32, on: On, party: usize, names: &[&str]) {
+        let entry = entry(&format!("entry_{buyer}"));
+        let effect = Effect::Entry { entry: entry.clone(), status: "waiting".into(), position: Some(1) };
+        let call =
+            Call::Join { show: show(), party, seats: seats(names), together: false, key: entry.to_string() };
+        self.request(buyer, on, call, |op| What::Ok { op, status: 201, effect });
+        self.waits(buyer, on.0, party, names);
     }
 
     /// The waitlist decides that somebody gets seats.
@@ -294,6 +315,7 @@ impl Told {
             expires_at_ns: wall(until_ms),
             extended: false,
             graced: false,
+            ended_at_ns: None,
         });
         self.claim(
             names.iter().map(|name| seat(name)).collect(),
