@@ -27,3 +27,9 @@ test("an unknown code falls back to the detail, then to the status, then to some
   assert.match(sentence({ code: "constructor", status: 500 }), /went wrong/);
   assert.match(sentence({}), /went wrong/);
 });
+
+test("why nobody can wait like this is said with what would do", () => {
+  assert.match(sentence({ code: "price_max_too_low", price: { amount: 1250, currency: "USD" } }), /cost more than that: \$12\.50 each\.$/);
+  assert.match(sentence({ code: "never_together", status: 422 }), /next to each other/);
+  for (const code of ["show_started", "show_cancelled"]) assert.match(sentence({ code, status: 410 }), /^This show/);
+});

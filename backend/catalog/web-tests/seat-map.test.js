@@ -39,6 +39,7 @@ test("every state is said in words and drawn by its own shape", () => {
   const wheelchair = layout.seats.get("B1");
   assert.equal(seatLabel(wheelchair, "free"), "Row B seat 1, wheelchair place, free");
   assert.equal(seatLabel(layout.seats.get("A2"), "held"), "Row A seat 2, on hold by somebody");
+  assert.equal(seatLabel(layout.seats.get("A2"), "booked", true), "Row A seat 2, booked, chosen to wait for");
   assert.equal(seatGlyph(wheelchair, "free"), "wheelchair");
   const shapes = ["free", "mine", "held", "booked"].map((status) => seatGlyph(layout.seats.get("A1"), status));
   assert.equal(new Set(shapes).size, 4);

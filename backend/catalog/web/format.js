@@ -9,6 +9,12 @@ export function money(price) {
   return style.format(price.amount / 10 ** style.resolvedOptions().maximumFractionDigits);
 }
 
+/** "12.50" or "12,5" in a currency → `{amount: 1250, currency}`. */
+export function minor(text, currency) {
+  const { maximumFractionDigits: digits } = new Intl.NumberFormat(LOCALE, { style: "currency", currency }).resolvedOptions();
+  return { amount: Math.round(Number(text.trim().replace(",", ".")) * 10 ** digits), currency };
+}
+
 /** `count` times a price. */
 export function times(price, count) {
   return price && { ...price, amount: price.amount * count };

@@ -1,7 +1,7 @@
 // Says what went wrong in a sentence a visitor can act on. Pure.
 // Known by `code`; else the server's own `detail`; else by status.
 
-import { list, plural } from "./format.js";
+import { list, money, plural } from "./format.js";
 
 const BY_CODE = {
   seats_unavailable: seatsUnavailable,
@@ -26,11 +26,20 @@ const BY_CODE = {
   duplicate_seat: () => "A seat was picked twice. Pick anew.",
   too_many_seats: () => "You can hold at most 10 seats at a time.",
   too_many_holds: () => "You have as many holds as one visitor may. Book or release one first.",
-  show_started: () => "This show has started; its seats are no longer sold.",
+  show_started: () => "This show has started; its seats are no longer sold, and nobody waits for them.",
   show_over: () => "This show is over.",
   already_cancelled: () => "This booking was cancelled already.",
   already_waiting: () => "You are in line for this show already.",
-  seats_free: () => "Enough seats are free right now: pick them instead of waiting.",
+  seats_available: () => "What you would wait for is free right now: select it instead of waiting.",
+  line_full: () => "The line for this show is as long as lines get. Seats that come free may still be on sale now and then.",
+  too_many_entries: () => "You stand in as many lines as one visitor may. Leave one first.",
+  show_cancelled: () => "This show is cancelled; nobody can wait for it.",
+  too_few_seats: () => "These are fewer seats than you need. Press more taken seats, or need fewer.",
+  never_together: () => "No row of this auditorium has so many seats next to each other. Wait for fewer, or for seats apart.",
+  auditorium_too_small: () => "This auditorium has not that many seats.",
+  price_max_too_low: ({ price }) => `Seats of this show cost more than that${price ? `: ${money(price)} each` : ""}.`,
+  invalid_price_max: () => "That is not a price for a seat.",
+  invalid_email: () => "That does not look like an e-mail address.",
   idempotency_key_under_way: () => "Your first request is still under way. Try again in a moment; nothing is done twice.",
   idempotency_key_reused: () => "This was sent before with other details. Please try again.",
   rate_limited: (problem) => `Too many requests at once. ${again(problem)}`,

@@ -8,6 +8,7 @@ import { onNotice } from "../live.js";
 import { forgetHold, keepHold } from "../memory.js";
 import { recallEntries } from "../notifications.js";
 import { whileBusy } from "../parts/busy.js";
+import { keepEmail, keptEmail } from "../parts/kept-email.js";
 import { withdraw } from "../parts/notices.js";
 import { showCard } from "../parts/show-card.js";
 import { errorLine } from "../parts/states.js";
@@ -15,8 +16,6 @@ import { timeLeft } from "../parts/time-left.js";
 import { navigate, refresh } from "../router.js";
 import { to } from "../routes.js";
 import { loadShowIfPossible } from "../shows.js";
-
-const EMAIL_STORE = "marquee.email";
 
 const CARDS = [
   ["ok", "Test card that is accepted"],
@@ -52,7 +51,7 @@ function checkout(hold, show, signal) {
 function paymentForm(hold, error) {
   const email = h("input", {
     id: "email", type: "email", required: true, autocomplete: "email", maxlength: 254, inputmode: "email",
-    value: remembered(), "data-testid": "email", "aria-describedby": "email-why",
+    value: keptEmail(), "data-testid": "email", "aria-describedby": "email-why",
   });
   const token = h("select", { id: "payment", "data-testid": "payment-token" },
     CARDS.map(([value, words]) => h("option", { value }, words)));
@@ -73,7 +72,7 @@ function paymentForm(hold, error) {
 
 async function confirm(hold, body, error) {
   error.clear();
-  remember(body.email);
+  keepEmail(body.email);
   try {
     const booking = await post(`/api/holds/${encodeURIComponent(hold.id)}/confirm`, body);
     await booked(hold, booking.id);
@@ -132,20 +131,4 @@ function gone(error) {
 /** Released already, or over by itself: the wish is fulfilled either way. */
 function passOver(error) {
   if (![404, 410].includes(error.status)) throw error;
-}
-
-function remembered() {
-  try {
-    return sessionStorage.getItem(EMAIL_STORE) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function remember(email) {
-  try {
-    sessionStorage.setItem(EMAIL_STORE, email);
-  } catch {
-    // it is typed again next time, no more
-  }
 }

@@ -34,9 +34,10 @@ function page(show, picker, signal) {
         picker.hint,
         legend(picker.layout)),
       h("div", { class: "picker-side" },
-        h("div", { class: "first" }, picker.error.element, picker.trouble, picker.own, picker.line.element),
+        h("div", { class: "first" }, picker.error.element, picker.trouble, picker.own),
         picker.best.element,
-        picker.bar.element)));
+        picker.bar.element,
+        picker.wait.element)));
 }
 
 function title(show) {

@@ -3,7 +3,7 @@
 import { h } from "../dom.js";
 import { list, money, plural, times } from "../format.js";
 
-/** `{element, draw(picked)}`; `onHold(button)` is called only while something is picked. */
+/** `{element, draw(picked), focus()}`; `onHold(button)` is called only while something is picked. */
 export function holdBar(show, { onHold, onClear }) {
   let count = 0;
   const words = h("p", {});
@@ -19,7 +19,7 @@ export function holdBar(show, { onHold, onClear }) {
     clear.hidden = count === 0;
     element.toggleAttribute("data-empty", count === 0);
   };
-  return { element, draw };
+  return { element, draw, focus: () => button.focus() };
 }
 
 /** "Seats D4 and D5 · $25.00". */

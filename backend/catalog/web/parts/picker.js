@@ -1,4 +1,4 @@
-// What a visitor does on the seat map: picks, sees picks taken by others, holds, is refused.
+// What a visitor does on the seat map: picks, sees picks taken by others, holds, is refused, would wait for what is taken.
 
 import { definite, post } from "../api.js";
 import { h, replace } from "../dom.js";
@@ -8,13 +8,14 @@ import { navigate } from "../router.js";
 import { to } from "../routes.js";
 import { seatGrid } from "../seat-map/grid.js";
 import { freeCount, SEATS_MAX, settle, statusOf, toggle } from "../seat-map/selection.js";
+import { stillTaken, toggleWanted } from "../wish.js";
 import { announce } from "./announcer.js";
 import { bestSeats } from "./best-seats.js";
 import { whileBusy } from "./busy.js";
 import { conflict, isConflict } from "./conflict.js";
 import { holdBar, summary } from "./hold-bar.js";
-import { joinLine } from "./join-line.js";
 import { errorLine } from "./states.js";
+import { waitPanel } from "./wait-panel.js";
 
 /** The picker's parts, to be laid out by the page; `seatsChanged(taken)` brings it to life. */
 export function makePicker(show, layout, signal) {
@@ -23,6 +24,7 @@ export function makePicker(show, layout, signal) {
   const picker = {
     show, layout, signal, known, nowKnown,
     taken: null, picked: [],
+    wanted: [], // taken seats that the visitor would wait for
     holding: false, // a hold is on its way: what turns held now may be ours
     unsure: false, // it may have reached the server: asking again with the same picks is safe
     tooFew: false, // the service could not find enough seats for the party
@@ -34,7 +36,10 @@ export function makePicker(show, layout, signal) {
   };
   picker.grid = seatGrid(layout, { onPress: (seat) => pressed(picker, seat), signal });
   picker.best = bestSeats((wish, button) => hold(picker, wish, button), () => { picker.tooFew = false; draw(picker); });
-  picker.line = joinLine(show);
+  picker.wait = waitPanel(show, {
+    onAnySeats: () => want(picker, []),
+    onSelect: (seats) => { want(picker, []); pick(picker, seats); picker.bar.focus(); },
+  });
   picker.bar = holdBar(show, {
     onHold: (button) => hold(picker, { seats: picker.picked }, button),
     onClear: () => { pick(picker, []); picker.grid.focus(); },
@@ -48,6 +53,7 @@ export function makePicker(show, layout, signal) {
 /** Somebody's seats changed; picks that were taken by others are given up and named. */
 function seatsChanged(picker, taken) {
   picker.taken = taken;
+  picker.wanted = stillTaken(picker.wanted, taken);
   picker.nowKnown();
   if (!picker.holding && !picker.unsure) dropLost(picker);
   draw(picker);
@@ -78,8 +84,29 @@ function pick(picker, picked) {
   draw(picker);
 }
 
+/** One is waited for with one more click; several are a wish that has to be looked at. */
 function takenPressed(picker, seat, status) {
-  hint(picker, `Seat ${seat} is ${status === "held" ? "on hold by somebody" : "booked"}. `, picker.line.buttonFor(seat));
+  const { wanted, full } = toggleWanted(picker.wanted, seat);
+  if (full) return hint(picker, `You can wait for at most ${SEATS_MAX} certain seats.`);
+  want(picker, wanted);
+  const state = `Seat ${seat} is ${status === "held" ? "on hold by somebody" : "booked"}. `;
+  if (wanted.length === 0) return hint(picker, state);
+  return hint(picker, state, wanted.length === 1 ? waitForOne(picker, wanted[0]) : waitForSome(picker, wanted));
+}
+
+function want(picker, wanted) {
+  picker.wanted = wanted;
+  draw(picker);
+}
+
+function waitForOne(picker, seat) {
+  const button = h("button", { type: "button", class: "button", "data-testid": "wait-for-seat" }, `Wait for seat ${seat}`);
+  button.addEventListener("click", () => picker.wait.waitFor(seat, button));
+  return button;
+}
+
+function waitForSome(picker, wanted) {
+  return h("button", { type: "button", class: "button", "data-testid": "wait-for-seats", on: { click: picker.wait.open } }, `Wait for ${list(wanted)}…`);
 }
 
 function hint(picker, ...words) {
@@ -93,18 +120,18 @@ function view(picker) {
 
 function draw(picker) {
   const seen = view(picker);
-  picker.grid.paint((seat) => statusOf(seat, seen));
+  picker.grid.paint((seat) => statusOf(seat, seen), picker.wanted);
   picker.grid.element.toggleAttribute("inert", !picker.taken);
   if (picker.taken) drawFree(picker);
   drawOwn(picker, seen.held);
   picker.bar.draw(picker.picked);
 }
 
-function drawFree({ layout, taken, tooFew, free, line, best }) {
+function drawFree({ layout, taken, tooFew, free, wait, best, wanted }) {
   const count = freeCount(layout.seats.size, taken);
   const party = best.party();
   free.textContent = `${count} of ${plural(layout.seats.size, "seat")} free`;
-  line.offer(tooFew || count < party, { free: count, party });
+  wait.draw({ free: count, party, tooFew, wanted });
 }
 
 function drawOwn(picker, held) {

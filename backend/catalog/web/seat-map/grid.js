@@ -9,7 +9,7 @@ const UNIT_PX_MIN = 32;
 const UNIT_PX_MAX = 46;
 const GUTTER_PX = 30; // the row's letter
 
-/** `{element, paint(statusOf), focus()}`; `onPress(seatId)` for a click, Enter or Space on any seat. */
+/** `{element, paint(statusOf, wanted), focus()}`; `onPress(seatId)` for a click, Enter or Space on any seat. */
 export function seatGrid(layout, { onPress, signal }) {
   const buttons = new Map();
   const grid = h("div", { class: "seat-grid", role: "grid", "aria-label": "Seats, the screen is before the first row" },
@@ -27,7 +27,7 @@ export function seatGrid(layout, { onPress, signal }) {
   if (first) first.tabIndex = 0;
   return {
     element: scroller,
-    paint: (statusOf) => paint(layout, buttons, statusOf),
+    paint: (statusOf, wanted) => paint(layout, buttons, statusOf, wanted),
     focus: () => grid.querySelector('[tabindex="0"]')?.focus(),
   };
 }
@@ -49,14 +49,16 @@ function rowOf(row, buttons) {
   return line;
 }
 
-function paint(layout, buttons, statusOf) {
+function paint(layout, buttons, statusOf, wanted) {
   for (const [id, button] of buttons) {
     const status = statusOf(id);
-    if (button.dataset.status === status) continue;
+    const waits = wanted.includes(id);
+    if (button.dataset.status === status && button.hasAttribute("data-wanted") === waits) continue;
     const seat = layout.seats.get(id);
     const symbol = seatGlyph(seat, status);
     button.dataset.status = status;
-    button.setAttribute("aria-label", seatLabel(seat, status));
+    button.toggleAttribute("data-wanted", waits);
+    button.setAttribute("aria-label", seatLabel(seat, status, waits));
     button.setAttribute("aria-pressed", String(status === "mine"));
     replace(button, symbol ? glyph(symbol) : h("span", { "aria-hidden": "true" }, seat.number));
   }
