@@ -9,6 +9,7 @@
 
 pub mod cache;
 pub mod config;
+pub mod fields;
 pub mod fleet;
 pub mod limit;
 pub mod operate;
@@ -200,7 +201,8 @@ impl Parts {
         };
         let mut service = Service::new("public".to_owned(), door);
         service.threads = Some(self.config.threads);
-        let buffer = L4BufferSettings::default().read(READ_BUFFER_BYTES);
+        // What is written is gathered by `proxy::lent`.
+        let buffer = L4BufferSettings::new(READ_BUFFER_BYTES, 0);
         for (address, socket) in &sockets {
             // Longer than a client is waited for, so that whoever is too slow is counted here first.
             listener::limit_unread(socket, self.config.edge.write * 2);

@@ -1,13 +1,15 @@
 //! What happens to a request: Pingora's callbacks in the order they are called, each a few lines.
 //! They decide nothing; deciding is done by the modules below them.
 
+mod admit;
 pub mod affinity;
 pub mod answer;
+mod body;
+mod choose;
 pub mod deadline;
 mod dial;
 pub mod edge;
 mod failure;
-pub mod fields;
 pub mod hash_key;
 pub mod identity;
 pub mod lent;
@@ -37,28 +39,21 @@ use pingora::proxy::{FailToProxy, ProxyHttp, RangeType, Session, range_header_fi
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use self::answer::Problem;
-use self::fields::X_REQUEST_ID;
+use self::admit::Admitted;
 use self::identity::Identity;
 use self::request::{Heard, OpenUpgrade, Request};
 use self::silence::{Silence, Turn};
-use self::tunnel::Tunnel;
-use self::tunnel::leave::Leave;
 use crate::cache::status::Outcome;
 use crate::cache::{self, Cache, key, validation, validity};
-use crate::config;
+use crate::fields::{self, X_REQUEST_ID};
 use crate::fleet::Fleet;
 use crate::fleet::endpoint::Busy;
 use crate::fleet::outlier;
-use crate::fleet::pool::Pool;
 use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
 use crate::operate::metrics::Metrics;
-use crate::operate::status;
 
-/// Answered by the balancer itself on the public listener.
-const HEALTH_PATH: &str = "/healthz";
 /// So many parts of one answer may be asked for at once; who asks for more gets all of it.
 const RANGES_MAX: usize = 16;
 
@@ -189,46 +184,12 @@ impl ProxyHttp for Gateway {
         if request.cache.is_some() && !self.may_forward(session, request).await? {
             return Ok(false);
         }
+        body::receive(session, request).await?;
         self.let_in(session, request).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, request: &mut Request) -> Result<Box<HttpPeer>> {
-        let (Some(route), Some(pool)) = (request.route(), request.pool().cloned()) else {
-            return Error::e_explain(ErrorType::InternalError, "a request without a route went upstream");
-        };
-        if request.shed {
-            return limit::refused("the pool has no room");
-        }
-        if pool.full(request.tries.tried) {
-            return self.endpoints_full(request);
-        }
-        let now = Instant::now();
-        let Some(index) = pool.pick(request.affinity.key, request.tries.tried, now) else {
-            return Err(Error::explain(ErrorType::ConnectNoRoute, "every endpoint was tried").into_up());
-        };
-        if request.tries.count == 0 {
-            pool.budget.deposit();
-        }
-        let Some(left) = request.time_left(route.total, now) else {
-            return Error::e_explain(ErrorType::HTTPStatus(504), "the request's time is over");
-        };
-        let first_byte = left.min(route.first_byte);
-        request.begin_try(index, &pool, now);
-        request.moments.asked = self.cache.tags.now();
-        let mut peer = peer(&pool, index);
-        peer.options.custom_l4 = Some(self.silence.clone());
-        if session.is_upgrade_req() {
-            let settings = &pool.settings;
-            let leave = Leave {
-                endpoint: pool.endpoints[index].left_alone(),
-                process: self.drain.shut(),
-                spread: request.config().edge.drain_sockets,
-            };
-            let tunnel = Tunnel::new(settings.write, leave);
-            upgrade::prepare(&mut peer, settings.connect, first_byte, tunnel.clone());
-            request.tries.tunnel = Some(tunnel);
-        }
-        Ok(Box::new(peer))
+        self.choose(session, request)
     }
 
     fn fail_to_connect(
@@ -304,11 +265,11 @@ impl ProxyHttp for Gateway {
         }
         let most = request.route().map_or(usize::MAX, |route| route.body_bytes_max);
         if request.upgrade.is_none() && request.body_bytes > most {
-            return Error::e_explain(ErrorType::HTTPStatus(413), "the body is larger than its route allows");
+            return body::too_large();
         }
         let pace = request.snapshot.config.edge.body_pace;
         if !end && request.upgrade.is_none() && !pace.kept(request.body_bytes, request.try_elapsed()) {
-            return Error::e_explain(ErrorType::HTTPStatus(408), "the body comes too slowly");
+            return body::too_slow();
         }
         Ok(())
     }
@@ -363,6 +324,10 @@ impl ProxyHttp for Gateway {
         request.answer_begun(now);
         request.expect_more();
         request.tell_latency(response.status, now);
+        if !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // How fast the client takes the answer is between it and us.
+            request.permit = None;
+        }
         edge::strip_hop_by_hop(response)?;
         self.tell_cache(session, response, request);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -370,7 +335,6 @@ impl ProxyHttp for Gateway {
             request.upgrade = Some(OpenUpgrade::new(&self.metrics.upgrades_open, self.drain.open_socket()));
             request.tries.endpoint.iter_mut().for_each(Busy::upgraded);
             request.in_flight = None;
-            request.permit = None;
         }
         Ok(())
     }
@@ -456,7 +420,9 @@ impl ProxyHttp for Gateway {
                 validity::hide(fields);
             }
             edge::add_security(fields, &config.edge, secure);
-            if let Some(cookie) = request.affinity.set_cookie(&config.affinity, secure) {
+            let affinity = request.affinity.as_ref();
+            if let Some(cookie) = affinity.and_then(|affinity| affinity.set_cookie(&config.affinity, secure))
+            {
                 fields.append(header::SET_COOKIE, cookie);
             }
         })
@@ -512,52 +478,6 @@ impl ProxyHttp for Gateway {
     }
 }
 
-/// What happens to a request that was let in.
-enum Admitted {
-    ToRoute,
-    Healthy,
-}
-
-impl Gateway {
-    /// Everything that can refuse a request before any endpoint hears of it.
-    fn admit(&self, session: &Session, request: &mut Request) -> Result<Admitted, Problem> {
-        let snapshot = request.snapshot.clone();
-        self.hold_to(snapshot.rates.for_all(), session, request)?;
-        edge::check(session, &snapshot.config.edge)?;
-        let path = route::clean_path(session.req_header().raw_path()).map_err(Problem::bad_request)?;
-        if path == HEALTH_PATH {
-            let unavailable = status::pools_unavailable(&snapshot);
-            return if unavailable.is_empty() {
-                Ok(Admitted::Healthy)
-            } else {
-                Err(Problem::pools_unavailable(&unavailable))
-            };
-        }
-        let index = route::find(&snapshot.config, &path).ok_or_else(Problem::not_found)?;
-        let (header, route) = (session.req_header(), &snapshot.config.routes[index]);
-        edge::check_length(header, route.body_bytes_max)?;
-        request.set_route(index);
-        self.hold_to(snapshot.rates.for_route(index), session, request)?;
-        let (headers, query, client) = (&header.headers, header.uri.query(), request.identity.client);
-        let parts = hash_key::Parts { headers, path: &path, query, client };
-        request.affinity = hash_key::affinity(&route.hash_on, parts, &snapshot.config.affinity);
-        Ok(Admitted::ToRoute)
-    }
-
-    fn set_timeouts(&self, session: &mut Session, edge: &config::Edge) {
-        session.set_read_timeout(Some(edge.body_idle));
-        // An HTTP/1 connection is held to the pace of its answer, which bounds each write.
-        let paced = edge.answer_pace.is_some() && !session.is_http2();
-        session.set_write_timeout((!paced).then_some(edge.write));
-        session.set_total_drain_timeout(Some(edge.body_idle));
-        if self.drain.draining() || edge::ends_connection(session.req_header()) {
-            session.set_keepalive(None);
-        } else if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(edge.keepalive.as_secs()));
-        }
-    }
-}
-
 /// The endpoint agreed to an upgrade. Both connections go over into the tunnel as soon as Pingora has passed that on.
 fn open_tunnel(session: &Session, request: &Request) {
     let borrower = session.downstream_session.as_http1().and_then(lent::borrower);
@@ -565,14 +485,4 @@ fn open_tunnel(session: &Session, request: &Request) {
         borrower.set(tunnel);
         tunnel.open();
     }
-}
-
-/// How to reach an endpoint.
-fn peer(pool: &Pool, index: usize) -> HttpPeer {
-    let settings = &pool.settings;
-    let mut peer = HttpPeer::new(pool.endpoints[index].address, false, String::new());
-    peer.options.total_connection_timeout = Some(settings.connect);
-    peer.options.write_timeout = Some(settings.write);
-    peer.options.idle_timeout = Some(settings.idle);
-    peer
 }

@@ -40,6 +40,8 @@ use super::{freshness, validation};
 const ENTRY_OVERHEAD_BYTES: usize = 512;
 /// What one field of a header costs besides its name and value.
 const FIELD_OVERHEAD_BYTES: usize = 104;
+/// What is added to an answer for its client: its age, what the cache did, the request's id, those for security, a cookie.
+const FIELDS_ADDED: usize = 8;
 /// Answers on their way may take one part in this many of what is kept, besides that.
 const FILLING_SHARE: usize = 8;
 
@@ -93,8 +95,9 @@ struct Head {
 
 impl Head {
     fn new(meta: &CacheMeta) -> Arc<Self> {
-        // Without the names as the origin spelled them, a copy for a client is half as much work.
-        let header: Parts = meta.response_header_copy().into();
+        // Without the names as the origin spelled them, a copy for a client is half as much work. It has places for what is added to it.
+        let mut header: Parts = meta.response_header_copy().into();
+        header.headers.reserve(FIELDS_ADDED);
         let mut extensions = meta.extensions().clone();
         extensions.remove::<Stamp>();
         Arc::new(Self {

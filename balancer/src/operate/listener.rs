@@ -79,19 +79,30 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Listener<A>
     }
 }
 
-/// What a client has not taken stays with the kernel when its connection is closed: some megabytes each, for minutes. After this time
-/// without progress it is thrown away. Connections have that from their listener.
-#[cfg(target_os = "linux")]
+/// What the kernel keeps for a client that does not take it: left to itself, megabytes, which some hundred such clients make more than
+/// it has for all connections.
+const UNREAD_BYTES_MAX: usize = 256 * 1024;
+
+/// What a client has not taken stays with the kernel when its connection is closed, for minutes. There is only so much of it, and after
+/// this time without progress it is thrown away. Connections have that from their listener.
 pub fn limit_unread(socket: &OwnedFd, time: Duration) {
-    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds) {
-        tracing::warn!(%error, "what a client does not take may stay for minutes");
+    let limited = rustix::net::sockopt::set_socket_send_buffer_size(socket, UNREAD_BYTES_MAX);
+    if let Err(error) = limited.and_then(|()| forget_unread(socket, time)) {
+        tracing::warn!(%error, "much that a client does not take may stay for minutes");
     }
+}
+
+#[cfg(target_os = "linux")]
+fn forget_unread(socket: &OwnedFd, time: Duration) -> rustix::io::Result<()> {
+    let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(socket, milliseconds)
 }
 
 /// Elsewhere it stays as long as the kernel likes.
 #[cfg(not(target_os = "linux"))]
-pub fn limit_unread(_: &OwnedFd, _: Duration) {}
+fn forget_unread(_: &OwnedFd, _: Duration) -> rustix::io::Result<()> {
+    Ok(())
+}
 
 /// The way in.
 pub struct Door<A> {

@@ -22,7 +22,7 @@ const VALUE_CHARACTERS: usize = VALUE_BYTES / 3 * 4;
 type Id = [u8; ID_BYTES];
 
 /// Where a request belongs.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Affinity {
     /// The key to pick an endpoint with.
     pub key: u64,

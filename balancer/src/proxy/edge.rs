@@ -8,9 +8,9 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::answer::Problem;
-use super::fields::{self, KEEP_ALIVE, PROXY_CONNECTION};
 use super::upgrade;
 use crate::config;
+use crate::fields::{self, KEEP_ALIVE, PROXY_CONNECTION};
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const TO_OTHERS_ORIGIN_ALONE: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");

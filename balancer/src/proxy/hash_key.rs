@@ -1,4 +1,5 @@
-//! What a request is placed by: the part of it that its route hashes on, or else its affinity cookie.
+//! What a request is placed by: the part of it that its route hashes on. Without one it is its affinity cookie, which is read when
+//! an endpoint is to be chosen: what is answered from memory has no place.
 //! A part that is missing or empty is no fault. Values are taken as they are written, not decoded, but for paths, which
 //! were decoded at the edge.
 
@@ -6,8 +7,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, header};
 
-use super::affinity::Affinity;
-use crate::config::{self, HashOn};
+use crate::config::HashOn;
 use crate::fleet::policy::hash;
 
 /// A request, as far as it can say where it belongs.
@@ -23,9 +23,9 @@ pub struct Parts<'a> {
     pub client: IpAddr,
 }
 
-/// Where the request belongs. Only a client that is placed by an affinity cookie ever gets one.
-pub fn affinity(hash_on: &HashOn, parts: Parts<'_>, settings: &config::Affinity) -> Affinity {
-    let key = match hash_on {
+/// The key of the part that is hashed; none when that is left to the affinity cookie.
+pub fn of(hash_on: &HashOn, parts: Parts<'_>) -> Option<u64> {
+    match hash_on {
         HashOn::Nothing => Some(0),
         HashOn::Affinity => None,
         HashOn::Client => Some(of_client(parts.client)),
@@ -33,8 +33,7 @@ pub fn affinity(hash_on: &HashOn, parts: Parts<'_>, settings: &config::Affinity)
         HashOn::Header(name) => parts.headers.get(name).and_then(|value| of_value(value.as_bytes())),
         HashOn::Query(name) => parts.query.and_then(|query| parameter(query, name)).and_then(of_value),
         HashOn::Path(number) => parts.path.split('/').nth(*number).and_then(|part| of_value(part.as_bytes())),
-    };
-    key.map_or_else(|| Affinity::by_cookie(parts.headers, settings), Affinity::by_key)
+    }
 }
 
 fn of_value(value: &[u8]) -> Option<u64> {
@@ -72,11 +71,6 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::config::affinity::Key;
-
-    fn settings() -> config::Affinity {
-        config::Affinity { cookie: "a".into(), secure: false, keys: vec![Key::new(b"a key")] }
-    }
 
     fn headers(written: &[(&'static str, &'static str)]) -> HeaderMap {
         let pairs = written
@@ -85,33 +79,33 @@ mod tests {
         pairs.collect()
     }
 
-    fn affinity_of(hash_on: &str, headers: &HeaderMap, target: &str, client: &str) -> Affinity {
+    fn key_of(hash_on: &str, headers: &HeaderMap, target: &str, client: &str) -> Option<u64> {
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let parts = Parts { headers, path, query, client: client.parse().expect("address") };
-        affinity(&HashOn::parse(hash_on).expect(hash_on), parts, &settings())
+        of(&HashOn::parse(hash_on).expect(hash_on), parts)
     }
 
     /// For one request with everything in it.
-    fn full(hash_on: &str) -> Affinity {
+    fn full(hash_on: &str) -> Option<u64> {
         let headers = headers(&[("cookie", "x=1; tenant=blue; tenant=red"), ("x-tenant", "blue")]);
-        affinity_of(hash_on, &headers, "/api/blue/7?tenantx=1&tenant=blue&tenant=red", "10.1.2.3")
+        key_of(hash_on, &headers, "/api/blue/7?tenantx=1&tenant=blue&tenant=red", "10.1.2.3")
     }
 
     #[test]
-    fn every_source_gives_the_key_of_its_value_and_no_cookie() {
-        let of = |value: &[u8]| Affinity::by_key(hash::hash(value));
+    fn every_source_gives_the_key_of_its_value_and_the_affinity_cookie_is_left_for_later() {
+        let of = |value: &[u8]| Some(hash::hash(value));
         for hash_on in ["cookie:tenant", "header:X-Tenant", "query:tenant", "path:2"] {
             assert_eq!(full(hash_on), of(b"blue"), "{hash_on}");
         }
         assert_eq!(full("client"), of(&[10, 1, 2, 3]));
         assert_eq!(full("path:3"), of(b"7"));
-        assert!(full("affinity").set_cookie(&settings(), false).is_some());
+        assert_eq!(full("affinity"), None);
     }
 
     #[test]
     fn an_address_is_the_same_in_either_notation() {
-        let of = |client| affinity_of("client", &HeaderMap::new(), "/", client);
+        let of = |client| key_of("client", &HeaderMap::new(), "/", client);
         assert_eq!(of("10.1.2.3"), of("::ffff:10.1.2.3"));
         assert_ne!(of("10.1.2.3"), of("10.1.2.4"));
     }
@@ -121,12 +115,7 @@ mod tests {
         let empty = headers(&[("cookie", "tenant="), ("x-tenant", "")]);
         for hash_on in ["cookie:tenant", "header:x-tenant", "query:tenant", "path:2", "path:9"] {
             for headers in [&HeaderMap::new(), &empty] {
-                let first = affinity_of(hash_on, headers, "/api/?tenant=", "10.1.2.3");
-                let cookie = first.set_cookie(&settings(), false).expect(hash_on);
-                let mut known = headers.clone();
-                known.append("cookie", cookie);
-                let again = affinity_of(hash_on, &known, "/api/?tenant=", "10.1.2.3");
-                assert_eq!(again, Affinity::by_key(first.key), "{hash_on}");
+                assert_eq!(key_of(hash_on, headers, "/api/?tenant=", "10.1.2.3"), None, "{hash_on}");
             }
         }
     }
@@ -136,6 +125,6 @@ mod tests {
         let headers = HeaderMap::new();
         let parts =
             Parts { headers: &headers, path: "/", query: None, client: "::1".parse().expect("address") };
-        assert_eq!(affinity(&HashOn::Nothing, parts, &settings()), Affinity::default());
+        assert_eq!(of(&HashOn::Nothing, parts), Some(0));
     }
 }

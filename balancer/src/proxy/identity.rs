@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::fields::{
+use crate::config;
+use crate::fields::{
     TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
     X_REQUEST_ID,
 };
-use crate::config;
 
 /// The value of a field that nobody sent.
 const NOTHING: HeaderValue = HeaderValue::from_static("");

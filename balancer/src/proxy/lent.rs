@@ -2,11 +2,14 @@
 //! until then Pingora may write what it has left, and reads and closes nothing any more.
 //!
 //! A client must keep pace with what is written to it ([`super::pace`]), or its connection fails.
+//!
+//! Pingora writes an answer's header and its body one after the other. What is short waits here for what follows, so that both go to the
+//! kernel in one call, and to the client in one packet when they fit.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,11 +31,17 @@ use crate::limit::open::OneOpen;
 /// How an HTTP/2 client begins: so many bytes, before anything else bounds its silence.
 const PREFACE_BYTES: usize = 24;
 
+/// So much waits for what is written next: a header, and a short body behind it.
+const WAITING_BYTES_MAX: usize = 1_024;
+
 /// The connection.
 #[derive(Debug)]
 pub struct Lent {
     /// There until it is dropped.
     stream: Option<Stream>,
+    /// Written, and not yet given to the stream. HTTP/2 gathers its frames itself.
+    waiting: Waiting,
+    gathers: bool,
     borrower: Borrower,
     reader: Reader,
     preface: Option<Preface>,
@@ -70,6 +79,42 @@ impl Borrower {
 /// Who gets this session's connection, if it is lent.
 pub fn borrower(session: &HttpSession) -> Option<Borrower> {
     session.stream().as_any().downcast_ref::<Lent>().map(|lent| lent.borrower.clone())
+}
+
+/// Bytes that wait for others.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// So many of them are gone.
+    written: usize,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn left(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Takes these too, if there is room.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.written == 0 && self.bytes.len() + bytes.len() <= WAITING_BYTES_MAX;
+        if fits {
+            self.bytes.reserve_exact(WAITING_BYTES_MAX - self.bytes.len());
+            self.bytes.extend_from_slice(bytes);
+        }
+        fits
+    }
+
+    /// So many are gone. The memory is given back: most connections are idle.
+    fn advance(&mut self, written: usize) {
+        self.written += written;
+        if self.written == self.bytes.len() {
+            *self = Self::default();
+        }
+    }
 }
 
 /// How the client reads.
@@ -146,7 +191,37 @@ impl Lent {
             patience: Box::pin(tokio::time::sleep(terms.preface)),
         });
         let reader = Reader { terms, taken: Taken::default(), patience: None };
-        Self { stream: Some(stream), borrower: Borrower::default(), reader, preface, place: Some(place) }
+        Self {
+            stream: Some(stream),
+            waiting: Waiting::default(),
+            gathers: !h2,
+            borrower: Borrower::default(),
+            reader,
+            preface,
+            place: Some(place),
+        }
+    }
+
+    /// Writes what waits, with this behind it; how much of this is written. With nothing to follow, it is only what waits.
+    fn poll_write_behind(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        while !self.waiting.is_empty() {
+            let stream = Pin::new(self.stream.as_mut().expect("it is there until it is dropped"));
+            let parts = [io::IoSlice::new(self.waiting.left()), io::IoSlice::new(buf)];
+            let written = ready!(stream.poll_write_vectored(cx, &parts))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let waited = written.min(self.waiting.left().len());
+            self.reader.taken.takes(waited);
+            self.waiting.advance(waited);
+            if written > waited {
+                return Poll::Ready(Ok(written - waited));
+            }
+        }
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        Pin::new(self.get_mut()).poll_write(cx, buf)
     }
 
     /// Notes what was read of the preface; fails when it does not come.
@@ -186,6 +261,8 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        // Of an answer that broke off its client has what there was, as far as that goes without waiting.
+        let _ = self.poll_write_behind(&mut Context::from_waker(Waker::noop()), &[]);
         let (tunnel, stream, place) = (self.borrower.tunnel(), self.stream.take(), self.place.take());
         if let (Some(tunnel), Some(stream), Some(place)) = (tunnel, stream, place) {
             tunnel.take_client(stream, place);
@@ -211,8 +288,12 @@ impl AsyncRead for Lent {
 
 impl AsyncWrite for Lent {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = self.as_mut().pinned().poll_write(cx, buf);
-        self.reader.judge(cx, written, |bytes| *bytes)
+        let lent = &mut *self;
+        if lent.gathers && lent.waiting.take(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let written = lent.poll_write_behind(cx, buf);
+        lent.reader.judge(cx, written, |bytes| *bytes)
     }
 
     fn poll_write_vectored(
@@ -220,7 +301,10 @@ impl AsyncWrite for Lent {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = self.as_mut().pinned().poll_write_vectored(cx, bufs);
+        let written = match self.poll_write_behind(cx, &[]) {
+            Poll::Ready(Ok(_)) => self.as_mut().pinned().poll_write_vectored(cx, bufs),
+            unfinished => unfinished,
+        };
         self.reader.judge(cx, written, |bytes| *bytes)
     }
 
@@ -229,11 +313,15 @@ impl AsyncWrite for Lent {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.as_mut().pinned().poll_flush(cx);
+        let flushed = match self.poll_write_behind(cx, &[]) {
+            Poll::Ready(Ok(_)) => self.as_mut().pinned().poll_flush(cx),
+            unfinished => unfinished.map_ok(|_| ()),
+        };
         self.reader.judge(cx, flushed, |()| 0)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_behind(cx, &[]))?;
         if self.given() { self.pinned().poll_flush(cx) } else { self.pinned().poll_shutdown(cx) }
     }
 }
@@ -242,6 +330,7 @@ impl AsyncWrite for Lent {
 impl Shutdown for Lent {
     async fn shutdown(&mut self) {
         if !self.given() {
+            let _ = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await;
             self.get_mut().shutdown().await;
         }
     }
@@ -301,5 +390,58 @@ impl GetSocketDigest for Lent {
 impl Peek for Lent {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         self.get_mut().try_peek(buf).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::limit::open::Open;
+
+    /// A connection whose client takes so many bytes at a time.
+    fn lent(bytes: usize) -> (Lent, DuplexStream) {
+        let (ours, client) = duplex(bytes);
+        let counter = IntCounter::new("too_slow", "test").expect("test counter");
+        let terms = Terms { reading: None, preface: Duration::from_secs(1), too_slow: counter };
+        let place = Open::default().enter([127, 0, 0, 1].into(), 1).expect("a place");
+        (Lent::new(Box::new(ours), place, terms), client)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lost_or_moved_when_little_is_taken_at_a_time() {
+        let parts = [10, 500, 513, 2, 40_000, 1, 1_024, 1_025].map(|length| vec![length as u8; length]);
+        for bytes in [1, 7, 1_024, 100_000] {
+            let (mut lent, mut client) = lent(bytes);
+            let written = parts.clone();
+            let writing = tokio::spawn(async move {
+                for part in &written {
+                    lent.write_all(part).await.expect("written");
+                }
+                lent.flush().await.expect("flushed");
+                lent
+            });
+            let mut read = vec![0; parts.iter().map(Vec::len).sum()];
+            client.read_exact(&mut read).await.expect("all of it");
+            assert!(read == parts.concat(), "by {bytes}");
+            writing.await.expect("no panic");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_short_waits_for_what_follows() {
+        let (mut lent, mut client) = lent(1 << 20);
+        lent.write_all(b"header ").await.expect("written");
+        let mut read = [0; 64];
+        let nothing = tokio::time::timeout(Duration::ZERO, client.read(&mut read)).await;
+        assert!(nothing.is_err(), "it did not wait");
+        lent.write_all(&[b'b'; 2_000]).await.expect("written");
+        assert!(client.read(&mut read).await.expect("read") > "header ".len());
+        lent.write_all(b"half").await.expect("written");
+        drop(lent);
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).await.expect("read");
+        assert!(rest.ends_with(b"bhalf"), "what waits goes when it breaks off");
     }
 }

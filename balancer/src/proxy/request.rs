@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use prometheus::IntGauge;
 
 use super::affinity::Affinity;
@@ -35,8 +35,10 @@ pub struct Request {
     pub snapshot: Arc<Snapshot>,
     /// Its route, by index, once found.
     route: Option<usize>,
-    /// Where it belongs.
-    pub affinity: Affinity,
+    /// What its route hashes on, where it says that.
+    pub hash_key: Option<u64>,
+    /// Where it belongs, once an endpoint was chosen.
+    pub affinity: Option<Affinity>,
     /// How its tries went.
     pub tries: Tries,
     /// Body bytes received in the current try.
@@ -132,7 +134,8 @@ impl Request {
             snapshot,
             identity: Identity::default(),
             route: None,
-            affinity: Affinity::default(),
+            hash_key: None,
+            affinity: None,
             tries: Tries::default(),
             body_bytes: 0,
             body_ended: false,
@@ -180,6 +183,15 @@ impl Request {
     /// The name of its pool, for labels.
     pub fn pool_name(&self) -> &str {
         self.pool().map_or(NO_ROUTE, |pool| pool.settings.name.as_str())
+    }
+
+    /// The key to choose an endpoint with. Only a client that is placed by an affinity cookie ever gets one.
+    pub fn place(&mut self, headers: &HeaderMap) -> u64 {
+        let settings = &self.snapshot.config.affinity;
+        let affinity = self.affinity.get_or_insert_with(|| {
+            self.hash_key.map_or_else(|| Affinity::by_cookie(headers, settings), Affinity::by_key)
+        });
+        affinity.key
     }
 
     /// No endpoint has it twice, so there are never more tries than endpoints.

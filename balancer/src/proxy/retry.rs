@@ -7,7 +7,7 @@
 use http::Method;
 use pingora::http::RequestHeader;
 
-use super::fields::IDEMPOTENCY_KEY;
+use crate::fields::IDEMPOTENCY_KEY;
 
 /// Whether sending this request, as an endpoint sees it, twice has the effect of sending it once.
 pub fn repeatable(request: &RequestHeader) -> bool {

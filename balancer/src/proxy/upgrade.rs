@@ -27,8 +27,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::dial::dial;
-use super::fields::HTTP2_SETTINGS;
 use super::tunnel::Tunnel;
+use crate::fields::HTTP2_SETTINGS;
 
 /// The header's, and that of the empty body's end.
 const FLUSHES_BEFORE_ANSWER: u8 = 2;

@@ -13,8 +13,6 @@ use crate::upstream::{LARGE_BYTES, Upstream};
 
 /// As many as come at the same time.
 const ATTACKERS: usize = 500;
-/// Of those who take nothing: until they are let go, the kernel keeps several megabytes for each, and it has only so many.
-const TAKERS: usize = 50;
 /// Between two bytes of one of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -91,12 +89,21 @@ async fn bodies_that_drip() {
     rig.until_metric(&slow_clients("body"), ATTACKERS as u64).await;
 }
 
+/// Part of a body that is long enough to be passed on as it comes.
+const BEGUN: &str = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\nhalf";
+
+/// Of these, `keys` of the pool, and bodies as long as those.
+fn with_long_bodies(upstreams: &[&Upstream], keys: &str) -> String {
+    let config = config(upstreams).replace("[edge]", "[edge]\nbody_bytes_max = 100000");
+    config.replace("first_byte_ms = 2000", keys)
+}
+
 /// A body whose rest does not come while its endpoint waits for it is the client's silence, not the endpoint's.
 #[tokio::test]
 async fn a_body_that_keeps_its_endpoint_waiting_is_408_too() {
     let up = Upstream::start("a").await;
-    let rig = Rig::start(&config(&[&up]).replace("first_byte_ms = 2000", "first_byte_ms = 300")).await;
-    let answer = rig.raw("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await;
+    let rig = Rig::start(&with_long_bodies(&[&up], "first_byte_ms = 300")).await;
+    let answer = rig.raw(BEGUN).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
 }
 
@@ -105,11 +112,10 @@ async fn a_body_that_keeps_its_endpoint_waiting_is_408_too() {
 async fn an_endpoint_is_not_blamed_for_bodies_that_do_not_come() {
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
     let keys = "first_byte_ms = 300\nhash_on = \"client\"\nload_factor = 0";
-    let rig = Rig::start(&config(&[&a, &b]).replace("first_byte_ms = 2000", keys)).await;
+    let rig = Rig::start(&with_long_bodies(&[&a, &b], keys)).await;
     let asked = rig.get("/x").await.body.remove(0);
     for _ in 0..3 {
-        let half = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf";
-        let halves = [rig.raw(half), rig.raw(half), rig.raw(half)];
+        let halves = [rig.raw(BEGUN), rig.raw(BEGUN), rig.raw(BEGUN)];
         for answer in futures_util::future::join_all(halves).await {
             assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         }
@@ -131,6 +137,56 @@ async fn sip(address: SocketAddr, bytes: usize) -> usize {
     got
 }
 
+/// Bodies that are not whole, and answers that are not taken, more than the pool lets in at once.
+#[tokio::test]
+async fn slow_clients_take_no_place_of_the_pool() {
+    let up = Upstream::start("a").await;
+    let limits = "\n[pools.main.limits]\nin_flight_max = 2\nqueue_wait_ms = 300\n";
+    let rig = Rig::start(&(config(&[&up]) + limits)).await;
+    let (mut slow, public) = (JoinSet::new(), rig.public);
+    for start in ["content-length: 60000", "transfer-encoding: chunked"] {
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+            let begun = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{start}\r\n\r\n5\r\n");
+            stream.write_all(begun.as_bytes()).await.expect("sent");
+            slow.spawn(async move { drip_on(stream).await });
+            slow.spawn(async move {
+                sip(public, 1).await;
+            });
+        }
+    }
+    rig.until("all who read slowly are answered", || async { up.seen().len() == 10 }).await;
+    for _ in 0..50 {
+        assert_eq!(rig.get("/honest").await.status, 200);
+    }
+    assert_eq!(slow.len(), 20);
+}
+
+async fn drip_on(mut stream: TcpStream) {
+    while stream.write_all(b"1").await.is_ok() {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The client is told that its body is wanted; the endpoint has it already, and tells nobody.
+#[tokio::test]
+async fn a_client_may_wait_until_its_body_is_wanted() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.expect("told");
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(up.seen().is_empty());
+    stream.write_all(b"body").await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("body"), "{answer}");
+    assert_eq!(up.seen()[0].header("expect"), "");
+}
+
 /// Whether the kernel has something left for clients of this address.
 fn unread(address: SocketAddr) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").expect("this machine's connections");
@@ -150,10 +206,10 @@ async fn answers_that_are_not_taken() {
     let config = config(&[&up]).replace("[edge]", keys).replace("timeout_ms = 1000", "timeout_ms = 10000");
     let rig = Rig::start(&config.replace("first_byte_ms = 2000", "first_byte_ms = 20000")).await;
     let mut attackers = JoinSet::new();
-    for _ in 0..TAKERS {
+    for _ in 0..ATTACKERS {
         attackers.spawn(sip(rig.public, 1));
     }
-    while rig.metric(&slow_clients("answer")).await < TAKERS as u64 {
+    while rig.metric(&slow_clients("answer")).await < ATTACKERS as u64 {
         let answer = rig.get("/honest").await;
         assert_eq!(answer.status, 200, "an honest request suffered: {answer:?}");
     }

@@ -1,6 +1,6 @@
 //! The tiny origin behind every proxy: it reads a head, not what is in it, and answers from memory.
 //!
-//! `/cached…` may be stored by whoever stands in between, everything else may not. `/asked` says how often `/cached…` got
+//! `/cached…` may be stored by whoever stands in between, everything else may not. `/cached/1KiB` and `/cached/32KiB` are as long. `/asked` says how often `/cached…` got
 //! through to here: a cache that is measured must not ask. `/cached/changing` is the number that `/change` has made larger, tagged.
 //! `/large` is for clients that do not read.
 
@@ -15,8 +15,9 @@ use tokio::task::LocalSet;
 
 /// The body of what may not be stored: about as long as a hold's.
 const PLAIN_BYTES: usize = 256;
-/// The body of what may be stored: about as long as a short popular list.
-const CACHED_BYTES: usize = 4_096;
+/// The bodies of what may be stored: about as long as a film, and as the map of a large room.
+const SHORT_BYTES: usize = 1_024;
+const LONG_BYTES: usize = 32 * 1_024;
 /// The body of what is more than sockets hold.
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
 /// A longer head is nobody's that we know.
@@ -41,7 +42,8 @@ pub fn serve(listen: SocketAddr) -> Result<()> {
 
 struct Answers {
     plain: Vec<u8>,
-    cached: Vec<u8>,
+    short: Vec<u8>,
+    long: Vec<u8>,
     large: Vec<u8>,
     asked: Cell<u64>,
     version: Cell<u64>,
@@ -49,10 +51,11 @@ struct Answers {
 
 impl Answers {
     fn new() -> Self {
-        let (plain, cached) = ("x".repeat(PLAIN_BYTES), "x".repeat(CACHED_BYTES));
+        let cached = |bytes| answer("public, max-age=86400", &"x".repeat(bytes));
         Self {
-            plain: answer("no-store", &plain),
-            cached: answer("public, max-age=86400", &cached),
+            plain: answer("no-store", &"x".repeat(PLAIN_BYTES)),
+            short: cached(SHORT_BYTES),
+            long: cached(LONG_BYTES),
             large: answer("no-store", &"x".repeat(LARGE_BYTES)),
             asked: Cell::new(0),
             version: Cell::new(0),
@@ -63,7 +66,7 @@ impl Answers {
         let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         if path == b"/cached/changing" {
             self.asked.set(self.asked.get() + 1);
-            let body = format!("{:<CACHED_BYTES$}", self.version.get());
+            let body = format!("{:<SHORT_BYTES$}", self.version.get());
             let control = "public, max-age=86400\r\nCache-Tag: changing";
             stream.write_all(&answer(control, &body)).await?;
         } else if path == b"/change" {
@@ -71,7 +74,8 @@ impl Answers {
             stream.write_all(&answer("no-store", &self.version.get().to_string())).await?;
         } else if path.starts_with(b"/cached") {
             self.asked.set(self.asked.get() + 1);
-            stream.write_all(&self.cached).await?;
+            let long = path.ends_with(b"/32KiB");
+            stream.write_all(if long { &self.long } else { &self.short }).await?;
         } else if path == b"/large" {
             stream.write_all(&self.large).await?;
         } else if path == b"/asked" {

@@ -22,7 +22,7 @@ const BALANCERS: usize = 2;
 
 pub(super) async fn measure(settings: &Settings) -> Result<Vec<Block>> {
     let plot = Plot {
-        title: "availability under change, 4 KiB".to_owned(),
+        title: "availability under change, 1 KiB".to_owned(),
         unit: "reads/s",
         bases: &[],
         absent: Vec::new(),
