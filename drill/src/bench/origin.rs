@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
 /// The body of what may not be stored: about as long as a hold's.
@@ -20,6 +20,10 @@ const SHORT_BYTES: usize = 1_024;
 const LONG_BYTES: usize = 32 * 1_024;
 /// The body of what is more than sockets hold.
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
+/// What waits for its reader in the kernel: copying megabytes for each of hundreds would keep this one thread from everybody else.
+const SEND_BYTES: u32 = 256 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 /// A longer head is nobody's that we know.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -27,8 +31,7 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub fn serve(listen: SocketAddr) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     LocalSet::new().block_on(&runtime, async {
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let answers = Rc::new(Answers::new());
         loop {
             let (stream, _) = listener.accept().await?;
@@ -38,6 +41,14 @@ pub fn serve(listen: SocketAddr) -> Result<()> {
             tokio::task::spawn_local(async move { drop(converse(stream, &answers).await) });
         }
     })
+}
+
+fn bind(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BYTES)?;
+    socket.bind(listen)?;
+    socket.listen(BACKLOG)
 }
 
 struct Answers {

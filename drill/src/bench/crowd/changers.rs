@@ -117,7 +117,12 @@ impl Changer {
         self.get_ready().await?;
         sockets.expect_change();
         self.ask().await?;
-        sockets.all_saw().await
+        let seen = sockets.all_saw().await;
+        if seen.is_err() {
+            // A change that was refused is seen by nobody.
+            self.settle().await?;
+        }
+        seen
     }
 
     async fn get_ready(&mut self) -> Result<()> {
