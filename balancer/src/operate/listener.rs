@@ -81,7 +81,7 @@ impl<A: ServerApp + Send + Sync + 'static> ServiceWithDependents for Listener<A>
 
 /// What the kernel keeps for a client that does not take it: left to itself, megabytes, which some hundred such clients make more than
 /// it has for all connections.
-const UNREAD_BYTES_MAX: usize = 256 * 1024;
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What a client has not taken stays with the kernel when its connection is closed, for minutes. There is only so much of it, and after
 /// this time without progress it is thrown away. Connections have that from their listener.

@@ -23,13 +23,25 @@ use crate::fleet::Fleet;
 const LAST_WORD: Duration = Duration::from_millis(10);
 
 tokio::task_local! {
-    static ARRIVED: Arc<AtomicBool>;
+    static HEADER: Arc<Header>;
+}
+
+/// How far the header of a request is.
+#[derive(Default)]
+struct Header {
+    begun: AtomicBool,
+    arrived: AtomicBool,
+}
+
+/// Something of the current request has been read.
+pub fn begin() {
+    // Outside of a connection there is no deadline.
+    let _ = HEADER.try_with(|header| header.begun.store(true, Ordering::Relaxed));
 }
 
 /// The current request's header has arrived in time.
 pub fn lift() {
-    // Outside of a connection there is no deadline to lift.
-    let _ = ARRIVED.try_with(|arrived| arrived.store(true, Ordering::Relaxed));
+    let _ = HEADER.try_with(|header| header.arrived.store(true, Ordering::Relaxed));
 }
 
 /// Left on a connection that is kept alive, so that the next request is known not to be its first.
@@ -58,12 +70,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Timed<A> {
         let context = session.take_connection_user_context();
         let reused = context.is_some();
         session.set_connection_user_context(context);
-        let arrived = Arc::new(AtomicBool::new(false));
+        let header = Arc::new(Header::default());
         let closed = self.closed.clone();
         tokio::select! {
             biased;
-            done = ARRIVED.scope(arrived.clone(), self.app.process_new_http(session, shutdown)) => done,
-            () = self.lost(reused, closed, &arrived) => {
+            done = HEADER.scope(header.clone(), self.app.process_new_http(session, shutdown)) => done,
+            () = self.lost(reused, closed, &header) => {
                 if !reused {
                     self.too_slow.inc();
                 }
@@ -88,23 +100,23 @@ impl<A> Timed<A> {
     /// Ends when a header is no longer waited for; never when it has arrived before. The app is polled before this, by the same
     /// task. Before the first byte of a next request there is no deadline: how long a connection may be idle is bounded by
     /// Pingora, with a timer that costs nothing more.
-    async fn lost(&self, reused: bool, mut closed: ShutdownWatch, arrived: &AtomicBool) {
-        let mut idle = reused;
-        let mut deadline = pin!(async { fast_sleep(self.header()).await });
+    async fn lost(&self, reused: bool, mut closed: ShutdownWatch, header: &Header) {
+        let mut deadline = pin!(async { fast_sleep(self.longest()).await });
         let mut closed = pin!(last_word(&mut closed));
         poll_fn(|cx| {
-            if arrived.load(Ordering::Relaxed) {
+            if header.arrived.load(Ordering::Relaxed) {
                 return Poll::Pending;
             }
             if reused && closed.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            if std::mem::take(&mut idle) { Poll::Pending } else { deadline.as_mut().poll(cx) }
+            let idle = reused && !header.begun.load(Ordering::Relaxed);
+            if idle { Poll::Pending } else { deadline.as_mut().poll(cx) }
         })
         .await;
     }
 
-    fn header(&self) -> Duration {
+    fn longest(&self) -> Duration {
         self.fleet.snapshot().config.edge.header
     }
 }

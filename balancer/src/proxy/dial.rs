@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// What the kernel keeps of an answer that its client does not take: left to itself, megabytes, which some hundred such clients make
 /// more than it has for all connections.
-const KEPT_BYTES: u32 = 256 * 1024;
+const KEPT_BYTES: u32 = 64 * 1024;
 
 /// Connects; how long that may take is its caller's business.
 pub(super) async fn dial(address: &PingoraAddress) -> Result<TcpStream> {

@@ -24,6 +24,7 @@ use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::deadline;
 use super::pace::{Reading, Taken};
 use super::tunnel::Tunnel;
 use crate::limit::open::OneOpen;
@@ -282,7 +283,11 @@ impl AsyncRead for Lent {
         }
         let before = buf.filled().len();
         let read = self.as_mut().pinned().poll_read(cx, buf);
-        self.poll_preface(cx, read, buf.filled().len() - before)
+        let bytes = buf.filled().len() - before;
+        if bytes > 0 {
+            deadline::begin();
+        }
+        self.poll_preface(cx, read, bytes)
     }
 }
 

@@ -70,6 +70,51 @@ async fn headers_that_drip() {
     rig.until_metric(&slow_clients("header"), ATTACKERS as u64).await;
 }
 
+/// Whoever is quiet between two requests is no slow client. The time is told by those who are.
+#[tokio::test]
+async fn a_connection_may_be_idle_for_longer_than_a_header_may_take() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nheader_seconds = 1")).await;
+    let mut idle = Vec::new();
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+        ask(&mut stream, "").await;
+        idle.push(stream);
+    }
+    for _ in 0..2 {
+        assert_eq!(rig.raw("GET /x HTTP/1.1\r\nhost: x\r\nx-slow: ").await, "");
+    }
+    for mut stream in idle {
+        ask(&mut stream, "connection: close\r\n").await;
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.expect("closed in good order");
+    }
+}
+
+/// Asks, and reads how the answer begins.
+async fn ask(stream: &mut TcpStream, field: &str) {
+    stream.write_all(format!("HEAD /x HTTP/1.1\r\nhost: x\r\n{field}\r\n").as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(stream.read_u8().await.expect("it was cut"));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// A next request on a kept connection has as long for its header as the first.
+#[tokio::test]
+async fn a_next_header_that_does_not_come_to_its_end() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\nheader_seconds = 1")).await;
+    let mut stream = TcpStream::connect(rig.public).await.expect("connect");
+    ask(&mut stream, "").await;
+    stream.write_all(b"GET /x HTTP/1.1\r\nhost: x\r\nx-slow: ").await.expect("sent");
+    let mut rest = Vec::new();
+    let cut = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut rest)).await;
+    cut.expect("it is cut").expect("closed in good order");
+    assert!(rest.is_empty());
+}
+
 #[tokio::test]
 async fn bodies_that_drip() {
     let up = Upstream::start("a").await;

@@ -21,7 +21,7 @@ const LONG_BYTES: usize = 32 * 1_024;
 /// The body of what is more than sockets hold.
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
 /// What waits for its reader in the kernel: copying megabytes for each of hundreds would keep this one thread from everybody else.
-const SEND_BYTES: u32 = 256 * 1024;
+const SEND_BYTES: u32 = 64 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
 /// A longer head is nobody's that we know.
