@@ -25,15 +25,16 @@ service_ports_free() {
 rehearsal_settings=(MARQUEE_RESERVATIONS__HOLD_SECONDS=15 MARQUEE_RESERVATIONS__EXTENSION_SECONDS=5
   MARQUEE_RESERVATIONS__PAYMENT_GRACE_SECONDS=2 MARQUEE_WAITLIST__OFFER_SECONDS=15)
 
-# start_rehearsal: the phase; fails when the fleet does not come up. What it printed is in logs/run.log.
+# start_rehearsal WORD…: the phase, with these words for scripts/run; fails when the fleet does not come up. What it printed is in
+# logs/run.log.
 start_rehearsal() {
   local deadline
   choose_rehearsal_ports
-  phase fleet "scripts/run --fresh --observe --port $public_port --service-ports $service_base"
+  phase fleet "scripts/run --fresh${*:+ $*} --port $public_port --service-ports $service_base"
   new_log run
   rm -rf "$run_dir/fleet/logs" "$run_dir/fleet/fleet.env"
   start_process run env MARQUEE_RUN_DIR="$run_dir/fleet" MARQUEE_BIN_DIR="$binaries" "${rehearsal_settings[@]}" \
-    "$root/scripts/run" --fresh --observe --port "$public_port" --service-ports "$service_base"
+    "$root/scripts/run" --fresh "$@" --port "$public_port" --service-ports "$service_base"
   now_ms
   deadline=$((REPLY + rehearsal_ready_seconds_max * 1000))
   until [[ -e $run_dir/fleet/fleet.env ]]; do
@@ -53,7 +54,8 @@ stop_rehearsal() {
   local file pids=() ports=() left=""
   phase fleet "stopping it"
   for file in "$run_dir"/fleet/pids/*.pid; do pids+=("$(basename "$file" .pid):$(<"$file")"); done
-  ports=("$public_port" $((public_port + 1)) "$(<"$run_dir/fleet/postgres.port")" "$(<"$run_dir/fleet/redis.port")" "$(<"$run_dir/fleet/prometheus.port")")
+  ports=("$public_port" $((public_port + 1)) "$(<"$run_dir/fleet/postgres.port")" "$(<"$run_dir/fleet/redis.port")")
+  if [[ -e $run_dir/fleet/prometheus.port ]]; then ports+=("$(<"$run_dir/fleet/prometheus.port")"); fi
   for file in "${services[@]}"; do
     port_of "$file"
     ports+=("$REPLY")
