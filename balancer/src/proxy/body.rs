@@ -26,9 +26,7 @@ pub(super) async fn receive(session: &mut Session, request: &Request) -> Result<
     ask_for_it(session).await?;
     session.as_downstream_mut().enable_retry_buffering();
     let mut bytes = 0;
-    while let Some(part) =
-        session.as_downstream_mut().read_request_body().await.map_err(|error| error.into_down())?
-    {
+    while let Some(part) = session.as_downstream_mut().read_request_body().await.map_err(Error::into_down)? {
         bytes += part.len();
         if bytes > most {
             return too_large();
@@ -43,7 +41,7 @@ pub(super) async fn receive(session: &mut Session, request: &Request) -> Result<
 /// Whoever waits to be told that it is wanted is told so here (RFC 9110, 10.1.1), and not by the endpoint once more.
 async fn ask_for_it(session: &mut Session) -> Result<()> {
     if session.req_header_mut().remove_header(&header::EXPECT).is_some() {
-        session.as_downstream_mut().write_continue_response().await.map_err(|error| error.into_down())?;
+        session.as_downstream_mut().write_continue_response().await.map_err(Error::into_down)?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ pub(super) fn value(into: &mut Vec<u8>, name: &str, value: &impl Serialize) {
 }
 
 /// Whether JSON writes it as it is (RFC 8259, 7). Looked at to its end: so many bytes are compared at once.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, so that many bytes are compared at once")]
 fn plain(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
 }
