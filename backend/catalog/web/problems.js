@@ -39,7 +39,6 @@ const BY_CODE = {
   auditorium_too_small: () => "This auditorium has not that many seats.",
   price_max_too_low: ({ price }) => `Seats of this show cost more than that${price ? `: ${money(price)} each` : ""}.`,
   invalid_price_max: () => "That is not a price for a seat.",
-  invalid_email: () => "That does not look like an e-mail address.",
   idempotency_key_under_way: () => "Your first request is still under way. Try again in a moment; nothing is done twice.",
   idempotency_key_reused: () => "This was sent before with other details. Please try again.",
   rate_limited: (problem) => `Too many requests at once. ${again(problem)}`,

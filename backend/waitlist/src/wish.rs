@@ -35,7 +35,7 @@ pub(crate) struct WishBody {
     /// `wheelchair`: a place for one, with the others beside it. `standard` is the same as leaving it out.
     #[serde(default)]
     pub(crate) kind: Option<String>,
-    /// Where an offer is told besides, if anywhere.
+    /// Kept with the entry. Nothing is sent to it: offers are told on the socket.
     #[serde(default)]
     pub(crate) email: Option<String>,
 }
