@@ -18,6 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{BookingId, EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
+use crate::queue::estimate::Estimate;
+use crate::status::CloseReason;
 
 /// An event as a stream carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +87,10 @@ pub enum Fact {
     SeatsOffered(SeatsOffered),
     /// Seats that these people waited for are gone.
     WaitersTold(WaitersTold),
+    /// These people stand somewhere else in line than they knew.
+    LineMoved(LineMoved),
+    /// These people wait no more: their show is over for the line.
+    LineClosed(LineClosed),
 }
 
 /// The types by name, for consumers that choose among them.
@@ -103,6 +109,10 @@ pub mod kind {
     pub const SEATS_OFFERED: &str = "SeatsOffered";
     /// [`super::Fact::WaitersTold`].
     pub const WAITERS_TOLD: &str = "WaitersTold";
+    /// [`super::Fact::LineMoved`].
+    pub const LINE_MOVED: &str = "LineMoved";
+    /// [`super::Fact::LineClosed`].
+    pub const LINE_CLOSED: &str = "LineClosed";
 }
 
 impl Fact {
@@ -201,4 +211,42 @@ pub struct WaitersTold {
     pub seats: Vec<SeatId>,
     /// Who waited.
     pub session_ids: Vec<SessionId>,
+}
+
+/// News for people in line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineMoved {
+    /// Where they stand now.
+    pub places: Vec<PlaceTold>,
+}
+
+/// Where somebody stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceTold {
+    /// Their place in line.
+    pub entry_id: EntryId,
+    /// Who.
+    pub session_id: SessionId,
+    /// 1 is the front.
+    pub position: u64,
+    /// How long it may take, if that can be said.
+    pub estimate: Option<Estimate>,
+}
+
+/// The end of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineClosed {
+    /// Why.
+    pub reason: CloseReason,
+    /// Who waited.
+    pub entries: Vec<EntryTold>,
+}
+
+/// Somebody in line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryTold {
+    /// Their place in line.
+    pub entry_id: EntryId,
+    /// Who.
+    pub session_id: SessionId,
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{EntryId, HoldId, SeatId, ShowId};
-use crate::status::SeatStatus;
+use crate::queue::estimate::Estimate;
+use crate::status::{CloseReason, SeatStatus};
 
 /// Seats and what became of them. In a snapshot free seats are left out.
 pub type Seats = BTreeMap<SeatId, SeatStatus>;
@@ -85,6 +86,26 @@ pub enum ServerFrame {
         show_id: ShowId,
         /// The seats.
         seats: Vec<SeatId>,
+    },
+    /// You stand somewhere else in line than before.
+    Queue {
+        /// Your place in line.
+        entry_id: EntryId,
+        /// Of which show.
+        show_id: ShowId,
+        /// 1 is the front.
+        position: u64,
+        /// How long it may take, if that can be said.
+        estimate: Option<Estimate>,
+    },
+    /// You wait no more.
+    Closed {
+        /// Your place in line.
+        entry_id: EntryId,
+        /// Of which show.
+        show_id: ShowId,
+        /// Why.
+        reason: CloseReason,
     },
     /// The request on this socket could not be followed.
     Error {

@@ -76,3 +76,15 @@ status! {
         Closed = "closed",
     }
 }
+
+status! {
+    /// Why a waitlist entry was closed.
+    CloseReason {
+        /// The show began.
+        Started = "started",
+        /// The show was taken off the program.
+        Cancelled = "cancelled",
+        /// They did not take an offer in time.
+        Lapsed = "lapsed",
+    }
+}

@@ -4,7 +4,7 @@ use domain::event::{Event, Fact, Told, kind};
 use serde_json::{Value, json};
 
 /// Every type, with the data of one.
-fn all() -> [(&'static str, Value); 8] {
+fn all() -> [(&'static str, Value); 10] {
     let ended = json!({ "hold_id": "hold_1", "session_id": "s", "seats": ["A1", "A2"], "entry_id": null });
     [
         (
@@ -27,6 +27,14 @@ fn all() -> [(&'static str, Value); 8] {
             json!({ "entry_id": "e", "hold_id": "hold_1", "session_id": "s", "seats": ["A1"], "expires_at": "2026-01-01T00:02:00Z" }),
         ),
         ("WaitersTold", json!({ "seats": ["A1"], "session_ids": ["s", "t"] })),
+        (
+            "LineMoved",
+            json!({ "places": [
+                { "entry_id": "e", "session_id": "s", "position": 3, "estimate": { "minutes": 12, "seats_per_hour": 30 } },
+                { "entry_id": "f", "session_id": "t", "position": 4, "estimate": null },
+            ] }),
+        ),
+        ("LineClosed", json!({ "reason": "cancelled", "entries": [{ "entry_id": "e", "session_id": "s" }] })),
     ]
 }
 
@@ -70,6 +78,8 @@ fn every_type_is_listed() {
         Fact::SeatsEscrowed(_) => 5,
         Fact::SeatsOffered(_) => 6,
         Fact::WaitersTold(_) => 7,
+        Fact::LineMoved(_) => 8,
+        Fact::LineClosed(_) => 9,
     };
     for (at, (kind, data)) in all().iter().enumerate() {
         let told: Told = serde_json::from_value(envelope(kind, data)).unwrap();
@@ -96,10 +106,10 @@ fn what_is_not_known_is_passed_over() {
 #[test]
 fn names_to_choose_by_are_names_of_types() {
     use kind::{
-        BOOKING_CANCELLED, BOOKING_CONFIRMED, HOLD_EXPIRED, SEATS_ESCROWED, SEATS_OFFERED, SEATS_RELEASED,
-        WAITERS_TOLD,
+        BOOKING_CANCELLED, BOOKING_CONFIRMED, HOLD_EXPIRED, LINE_CLOSED, LINE_MOVED, SEATS_ESCROWED,
+        SEATS_OFFERED, SEATS_RELEASED, WAITERS_TOLD,
     };
-    let sales = [BOOKING_CANCELLED, BOOKING_CONFIRMED];
+    let sales = [BOOKING_CANCELLED, BOOKING_CONFIRMED, LINE_MOVED, LINE_CLOSED];
     for name in
         [HOLD_EXPIRED, SEATS_ESCROWED, SEATS_OFFERED, SEATS_RELEASED, WAITERS_TOLD].into_iter().chain(sales)
     {

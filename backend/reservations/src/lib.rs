@@ -4,7 +4,8 @@
 //! - Redis keys: `keys.rs`; what stands in a mirror: `gate.rs`.
 //! - Reads: `catalog_published.shows`.
 //! - Events out: `SeatsHeld`, `SeatsReleased`, `HoldExpired`, `BookingConfirmed`, `BookingCancelled`, `SeatsEscrowed`,
-//!   `SeatsOffered`. Events in, for live sockets only: `HoldExpired`, `SeatsOffered`, and the waitlist's `WaitersTold`.
+//!   `SeatsOffered`. Events in, for live sockets only: `HoldExpired`, `SeatsOffered`, and the waitlist's `WaitersTold`,
+//!   `LineMoved` and `LineClosed`.
 //! - Calls: `routes.rs`.
 //! - Tickets: signed in `ticket.rs`, which needs no store; `ticket/scanner.rs` is the program at the door.
 //!

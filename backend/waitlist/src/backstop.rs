@@ -5,19 +5,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::event::{EntryTold, Fact, LineClosed};
 use domain::id::ShowId;
-use domain::status::EntryStatus;
-use service::postgres;
+use domain::status::{CloseReason, EntryStatus};
+use service::{outbox, postgres};
 
 use crate::flag::Untold;
 use crate::leaving::Unreturned;
 use crate::settling::Ending;
-use crate::store::entries::Closed;
-use crate::store::{entries, escrows, offers, published, shows, told};
+use crate::store::{self, entries, escrows, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
 /// Rows of one kind that one round takes up.
 const ROWS_MAX: i64 = 200;
+/// People named in one event; more are told by further events.
+const TOLD_MAX: usize = 500;
 /// Rounds between two tidyings.
 const TIDY_ROUNDS: u64 = 60;
 /// Decisions and told sales are kept for longer than any event can be repeated.
@@ -110,22 +112,28 @@ async fn serve_shows(waitlist: &Arc<Waitlist>) -> Result<(), postgres::Error> {
 async fn close_over(waitlist: &Waitlist) -> Result<(), postgres::Error> {
     let over = shows::over(&waitlist.connection().await?, ROWS_MAX).await?;
     for (show_id, cancelled) in over {
-        let reason = if cancelled { Closed::Cancelled } else { Closed::Started };
+        let reason = if cancelled { CloseReason::Cancelled } else { CloseReason::Started };
         close(waitlist, &show_id, reason).await?;
     }
     Ok(())
 }
 
-async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: Closed) -> Result<(), postgres::Error> {
+async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: CloseReason) -> Result<(), postgres::Error> {
     let mut connection = waitlist.connection().await?;
     let transaction = connection.transaction().await?;
     let flag = shows::lock(&transaction, show_id).await?;
-    let closed = entries::close_waiting(&transaction, show_id, reason).await?.len();
+    let closed = entries::close_waiting(&transaction, show_id, reason).await?;
+    let told = closed.chunks(TOLD_MAX).map(|some| {
+        let entries = some.iter().cloned().map(|(entry_id, session_id)| EntryTold { entry_id, session_id });
+        Fact::LineClosed(LineClosed { reason, entries: entries.collect() }).of(show_id.clone())
+    });
+    outbox::put_all(&transaction, store::SCHEMA, &told.collect::<Vec<_>>()).await?;
     offers::withdraw_all(&transaction, show_id).await?;
     let flag = if flag.open { shows::set_open(&transaction, show_id, false).await? } else { flag };
     transaction.commit().await?;
     drop(connection);
-    tracing::info!(%show_id, closed, reason = reason.as_str(), "a line is closed");
+    waitlist.bell.ring();
+    tracing::info!(%show_id, closed = closed.len(), reason = reason.as_str(), "a line is closed");
     flag::tell_or_leave(waitlist, &flag).await;
     Ok(())
 }

@@ -34,6 +34,10 @@ pub struct Config {
     pub session_entries_max: u32,
     /// The most seats one entry may name.
     pub wanted_seats_max: usize,
+    /// Estimates are worked out from what came free within this time.
+    pub estimate_window_seconds: u32,
+    /// Between two beats of telling people where they stand.
+    pub tell_interval_ms: u64,
     /// How long an entry that is over can still be read.
     pub retention_days: u32,
     /// Between two rounds of the backstop, which finishes what events or crashes left undone.
@@ -62,6 +66,8 @@ impl Default for Config {
             line_entries_max: 10_000,
             session_entries_max: 20,
             wanted_seats_max: 50,
+            estimate_window_seconds: 3_600,
+            tell_interval_ms: 1_000,
             retention_days: 30,
             serve_interval_ms: 1_000,
             serve_concurrency_max: 16,
@@ -87,6 +93,8 @@ impl Validate for Config {
             ("line_entries_max", self.line_entries_max.into()),
             ("session_entries_max", self.session_entries_max.into()),
             ("wanted_seats_max", self.wanted_seats_max as u64),
+            ("estimate_window_seconds", self.estimate_window_seconds.into()),
+            ("tell_interval_ms", self.tell_interval_ms),
             ("retention_days", self.retention_days.into()),
             ("serve_interval_ms", self.serve_interval_ms),
             ("serve_concurrency_max", self.serve_concurrency_max as u64),

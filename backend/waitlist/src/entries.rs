@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use domain::hold::{Party, Seating};
 use domain::id::{EntryId, HoldId, SeatId, SessionId, ShowId};
 use domain::money::Money;
-use domain::status::EntryStatus;
+use domain::queue::estimate::{Estimate, NoEstimate};
+use domain::status::{CloseReason, EntryStatus};
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,10 @@ use utoipa::ToSchema;
 use crate::error::Error;
 use crate::idempotency::Key;
 use crate::joining::{self, Joined, Joining};
-use crate::store::entries::{self, Closed, Entry};
+use crate::store::entries::{self, Entry};
 use crate::store::published;
 use crate::wish::{self, Email, WHEELCHAIR, WishBody};
-use crate::{Waitlist, leaving};
+use crate::{Waitlist, estimating, leaving};
 
 /// A place in line.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,10 +46,15 @@ pub(crate) struct EntryBody {
     status: EntryStatus,
     /// 1 is the front of the line; null when not waiting.
     position: Option<i64>,
+    /// How long it may take until it is their turn, from what came free in this show lately that they would take; a party that
+    /// sits together may wait longer.
+    estimate: Option<Estimate>,
+    /// Why nothing can be said while they wait.
+    estimate_reason: Option<NoEstimate>,
     /// What is offered to them while `offered`.
     offer: Option<OfferBody>,
     /// Why it is `closed`.
-    reason: Option<Closed>,
+    reason: Option<CloseReason>,
     joined_at: Timestamp,
 }
 
@@ -89,6 +95,8 @@ impl From<Entry> for EntryBody {
             kind: (entry.wish.seating == Seating::Accessible).then_some(WHEELCHAIR),
             status: entry.status,
             position: entry.position,
+            estimate: None,
+            estimate_reason: None,
             offer: offer.map(|offer| OfferBody {
                 hold_id: offer.hold_id,
                 seats: offer.seats,
@@ -135,14 +143,17 @@ pub(crate) async fn join(
     let email = body.email.as_deref().map(Email::parse).transpose()?;
     let show_id = ShowId::parse(show).map_err(|_| Error::ShowNotFound)?;
     let joining = Joining { show_id, session_id: session_id(&session), wish, email, key };
-    let joined = joining::join(&waitlist, &joining).await;
+    let joined = joining::join(&waitlist, joining).await;
     waitlist.metrics.joined(joined.is_ok());
-    let (status, entry) = match joined? {
-        Joined::New(entry) => (StatusCode::CREATED, entry),
-        Joined::Before(entry) => (StatusCode::OK, as_placed(&waitlist.connection().await?, entry).await?),
+    let (status, body) = match joined? {
+        // Nothing is read for it: many come at once, and a repeated request gets the same.
+        Joined::New(entry) => (StatusCode::CREATED, entry.into()),
+        Joined::Before(entry) => {
+            (StatusCode::OK, as_now(&waitlist, &waitlist.connection().await?, entry).await?)
+        }
     };
-    let location = [(header::LOCATION, format!("/api/waitlist/{}", entry.id))];
-    Ok((status, location, axum::Json(EntryBody::from(entry))).into_response())
+    let location = [(header::LOCATION, format!("/api/waitlist/{}", body.id))];
+    Ok((status, location, axum::Json(body)).into_response())
 }
 
 /// My live places in line.
@@ -166,7 +177,7 @@ pub(crate) async fn mine(
     let mine = entries::live_of_session(&connection, &session_id(&session), show_id.as_ref(), limit).await?;
     let mut entries = Vec::with_capacity(mine.len());
     for entry in mine {
-        entries.push(as_placed(&connection, entry).await?.into());
+        entries.push(as_now(&waitlist, &connection, entry).await?);
     }
     Ok(axum::Json(EntriesBody { entries }))
 }
@@ -191,8 +202,21 @@ pub(crate) async fn read(
     let id = EntryId::parse(id).map_err(|_| Error::EntryNotFound)?;
     let connection = waitlist.connection().await?;
     let entry = entries::find_mine(&connection, &id, &session_id(&session)).await?;
-    let entry = as_placed(&connection, entry.ok_or(Error::EntryNotFound)?).await?;
-    Ok(axum::Json(entry.into()))
+    Ok(axum::Json(as_now(&waitlist, &connection, entry.ok_or(Error::EntryNotFound)?).await?))
+}
+
+/// An entry with all that can be said of it at this moment.
+async fn as_now(waitlist: &Waitlist, connection: &Connection, entry: Entry) -> Result<EntryBody, Error> {
+    let entry = as_placed(connection, entry).await?;
+    let (waits, wish) = (entry.status == EntryStatus::Waiting, entry.wish.clone());
+    let mut body = EntryBody::from(entry);
+    if waits && let Some(lately) = estimating::lately(waitlist, connection, &body.show_id).await? {
+        match lately.estimate(&wish, entries::seats_up_to(connection, &body.id).await?) {
+            Ok(estimate) => body.estimate = Some(estimate),
+            Err(reason) => body.estimate_reason = Some(reason),
+        }
+    }
+    Ok(body)
 }
 
 /// The socket may tell of an offer a moment before we have noted it; who then looks here shall find it.

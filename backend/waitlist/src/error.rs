@@ -9,11 +9,12 @@ use service::postgres;
 use service::problem::Problem;
 
 use crate::idempotency::InvalidKey;
-use crate::reservations_client;
 use crate::wish::InvalidWish;
 
 /// When a session may try again that has too many places in line: its own doing frees one.
 const TOO_MANY_RETRY_SECONDS: u32 = 30;
+/// When to try again when too many do.
+const BUSY_RETRY_SECONDS: u32 = 1;
 /// When to try again while reservations cannot be reached.
 const UNSYNCED_RETRY_SECONDS: u32 = 1;
 
@@ -53,9 +54,12 @@ pub(crate) enum Error {
     /// The line is as long as lines get.
     #[error("{0} are in line for this show already, and more cannot be taken")]
     LineFull(u32),
+    /// More want to join than are being written.
+    #[error("too many join at this moment; try again")]
+    Busy,
     /// The entry is kept, but reservations does not know yet that somebody waits.
     #[error("your place in line is kept, but not certain yet; try again")]
-    Unsynced(#[source] reservations_client::Error),
+    Unsynced(String),
     /// Postgres cannot be asked, or refused.
     #[error("the line cannot be read")]
     Postgres(#[from] postgres::Error),
@@ -84,6 +88,7 @@ impl From<Error> for Problem {
             Error::TooManyEntries(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_entries", detail)
                 .retry_after(TOO_MANY_RETRY_SECONDS),
             Error::LineFull(_) => Self::new(StatusCode::CONFLICT, "line_full", detail),
+            Error::Busy => Self::unavailable(detail).retry_after(BUSY_RETRY_SECONDS),
             Error::Unsynced(source) => {
                 tracing::warn!(error = %source, "a join waits for reservations");
                 Self::unavailable(detail).retry_after(UNSYNCED_RETRY_SECONDS)

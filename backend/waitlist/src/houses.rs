@@ -24,13 +24,18 @@ impl Default for Houses {
 }
 
 impl Houses {
+    /// The places of a show that were asked for before.
+    pub(crate) fn known(&self, show_id: &ShowId) -> Option<Arc<Plan>> {
+        self.0.get(show_id)
+    }
+
     /// The places of a show, as long as it is on the program or was a moment ago.
     pub(crate) async fn of(
         &self,
         client: &impl GenericClient,
         show_id: &ShowId,
     ) -> Result<Option<Arc<Plan>>, postgres::Error> {
-        if let Some(plan) = self.0.get(show_id) {
+        if let Some(plan) = self.known(show_id) {
             return Ok(Some(plan));
         }
         let Some(map) = published::seat_map(client, show_id).await? else { return Ok(None) };

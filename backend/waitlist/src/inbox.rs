@@ -27,7 +27,12 @@ pub(crate) async fn take(waitlist: Arc<Waitlist>, text: String) -> anyhow::Resul
         Fact::HoldExpired(ended) => offer_ended(&waitlist, &ended, Ending::Expired).await?,
         Fact::SeatsReleased(ended) => offer_ended(&waitlist, &ended, Ending::Released).await?,
         Fact::BookingConfirmed(sale) => sold(&waitlist, &event.show_id, &sale).await?,
-        Fact::SeatsHeld(_) | Fact::BookingCancelled(_) | Fact::SeatsOffered(_) | Fact::WaitersTold(_) => {}
+        Fact::SeatsHeld(_)
+        | Fact::BookingCancelled(_)
+        | Fact::SeatsOffered(_)
+        | Fact::WaitersTold(_)
+        | Fact::LineMoved(_)
+        | Fact::LineClosed(_) => {}
     }
     Ok(())
 }

@@ -1,23 +1,36 @@
 //! Joining a line: durable, at the end, and known to reservations before it is acknowledged.
+//!
+//! Joins that come together are written together: a join that finds the writer idle is written at once, and those that come while it
+//! is busy by the next transaction, in the order in which they came. So a crowd costs a lock and a commit for many, and everybody's
+//! place is still decided under the lock of the line.
 
+mod deciding;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use deadpool_postgres::Transaction;
 use domain::id::{EntryId, SessionId, ShowId};
 use domain::plan::Plan;
 use domain::queue::Wish;
 use domain::status::EntryStatus;
-use service::postgres::{self, Connection};
+use service::postgres;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::Waitlist;
-use crate::available;
 use crate::error::Error;
 use crate::flag::{self, Untold};
 use crate::idempotency::{self, Key};
-use crate::store::entries::{self, Entry};
-use crate::store::published;
-use crate::store::shows::{self, Flag};
-use crate::wish::{self, Email, InvalidWish};
+use crate::store::entries::Entry;
+use crate::store::shows;
+use crate::wish::{Email, InvalidWish};
+
+/// Joins written by one transaction.
+const JOBS_MAX: usize = 256;
+/// Joins that wait for the writer; who comes when there are as many is told to come back.
+const WAITING_MAX: usize = 16_384;
+/// How often a batch is tried that stood in another's way.
+const ATTEMPTS_MAX: usize = 3;
 
 /// Somebody wants to wait.
 #[derive(Debug)]
@@ -43,105 +56,179 @@ pub(crate) enum Joined {
     Before(Entry),
 }
 
+/// A join on its way to the writer.
+#[derive(Debug)]
+struct Job {
+    id: EntryId,
+    joining: Joining,
+    /// The places of the show.
+    plan: Arc<Plan>,
+}
+
+type Answer = Result<Joined, Error>;
+type Waiting = (Job, oneshot::Sender<Answer>);
+
+/// Joins that wait to be written.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Waiting>,
+    receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        Self { sender, receiver: Arc::new(Mutex::new(receiver)) }
+    }
+}
+
+/// The writer of a process; it stops when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    _task: JoinSet<()>,
+}
+
+/// Starts it.
+pub(crate) fn start(waitlist: &Arc<Waitlist>) -> Writer {
+    let mut task = JoinSet::new();
+    task.spawn(write(Arc::clone(waitlist)));
+    Writer { _task: task }
+}
+
 /// Puts somebody in line, unless the show has what they want. A repeat under the same key gets the first answer again.
 ///
 /// When reservations cannot be told that somebody waits, the entry stays, but is not acknowledged: a seat could still be
 /// sold past it. The backstop tells reservations later, and a repeat under the same key is then acknowledged.
-pub(crate) async fn join(waitlist: &Waitlist, joining: &Joining) -> Result<Joined, Error> {
+pub(crate) async fn join(waitlist: &Waitlist, joining: Joining) -> Answer {
     let id = idempotency::entry_id(&joining.session_id, &joining.show_id, joining.key.as_ref());
-    let (entry, flag) = match known(waitlist, joining, &id).await? {
-        Some(known) => known,
-        None => enter(waitlist, joining, &id).await?,
-    };
-    let before = entry.id != id;
-    // Who has been offered something, or is out, was acknowledged or needs it no more: a repeated answer of theirs does
-    // not depend on reservations.
-    if entry.status == EntryStatus::Waiting && flag.open {
-        flag::tell(waitlist, &flag).await.map_err(|error| match error {
-            Untold::Reservations(error) => Error::Unsynced(error),
-            Untold::Postgres(error) => Error::Postgres(error),
-        })?;
-    }
-    Ok(if before { Joined::Before(entry) } else { Joined::New(as_joined(entry)) })
+    let plan = places(waitlist, &joining.show_id).await?;
+    joining.wish.possible(&plan).map_err(InvalidWish::from)?;
+    let (answer, answered) = oneshot::channel();
+    let waiting = (Job { id, joining, plan }, answer);
+    waitlist.joins.sender.try_send(waiting).map_err(|_| Error::Busy)?;
+    answered.await.unwrap_or_else(|_| Err(postgres::Error::Away("this server stops".to_owned()).into()))
 }
 
-/// The entry as it was when it was made, whatever became of it.
-fn as_joined(entry: Entry) -> Entry {
-    Entry { status: EntryStatus::Waiting, position: Some(entry.joined_position), offer: None, ..entry }
-}
-
-/// The entry that an earlier request under the same key made.
-async fn known(waitlist: &Waitlist, joining: &Joining, id: &EntryId) -> Result<Option<(Entry, Flag)>, Error> {
-    if joining.key.is_none() {
-        return Ok(None);
+async fn places(waitlist: &Waitlist, show_id: &ShowId) -> Result<Arc<Plan>, Error> {
+    if let Some(plan) = waitlist.houses.known(show_id) {
+        return Ok(plan);
     }
     let connection = waitlist.connection().await?;
-    let Some(entry) = entries::find_mine(&connection, id, &joining.session_id).await? else {
-        return Ok(None);
+    if let Some(plan) = waitlist.houses.of(&connection, show_id).await? {
+        return Ok(plan);
+    }
+    // A show that people waited for was on the program once.
+    let known = shows::find(&connection, show_id).await?.is_some();
+    Err(if known { Error::ShowCancelled } else { Error::ShowNotFound })
+}
+
+/// Takes all that waits, again and again.
+async fn write(waitlist: Arc<Waitlist>) {
+    let queue = Arc::clone(&waitlist.joins.receiver);
+    loop {
+        let mut waiting = Vec::new();
+        if queue.lock().await.recv_many(&mut waiting, JOBS_MAX).await == 0 {
+            return;
+        }
+        let (jobs, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        let outcomes = put_in_line(&waitlist, &jobs).await;
+        let waitlist = Arc::clone(&waitlist);
+        waitlist.drain.clone().spawn(async move {
+            let outcomes = acknowledged(&waitlist, outcomes).await;
+            for (answer, outcome) in std::iter::zip(answers, outcomes) {
+                // Nobody waits for it when the request is gone.
+                drop(answer.send(outcome));
+            }
+        });
+    }
+}
+
+/// One after the other, when all of them together are refused: nobody pays for a neighbour.
+async fn put_in_line(waitlist: &Waitlist, jobs: &[Job]) -> Vec<Result<Placed, Error>> {
+    match attempts(waitlist, jobs).await {
+        Err(postgres::Error::Refused(error)) if jobs.len() > 1 => {
+            tracing::warn!(jobs = jobs.len(), %error, "joins were refused together; each is tried alone");
+            let mut outcomes = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                outcomes.extend(settled(attempts(waitlist, std::slice::from_ref(job)).await, 1));
+            }
+            outcomes
+        }
+        outcome => settled(outcome, jobs.len()),
+    }
+}
+
+fn settled(
+    outcome: Result<Vec<Result<Placed, Error>>, postgres::Error>,
+    jobs: usize,
+) -> Vec<Result<Placed, Error>> {
+    outcome.unwrap_or_else(|error| {
+        // Everybody is told what went wrong.
+        let why = error.to_string();
+        let mut all: Vec<_> = (1..jobs).map(|_| Err(postgres::Error::Away(why.clone()).into())).collect();
+        all.push(Err(error.into()));
+        all
+    })
+}
+
+async fn attempts(waitlist: &Waitlist, jobs: &[Job]) -> Result<Vec<Result<Placed, Error>>, postgres::Error> {
+    let mut last = deciding::attempt(waitlist, jobs).await;
+    for _ in 1..ATTEMPTS_MAX {
+        if !matches!(last, Err(postgres::Error::Again(_))) {
+            break;
+        }
+        last = deciding::attempt(waitlist, jobs).await;
+    }
+    last
+}
+
+/// An entry that is committed, and the flag of its line.
+#[derive(Debug)]
+struct Placed {
+    joined: Joined,
+    flag: shows::Flag,
+}
+
+/// Tells reservations once for each line, if it does not know. Who has been offered something, or is out, was acknowledged or needs
+/// it no more: a repeated answer of theirs does not depend on reservations.
+async fn acknowledged(waitlist: &Waitlist, outcomes: Vec<Result<Placed, Error>>) -> Vec<Answer> {
+    let needing = outcomes.iter().flatten().filter(|placed| placed.needs_reservations());
+    let flags: HashMap<_, _> =
+        needing.map(|placed| (placed.flag.show_id.clone(), placed.flag.clone())).collect();
+    let mut told: HashMap<ShowId, Result<(), Untold>> = HashMap::with_capacity(flags.len());
+    for (show_id, flag) in flags {
+        told.insert(show_id, flag::tell(waitlist, &flag).await);
+    }
+    let answer = |placed: Placed| {
+        let untold = told.get(&placed.flag.show_id).and_then(|told| told.as_ref().err());
+        match untold.filter(|_| placed.needs_reservations()) {
+            Some(Untold::Reservations(error)) => Err(Error::Unsynced(error.to_string())),
+            Some(Untold::Postgres(error)) => Err(postgres::Error::Away(error.to_string()).into()),
+            None => Ok(placed.joined.first_answer()),
+        }
     };
-    let flag =
-        shows::find(&connection, &joining.show_id).await?.expect("an entry's show has a row: a foreign key");
-    same_wish(entry, &joining.wish).map(|entry| Some((entry, flag)))
+    outcomes.into_iter().map(|outcome| outcome.and_then(answer)).collect()
 }
 
-fn same_wish(entry: Entry, wish: &Wish) -> Result<Entry, Error> {
-    if entry.wish == *wish { Ok(entry) } else { Err(Error::KeyReused) }
+impl Placed {
+    fn needs_reservations(&self) -> bool {
+        let (Joined::New(entry) | Joined::Before(entry)) = &self.joined;
+        entry.status == EntryStatus::Waiting && self.flag.open
+    }
 }
 
-async fn enter(waitlist: &Waitlist, joining: &Joining, id: &EntryId) -> Result<(Entry, Flag), Error> {
-    let mut connection = waitlist.connection().await?;
-    let plan = possible(waitlist, &connection, joining).await?;
-    let transaction = connection.transaction().await.map_err(postgres::Error::from)?;
-    entries::lock_session(&transaction, &joining.session_id).await?;
-    let flag = shows::lock(&transaction, &joining.show_id).await?;
-    if let Some(entry) = entries::find_mine(&transaction, id, &joining.session_id).await? {
-        return same_wish(entry, &joining.wish).map(|entry| (entry, flag));
+impl Joined {
+    /// A new entry as it was when it was made, whatever became of it.
+    fn first_answer(self) -> Self {
+        match self {
+            Self::New(entry) => Self::New(Entry {
+                status: EntryStatus::Waiting,
+                position: Some(entry.joined_position),
+                offer: None,
+                closed: None,
+                ..entry
+            }),
+            before @ Self::Before(_) => before,
+        }
     }
-    let here = entries::live_of_session(&transaction, &joining.session_id, Some(&joining.show_id), 1).await?;
-    if let Some(entry) = here.into_iter().next() {
-        let same = entry.wish == joining.wish;
-        return if same { Ok((entry, flag)) } else { Err(Error::AlreadyWaiting(entry.id)) };
-    }
-    let position = 1 + room(waitlist, joining, &transaction).await?;
-    let choices = available::fitting(&transaction, &joining.show_id, &plan, &joining.wish).await?;
-    if !choices.is_empty() {
-        return Err(Error::SeatsAvailable(choices));
-    }
-    entries::insert(&transaction, id, joining, position).await?;
-    let flag = flag::open(&transaction, flag).await?;
-    let entry = entries::find_mine(&transaction, id, &joining.session_id).await?;
-    transaction.commit().await.map_err(postgres::Error::from)?;
-    Ok((entry.expect("it was inserted in the same transaction"), flag))
-}
-
-/// The places of the show, if it is to come and the wish can come true there.
-async fn possible(
-    waitlist: &Waitlist,
-    connection: &Connection,
-    joining: &Joining,
-) -> Result<Arc<Plan>, Error> {
-    let Some(show) = published::show(connection, &joining.show_id).await? else {
-        // A show that people waited for was on the program once.
-        let known = shows::find(connection, &joining.show_id).await?.is_some();
-        return Err(if known { Error::ShowCancelled } else { Error::ShowNotFound });
-    };
-    if show.begun() {
-        return Err(Error::ShowStarted);
-    }
-    let plan = waitlist.houses.of(connection, &joining.show_id).await?.ok_or(Error::ShowNotFound)?;
-    joining.wish.possible(&plan).map_err(InvalidWish::from)?;
-    wish::affordable(&joining.wish, &show.price)?;
-    Ok(plan)
-}
-
-/// How many wait in the locked line, when one more may.
-async fn room(waitlist: &Waitlist, joining: &Joining, transaction: &Transaction<'_>) -> Result<i64, Error> {
-    let live = entries::live_count_of_session(transaction, &joining.session_id).await?;
-    let session_max = waitlist.config.session_entries_max;
-    if live >= i64::from(session_max) {
-        return Err(Error::TooManyEntries(session_max));
-    }
-    let line_max = waitlist.config.line_entries_max;
-    let waiting = entries::waiting_count(transaction, &joining.show_id).await?;
-    if waiting >= i64::from(line_max) { Err(Error::LineFull(line_max)) } else { Ok(waiting) }
 }

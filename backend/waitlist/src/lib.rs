@@ -4,7 +4,7 @@
 //!   and `offers` (what was decided), `told`, `outbox`.
 //! - **Events in**, group `waitlist` on reservations' streams: `SeatsEscrowed`, `HoldExpired`, `SeatsReleased`, `BookingConfirmed`.
 //!   All but the last only hurry what [`backstop`] finds in the published views anyway.
-//! - **Events out**: `WaitersTold`.
+//! - **Events out**: `WaitersTold`, `LineMoved`, `LineClosed`.
 //! - **Calls out**: reservations' internal HTTP, all in [`reservations_client`].
 //! - **Reads** `catalog_published.shows`, and `reservations_published.escrows`, `….holds` and `….taken`.
 //! - **Redis**: no keys of our own; only the event streams. Without Redis everything here goes on, a second slower.
@@ -18,6 +18,7 @@ mod routes;
 
 mod available;
 mod entries;
+mod estimating;
 mod houses;
 mod idempotency;
 mod wish;
@@ -30,6 +31,7 @@ mod inbox;
 mod notify;
 mod serving;
 mod settling;
+mod telling;
 
 mod flag;
 mod reservations_client;
@@ -50,6 +52,7 @@ use tokio::net::TcpListener;
 
 pub use config::Config;
 
+use estimating::Estimates;
 use houses::Houses;
 use metrics::Metrics;
 use reservations_client::ReservationsClient;
@@ -67,7 +70,9 @@ struct Waitlist {
     metrics: Metrics,
     bell: Bell,
     counter: Counter,
+    joins: joining::Queue,
     houses: Houses,
+    estimates: Estimates,
     /// This instance's, unlike any other's, and none that was before.
     name: String,
     drain: Drain,
@@ -95,7 +100,9 @@ pub async fn serve(
         reservations: ReservationsClient::new(&config)?,
         metrics: Metrics::new(&registry),
         counter: Counter::new(config.serve_concurrency_max),
+        joins: joining::Queue::default(),
         houses: Houses::default(),
+        estimates: Estimates::default(),
         name: uuid::Uuid::new_v4().simple().to_string(),
         bell: Bell::default(),
         drain: drain.clone(),
@@ -114,6 +121,8 @@ pub async fn serve(
     let consumer = listener.local_addr()?.to_string();
     drain.spawn(listen(redis, Arc::clone(&waitlist), consumer));
     drain.spawn(backstop::run(Arc::clone(&waitlist)));
+    drain.spawn(telling::run(Arc::clone(&waitlist)));
+    let _writer = joining::start(&waitlist);
     let routes = routes::all(waitlist, keys);
     let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;
     drain.stop();

@@ -58,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) behind: Behind,
     /// Waiters told that what they waited for is sold.
     pub(crate) waiters_told: IntCounter,
+    /// Waiters told where they stand now.
+    pub(crate) positions_told: IntCounter,
 }
 
 impl Metrics {
@@ -113,6 +115,10 @@ impl Metrics {
             ),
             outbox: Waiting::new(registry, "waitlist"),
             behind: Behind::new(registry, "waitlist"),
+            positions_told: counter(
+                "marquee_waitlist_positions_told_total",
+                "Waiters told where they stand now.",
+            ),
             waiters_told: counter(
                 "marquee_waitlist_waiters_told_total",
                 "Waiters told that what they waited for is sold.",

@@ -7,6 +7,7 @@ pub(crate) mod escrows;
 pub(crate) mod offers;
 pub(crate) mod published;
 pub(crate) mod shows;
+pub(crate) mod tellings;
 pub(crate) mod told;
 
 use domain::id::{InvalidId, SeatId};

@@ -262,7 +262,10 @@ impl Socket {
                 let at = self.sale.recorder.now();
                 return self.sale.changes.snapshot(&self.show, self.connection, at);
             }
-            ServerFrame::Error { .. } | ServerFrame::Unknown => return,
+            ServerFrame::Queue { .. }
+            | ServerFrame::Closed { .. }
+            | ServerFrame::Error { .. }
+            | ServerFrame::Unknown => return,
         }
         // An owner who does not listen misses nothing that is not written down.
         drop(self.told.try_send(frame));

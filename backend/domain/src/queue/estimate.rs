@@ -46,7 +46,7 @@ pub fn estimate(lately: Lately, seats: u64, begins_in: SignedDuration) -> Result
     }
     let hours = lately.over.max(OVER_MIN).as_secs_f64() / SECONDS_PER_HOUR;
     let per_hour = lately.freed as f64 / hours;
-    let minutes = (seats as f64 / per_hour * MINUTES_PER_HOUR).ceil();
+    let minutes = (seats as f64 / per_hour * MINUTES_PER_HOUR).round().max(1.0);
     if minutes * MINUTES_PER_HOUR > begins_in.as_secs_f64() {
         return Err(NoEstimate::NotBeforeTheShow);
     }

@@ -34,7 +34,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// What concerns sessions: events of our own, and of the waitlist's.
 const CONCERNING: Following = Following {
     owners: &[SCHEMA, "waitlist"],
-    types: &[kind::HOLD_EXPIRED, kind::SEATS_OFFERED, kind::WAITERS_TOLD],
+    types: &[
+        kind::HOLD_EXPIRED,
+        kind::SEATS_OFFERED,
+        kind::WAITERS_TOLD,
+        kind::LINE_MOVED,
+        kind::LINE_CLOSED,
+    ],
 };
 
 /// Listens until drained. After every loss of the connection, every watched picture is taken anew.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use domain::event::{Event, Fact};
+use domain::event::{EntryTold, Event, Fact, LineClosed, PlaceTold};
 use domain::id::{SessionId, ShowId};
 use domain::live::ServerFrame;
 use service::drain::Drain;
@@ -208,6 +208,20 @@ fn notices(event: Event) -> Vec<(SessionId, ServerFrame)> {
         Fact::WaitersTold(told) => {
             let sold = ServerFrame::Sold { show_id, seats: told.seats };
             told.session_ids.into_iter().map(|session| (session, sold.clone())).collect()
+        }
+        Fact::LineMoved(moved) => {
+            let place = |told: PlaceTold| {
+                let PlaceTold { entry_id, session_id, position, estimate } = told;
+                (session_id, ServerFrame::Queue { entry_id, show_id: show_id.clone(), position, estimate })
+            };
+            moved.places.into_iter().map(place).collect()
+        }
+        Fact::LineClosed(LineClosed { reason, entries }) => {
+            let closed = |told: EntryTold| {
+                let EntryTold { entry_id, session_id } = told;
+                (session_id, ServerFrame::Closed { entry_id, show_id: show_id.clone(), reason })
+            };
+            entries.into_iter().map(closed).collect()
         }
         Fact::SeatsHeld(_)
         | Fact::SeatsReleased(_)

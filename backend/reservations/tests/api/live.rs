@@ -436,3 +436,45 @@ async fn an_event_that_is_in_the_stream_twice_is_told_once() {
     }
     assert_eq!(told, ["one", "two", "end"]);
 }
+
+/// What the waitlist tells comes to the sockets of those it names.
+#[tokio::test]
+async fn who_waits_is_told_where_they_stand_and_when_it_is_over() {
+    let world = World::start(1).await;
+    let (buyer, cookie) = known(&world).await;
+    let held = hold(&buyer, &["A1"]).await;
+    let find = "SELECT session_id FROM reservations.holds WHERE id = $1";
+    let session: String = world.database().await.query_one(find, &[&held]).await.unwrap().get(0);
+    let mut socket = connect(&world, 0, "", Some(&cookie)).await;
+    let config = world.stores.redis();
+    let mut redis =
+        redis::Client::open(config.url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let stream = stream::key(&config.prefix, "waitlist", stream::partition(SHOW));
+    let mut add = async |number: i64, kind: &str, data: serde_json::Value| {
+        let event = json!({ "id": "waitlist-1", "type": kind, "version": 1, "show_id": SHOW,
+            "at": "2026-01-01T00:00:00Z", "data": data });
+        let mut add = redis::cmd("XADD");
+        add.arg(&stream).arg("*").arg("type").arg(kind);
+        add.arg("event").arg(event.to_string()).arg("number").arg(number);
+        let () = add.query_async(&mut redis).await.unwrap();
+    };
+    let estimate = json!({ "minutes": 12, "seats_per_hour": 30 });
+    let place = |session: &str, entry: &str, estimate: &serde_json::Value| json!({ "entry_id": entry, "session_id": session, "position": 3, "estimate": estimate });
+    let places = json!({ "places": [
+        place("another", "not_ours", &estimate), place(&session, "ours", &estimate),
+        place(&session, "unknown_rate", &json!(null)),
+    ] });
+    let over = json!({ "reason": "started", "entries": [{ "entry_id": "ours", "session_id": session }] });
+    add(1, "LineMoved", places).await;
+    add(2, "LineClosed", over).await;
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let frame = next(&mut socket).await;
+        if matches!(frame, ServerFrame::Queue { .. } | ServerFrame::Closed { .. }) {
+            told.push(json!(frame));
+        }
+    }
+    let queue = |entry: &str, estimate: &serde_json::Value| json!({ "type": "queue", "entry_id": entry, "show_id": SHOW, "position": 3, "estimate": estimate });
+    let closed = json!({ "type": "closed", "entry_id": "ours", "show_id": SHOW, "reason": "started" });
+    assert_eq!(told, [queue("ours", &estimate), queue("unknown_rate", &json!(null)), closed]);
+}

@@ -1,11 +1,13 @@
 //! `waitlist.entries`: who waits for what, in order of arrival.
 
+use std::collections::HashMap;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::hold::{Party, Seating};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
 use domain::money::Money;
 use domain::queue::{Waiter, Wish};
-use domain::status::EntryStatus;
+use domain::status::{CloseReason, EntryStatus};
 use jiff::Timestamp;
 use service::postgres::Error;
 use tokio_postgres::Row;
@@ -36,36 +38,7 @@ pub(crate) struct Entry {
     /// When they came.
     pub(crate) joined_at: Timestamp,
     /// Why it was ended, if not by them.
-    pub(crate) closed: Option<Closed>,
-}
-
-/// Why an entry was ended by us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Closed {
-    /// The show began.
-    Started,
-    /// The show is off the program.
-    Cancelled,
-    /// They did not take an offer in time.
-    Lapsed,
-}
-
-impl Closed {
-    const ALL: [Self; 3] = [Self::Started, Self::Cancelled, Self::Lapsed];
-
-    /// The word, as stored and told.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Cancelled => "cancelled",
-            Self::Lapsed => "lapsed",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
-    }
+    pub(crate) closed: Option<CloseReason>,
 }
 
 /// A hold in somebody's name.
@@ -80,10 +53,18 @@ pub(crate) struct Offer {
 }
 
 const COLUMNS: &str = "e.id, e.show_id, e.party, e.seats, e.status, e.joined_position,
-    CASE WHEN e.status = 'waiting' THEN 1 + (SELECT count(*) FROM waitlist.entries b
-        WHERE b.show_id = e.show_id AND b.status = 'waiting' AND b.seq < e.seq) END,
+    CASE WHEN e.status = 'waiting' THEN 1
+        + (SELECT coalesce(sum(c.waiting), 0) FROM waitlist.line_counts c
+           WHERE c.show_id = e.show_id AND c.bucket < (e.seq >> 9))::bigint
+        + (SELECT count(*) FROM waitlist.entries b WHERE b.show_id = e.show_id AND b.status = 'waiting'
+           AND b.seq >= ((e.seq >> 9) << 9) AND b.seq < e.seq) END,
     e.offer_hold_id, e.offer_seats, e.offer_expires_at, e.created_at, e.status = 'waiting' AND e.offer_escrow_id IS NOT NULL,
     e.together, e.kind, e.price_max_minor, e.price_max_currency, e.closed_reason";
+
+/// The same of an entry that was made in the same statement.
+const FRESH_COLUMNS: &str = "e.id, e.show_id, e.party, e.seats, e.status, e.joined_position, e.joined_position,
+    e.offer_hold_id, e.offer_seats, e.offer_expires_at, e.created_at, false, e.together, e.kind, e.price_max_minor,
+    e.price_max_currency, e.closed_reason";
 
 fn entry(row: &Row) -> Entry {
     let offer = row.get::<_, Option<&str>>(7).map(|hold_id| Offer {
@@ -101,7 +82,7 @@ fn entry(row: &Row) -> Entry {
         offer,
         joined_at: row.get(10),
         chosen: row.get(11),
-        closed: row.get::<_, Option<&str>>(16).and_then(Closed::parse),
+        closed: row.get::<_, Option<&str>>(16).and_then(CloseReason::parse),
     }
 }
 
@@ -153,32 +134,6 @@ pub(crate) async fn live_of_session(
     Ok(rows.iter().map(entry).collect())
 }
 
-/// Lets one join of a session proceed at a time, until the transaction ends. Taken before the lock of a show.
-pub(crate) async fn lock_session(transaction: &Transaction<'_>, session_id: &SessionId) -> Result<(), Error> {
-    let lock = "SELECT pg_advisory_xact_lock(hashtext('waitlist.session'), hashtext($1))";
-    let lock = transaction.prepare_cached(lock).await?;
-    transaction.execute(&lock, &[&session_id.as_str()]).await?;
-    Ok(())
-}
-
-/// Live entries of a session over all shows.
-pub(crate) async fn live_count_of_session(
-    client: &impl GenericClient,
-    session_id: &SessionId,
-) -> Result<i64, Error> {
-    let count =
-        "SELECT count(*) FROM waitlist.entries WHERE session_id = $1 AND status IN ('waiting', 'offered')";
-    let count = client.prepare_cached(count).await?;
-    Ok(client.query_one(&count, &[&session_id.as_str()]).await?.get(0))
-}
-
-/// How many wait for a show.
-pub(crate) async fn waiting_count(client: &impl GenericClient, show_id: &ShowId) -> Result<i64, Error> {
-    let count = "SELECT count(*) FROM waitlist.entries WHERE show_id = $1 AND status = 'waiting'";
-    let count = client.prepare_cached(count).await?;
-    Ok(client.query_one(&count, &[&show_id.as_str()]).await?.get(0))
-}
-
 /// Whether anybody waits or considers an offer.
 pub(crate) async fn any_live(client: &impl GenericClient, show_id: &ShowId) -> Result<bool, Error> {
     let any = "SELECT EXISTS (SELECT FROM waitlist.entries WHERE show_id = $1 AND status IN ('waiting', 'offered'))";
@@ -186,38 +141,153 @@ pub(crate) async fn any_live(client: &impl GenericClient, show_id: &ShowId) -> R
     Ok(client.query_one(&any, &[&show_id.as_str()]).await?.get(0))
 }
 
-/// Somebody new at the end of a locked line.
-pub(crate) async fn insert(
+/// For how many seats people wait from the front up to an entry, its own included.
+pub(crate) async fn seats_up_to(client: &impl GenericClient, id: &EntryId) -> Result<u64, Error> {
+    let seats = "SELECT ((SELECT coalesce(sum(c.seats), 0) FROM waitlist.line_counts c
+                          WHERE c.show_id = e.show_id AND c.bucket < (e.seq >> 9))
+                       + (SELECT coalesce(sum(b.party), 0) FROM waitlist.entries b
+                          WHERE b.show_id = e.show_id AND b.status = 'waiting'
+                          AND b.seq >= ((e.seq >> 9) << 9) AND b.seq <= e.seq))::bigint
+                 FROM waitlist.entries e WHERE e.id = $1";
+    let seats = client.prepare_cached(seats).await?;
+    let row = client.query_opt(&seats, &[&id.as_str()]).await?;
+    Ok(row.map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+}
+
+/// Somebody who waits, as far as it matters where they stand.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// Their place in line.
+    pub(crate) entry_id: EntryId,
+    /// Who.
+    pub(crate) session_id: SessionId,
+    /// What they wait for.
+    pub(crate) wish: Wish,
+    /// Where they stood when they came.
+    pub(crate) joined_position: u64,
+}
+
+/// A whole line, from its front.
+pub(crate) async fn standing(client: &impl GenericClient, show_id: &ShowId) -> Result<Vec<Standing>, Error> {
+    let standing = "SELECT e.id, e.session_id, e.joined_position, e.party, e.seats, e.together, e.kind, e.price_max_minor,
+                        e.price_max_currency
+                    FROM waitlist.entries e WHERE e.show_id = $1 AND e.status = 'waiting' ORDER BY e.seq";
+    let standing = client.prepare_cached(standing).await?;
+    let rows = client.query(&standing, &[&show_id.as_str()]).await?;
+    let read = |row: &Row| Standing {
+        entry_id: ours(EntryId::parse(row.get::<_, &str>(0))),
+        session_id: ours(SessionId::parse(row.get::<_, &str>(1))),
+        joined_position: row.get::<_, i64>(2).unsigned_abs(),
+        wish: our_wish(row, (3, 4), 5),
+    };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// Somebody new, and their position in a locked line.
+#[derive(Debug)]
+pub(crate) struct Fresh<'a> {
+    /// The id their entry will have.
+    pub(crate) id: &'a EntryId,
+    /// Who they are, and what they want.
+    pub(crate) joining: &'a Joining,
+    /// Where they will stand.
+    pub(crate) position: i64,
+}
+
+/// People at the end of their locked lines, in this order.
+pub(crate) async fn insert_all(
     transaction: &Transaction<'_>,
-    id: &EntryId,
-    joining: &Joining,
-    position: i64,
-) -> Result<(), Error> {
-    let Joining { show_id, session_id, wish, email, .. } = joining;
-    let insert = "INSERT INTO waitlist.entries (id, show_id, session_id, party, seats, joined_position, together, kind,
-                      price_max_minor, price_max_currency, email)
-                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let insert = transaction.prepare_cached(insert).await?;
-    let party = i16::try_from(wish.party.size()).expect("a party is small");
-    let kind = (wish.seating == Seating::Accessible).then_some(WHEELCHAIR);
-    let amount = wish.price_max.as_ref().map(|most| most.amount);
-    let currency = wish.price_max.as_ref().map(|most| most.currency.as_str());
-    let email = email.as_ref().map(Email::as_str);
+    fresh: &[Fresh<'_>],
+) -> Result<Vec<Entry>, Error> {
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
+    let insert = format!(
+        "WITH e AS (
+             INSERT INTO waitlist.entries (id, show_id, session_id, party, seats, joined_position, together, kind,
+                 price_max_minor, price_max_currency, email)
+             SELECT id, show_id, session_id, party, string_to_array(seats, ','), standing, together, kind, amount, currency, email
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::bigint[], $7::boolean[], $8::text[],
+                 $9::bigint[], $10::text[], $11::text[]) WITH ORDINALITY
+                 AS n (id, show_id, session_id, party, seats, standing, together, kind, amount, currency, email, place)
+             ORDER BY place RETURNING *
+         ) SELECT {FRESH_COLUMNS} FROM e"
+    );
+    let insert = transaction.prepare_cached(&insert).await?;
+    let each =
+        |of: fn(&Joining) -> &str| fresh.iter().map(move |fresh| of(fresh.joining)).collect::<Vec<_>>();
+    let wishes = || fresh.iter().map(|fresh| &fresh.joining.wish);
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
-        &id.as_str(),
-        &show_id.as_str(),
-        &session_id.as_str(),
-        &party,
-        &texts(&wish.seats),
-        &position,
-        &wish.together,
-        &kind,
-        &amount,
-        &currency,
-        &email,
+        &fresh.iter().map(|fresh| fresh.id.as_str()).collect::<Vec<_>>(),
+        &each(|joining| joining.show_id.as_str()),
+        &each(|joining| joining.session_id.as_str()),
+        &wishes().map(|wish| i16::try_from(wish.party.size()).expect("a party is small")).collect::<Vec<_>>(),
+        // A seat's id has no comma.
+        &wishes().map(|wish| texts(&wish.seats).join(",")).collect::<Vec<_>>(),
+        &fresh.iter().map(|fresh| fresh.position).collect::<Vec<_>>(),
+        &wishes().map(|wish| wish.together).collect::<Vec<_>>(),
+        &wishes().map(|wish| (wish.seating == Seating::Accessible).then_some(WHEELCHAIR)).collect::<Vec<_>>(),
+        &wishes().map(|wish| wish.price_max.as_ref().map(|most| most.amount)).collect::<Vec<_>>(),
+        &wishes().map(|wish| wish.price_max.as_ref().map(|most| most.currency.as_str())).collect::<Vec<_>>(),
+        &fresh.iter().map(|fresh| fresh.joining.email.as_ref().map(Email::as_str)).collect::<Vec<_>>(),
     ];
-    transaction.execute(&insert, &values).await?;
+    Ok(transaction.query(&insert, &values).await?.iter().map(entry).collect())
+}
+
+/// Lets one join of each of these sessions proceed at a time, until the transaction ends; in one order, so that nobody waits in a
+/// circle. Taken before the lock of any show.
+pub(crate) async fn lock_sessions(transaction: &Transaction<'_>, sessions: &[&str]) -> Result<(), Error> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtext('waitlist.session'), s.number)
+                FROM (SELECT DISTINCT hashtext(id) AS number FROM unnest($1::text[]) AS id ORDER BY 1) AS s";
+    let lock = transaction.prepare_cached(lock).await?;
+    transaction.execute(&lock, &[&sessions]).await?;
     Ok(())
+}
+
+/// How many wait for each of some shows.
+pub(crate) async fn waiting_counts(
+    client: &impl GenericClient,
+    show_ids: &[&str],
+) -> Result<HashMap<ShowId, i64>, Error> {
+    let count =
+        "SELECT show_id, sum(waiting)::bigint FROM waitlist.line_counts WHERE show_id = ANY($1) GROUP BY 1";
+    let count = client.prepare_cached(count).await?;
+    let rows = client.query(&count, &[&show_ids]).await?;
+    Ok(rows.iter().map(|row| (ours(ShowId::parse(row.get::<_, &str>(0))), row.get(1))).collect())
+}
+
+/// Those entries there are, and whose they are.
+pub(crate) async fn find_all(
+    client: &impl GenericClient,
+    ids: &[&str],
+) -> Result<Vec<(SessionId, Entry)>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let find = format!("SELECT {COLUMNS}, e.session_id FROM waitlist.entries e WHERE e.id = ANY($1)");
+    of_somebody(client, &find, ids).await
+}
+
+/// Live entries of some sessions, in all lines.
+pub(crate) async fn live_of_sessions(
+    client: &impl GenericClient,
+    sessions: &[&str],
+) -> Result<Vec<(SessionId, Entry)>, Error> {
+    let live = format!(
+        "SELECT {COLUMNS}, e.session_id FROM waitlist.entries e
+         WHERE e.session_id = ANY($1) AND e.status IN ('waiting', 'offered')"
+    );
+    of_somebody(client, &live, sessions).await
+}
+
+async fn of_somebody(
+    client: &impl GenericClient,
+    statement: &str,
+    names: &[&str],
+) -> Result<Vec<(SessionId, Entry)>, Error> {
+    let statement = client.prepare_cached(statement).await?;
+    let rows = client.query(&statement, &[&names]).await?;
+    Ok(rows.iter().map(|row| (ours(SessionId::parse(row.get::<_, &str>(17))), entry(row))).collect())
 }
 
 /// What a page of a line is read for.
@@ -364,7 +434,7 @@ pub(crate) async fn show_of(client: &impl GenericClient, id: &EntryId) -> Result
 pub(crate) async fn close_waiting(
     transaction: &Transaction<'_>,
     show_id: &ShowId,
-    reason: Closed,
+    reason: CloseReason,
 ) -> Result<Vec<(EntryId, SessionId)>, Error> {
     let close =
         "UPDATE waitlist.entries SET status = 'closed', ended_at = clock_timestamp(), closed_reason = $2
@@ -394,9 +464,8 @@ pub(crate) async fn hoping(
 
 /// How many wait and how many consider an offer, everywhere.
 pub(crate) async fn depth(client: &impl GenericClient) -> Result<(i64, i64), Error> {
-    let depth =
-        "SELECT count(*) FILTER (WHERE status = 'waiting'), count(*) FILTER (WHERE status = 'offered')
-                 FROM waitlist.entries WHERE status IN ('waiting', 'offered')";
+    let depth = "SELECT (SELECT coalesce(sum(waiting), 0) FROM waitlist.line_counts)::bigint,
+                        (SELECT count(*) FROM waitlist.entries WHERE status = 'offered')";
     let depth = client.prepare_cached(depth).await?;
     let row = client.query_one(&depth, &[]).await?;
     Ok((row.get(0), row.get(1)))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{EscrowId, SeatId, ShowId};
+use jiff::{SignedDuration, Timestamp};
 use service::postgres::Error;
 use tokio_postgres::Row;
 
@@ -40,6 +41,25 @@ pub(crate) async fn note(
     let released = |row: &Row| (ours(EscrowId::parse(row.get::<_, &str>(0))), our_seats(row.get(1)));
     let fresh = rows.iter().filter(|row| row.get(2)).count() as u64;
     Ok(Noted { released: rows.iter().map(released).collect(), fresh })
+}
+
+/// Seats that came free for a line within so many seconds, and the time in which they did: less when nobody waited so long ago.
+pub(crate) async fn freed_lately(
+    client: &impl GenericClient,
+    show_id: &ShowId,
+    seconds: u32,
+) -> Result<(Vec<SeatId>, SignedDuration), Error> {
+    let lately = "SELECT s.since, clock_timestamp(), f.seat
+                  FROM (SELECT greatest(clock_timestamp() - make_interval(secs => $2), max(opened_at)) AS since
+                        FROM waitlist.shows WHERE id = $1) AS s
+                  LEFT JOIN LATERAL (SELECT unnest(e.seats) AS seat FROM waitlist.escrows e
+                                     WHERE e.show_id = $1 AND e.decided_at > s.since) AS f ON true";
+    let lately = client.prepare_cached(lately).await?;
+    let rows = client.query(&lately, &[&show_id.as_str(), &f64::from(seconds)]).await?;
+    let over = |row: &Row| row.get::<_, Timestamp>(1).duration_since(row.get(0));
+    let seats = rows.iter().filter_map(|row| row.get::<_, Option<&str>>(2));
+    let over = rows.first().map_or(SignedDuration::ZERO, over);
+    Ok((seats.map(|seat| ours(SeatId::parse(seat))).collect(), over))
 }
 
 /// Decides that seats go on open sale.

@@ -1,5 +1,7 @@
 //! `waitlist.shows`: the lock of a show's line, and its queue flag.
 
+use std::collections::BTreeSet;
+
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use jiff::Timestamp;
@@ -45,6 +47,22 @@ pub(crate) async fn lock(transaction: &Transaction<'_>, show_id: &ShowId) -> Res
     Ok(flag(&transaction.query_one(&lock, &[&show_id.as_str()]).await?))
 }
 
+/// As [`lock`], of several; in one order, so that nobody waits in a circle.
+pub(crate) async fn lock_all(transaction: &Transaction<'_>, show_ids: &[&str]) -> Result<Vec<Flag>, Error> {
+    let wanted: BTreeSet<_> = show_ids.iter().copied().collect();
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let lock = format!("SELECT {COLUMNS} FROM waitlist.shows WHERE id = ANY($1) ORDER BY id FOR UPDATE");
+    let lock = transaction.prepare_cached(&lock).await?;
+    let rows = transaction.query(&lock, &[&wanted]).await?;
+    if rows.len() == wanted.len() {
+        return Ok(rows.iter().map(flag).collect());
+    }
+    let create = "INSERT INTO waitlist.shows (id) SELECT id FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
+    let create = transaction.prepare_cached(create).await?;
+    transaction.execute(&create, &[&wanted]).await?;
+    Ok(transaction.query(&lock, &[&wanted]).await?.iter().map(flag).collect())
+}
+
 /// Changes the flag of a locked show.
 pub(crate) async fn set_open(
     transaction: &Transaction<'_>,
@@ -52,7 +70,9 @@ pub(crate) async fn set_open(
     open: bool,
 ) -> Result<Flag, Error> {
     let set = format!(
-        "UPDATE waitlist.shows SET open = $2, revision = revision + 1 WHERE id = $1 RETURNING {COLUMNS}"
+        "UPDATE waitlist.shows SET open = $2, revision = revision + 1,
+             opened_at = CASE WHEN $2 THEN clock_timestamp() ELSE opened_at END
+         WHERE id = $1 RETURNING {COLUMNS}"
     );
     let set = transaction.prepare_cached(&set).await?;
     Ok(flag(&transaction.query_one(&set, &[&show_id.as_str(), &open]).await?))

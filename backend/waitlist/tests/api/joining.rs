@@ -17,10 +17,13 @@ async fn who_joins_learns_their_place_and_finds_it_again() {
     assert_eq!(answer.headers["cache-control"], "private, no-store");
     let expected = json!({
         "id": id, "show_id": SHOW, "party": 1, "together": false, "seats": ["A1", "B2"], "price_max": null,
-        "kind": null, "status": "waiting", "position": 2, "offer": null, "reason": null,
+        "kind": null, "status": "waiting", "position": 2,
+        "estimate": null, "estimate_reason": null, "offer": null, "reason": null,
         "joined_at": answer.body["joined_at"],
     });
     assert_eq!(answer.body, expected);
+    let mut expected = expected;
+    expected["estimate_reason"] = json!("too_few_seats_freed");
     assert_eq!(bob.entry(id).await, expected);
     assert!(world.queue_open(SHOW).await, "reservations knows before bob does");
 
@@ -201,7 +204,8 @@ async fn who_joins_twice_for_the_same_finds_their_entry() {
     let first = ann.try_join(SHOW, Some("k"), &wish).await;
     for key in [None, Some("another")] {
         let again = ann.try_join(SHOW, key, &wish).await;
-        assert_eq!((again.status.as_u16(), &again.body), (200, &first.body), "{key:?}");
+        assert_eq!((again.status.as_u16(), again.text("id")), (200, first.text("id")), "{key:?}");
+        assert_eq!(again.body["position"], 2);
         assert_eq!(again.headers["location"], first.headers["location"]);
     }
     assert_eq!(ann.try_join(SHOW, Some("k"), &wish).await.status, 201, "the key's own answer");
@@ -244,4 +248,62 @@ async fn of_a_show_off_the_program_one_is_told_so() {
     assert_eq!(closed["reason"], "cancelled");
     let refused = bob.try_join(SHOW, None, &json!({ "party": 1 })).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (410, "show_cancelled"));
+}
+
+#[tokio::test]
+async fn the_estimate_comes_from_what_came_free_lately() {
+    let (world, instance) = World::with_one().await;
+    let (ann, bob) = (Visitor::new("ann", instance), Visitor::new("bob", instance));
+    ann.join(4).await;
+    let id = bob.join(2).await;
+    let picky = Visitor::new("picky", instance);
+    let other =
+        picky.try_join(SHOW, None, &json!({ "party": 1, "seats": ["B6"] })).await.text("id").to_owned();
+    // Thirty seats in the hour in which somebody waits.
+    let hour = "UPDATE waitlist.shows SET opened_at = clock_timestamp() - interval '1 hour'";
+    world.reservations.execute(hour, &[]).await;
+    let freed = "INSERT INTO waitlist.escrows (id, show_id, seats, expires_at, status)
+                 SELECT 'old' || n, $1, '{A1,A2,A3}', clock_timestamp(), 'done' FROM generate_series(1, 10) AS n";
+    world.reservations.execute(freed, &[&SHOW]).await;
+    let entry = testkit::wait::until("an estimate", async || {
+        let entry = bob.entry(&id).await;
+        (!entry["estimate"].is_null()).then_some(entry)
+    })
+    .await;
+    assert_eq!(entry["estimate"], json!({ "minutes": 12, "seats_per_hour": 30 }), "six seats");
+    assert_eq!(entry["estimate_reason"], Value::Null);
+    assert_eq!(picky.entry(&other).await["estimate_reason"], "too_few_seats_freed", "B6 never came free");
+}
+
+/// The triggers' sums, and a count of the line.
+#[tokio::test]
+async fn positions_are_as_a_count_would_have_them() {
+    let (world, instance) = World::with_one().await;
+    let mut ids = Vec::new();
+    for at in 0..12 {
+        let visitor = Visitor::new(&format!("v{at}"), instance);
+        ids.push((visitor.join(1 + at % 3).await, visitor));
+    }
+    // As if they had come over a long time.
+    let spread = "ALTER TABLE waitlist.entries ALTER COLUMN seq RESTART WITH 5000";
+    world.reservations.execute(spread, &[]).await;
+    for at in 12..16 {
+        let visitor = Visitor::new(&format!("v{at}"), instance);
+        ids.push((visitor.join(2).await, visitor));
+    }
+    for gone in [13, 7, 2, 0] {
+        let (id, visitor) = ids.remove(gone);
+        visitor.leave(&id).await;
+    }
+    for (at, (id, visitor)) in ids.iter().enumerate() {
+        assert_eq!(visitor.entry(id).await["position"], at + 1);
+    }
+    let differ = "SELECT count(*) FROM waitlist.line_counts c FULL JOIN
+                      (SELECT show_id, seq >> 9 AS bucket, count(*) AS waiting, sum(party) AS seats
+                       FROM waitlist.entries WHERE status = 'waiting' GROUP BY 1, 2) AS n USING (show_id, bucket)
+                  WHERE coalesce(c.waiting, 0) <> coalesce(n.waiting, 0) OR coalesce(c.seats, 0) <> coalesce(n.seats, 0)";
+    let client = world.pool.get().await.expect("the test database answers");
+    assert_eq!(client.query_one(differ, &[]).await.expect("the query is good").get::<_, i64>(0), 0);
+    client.execute("DELETE FROM waitlist.entries WHERE party = 2", &[]).await.expect("it is good");
+    assert_eq!(client.query_one(differ, &[]).await.expect("the query is good").get::<_, i64>(0), 0);
 }

@@ -72,3 +72,60 @@ async fn what_an_old_program_wrote_is_told_in_the_new_form() {
     let data = json!({ "seats": ["A1"], "session_ids": ["any"] });
     assert_eq!(json!(event), json!({ "type": "WaitersTold", "version": 1, "show_id": SHOW, "data": data }));
 }
+
+/// All that was told of one type.
+async fn told_of(world: &World, kind: &str) -> Vec<Value> {
+    told(world)
+        .await
+        .into_iter()
+        .filter(|event| event["type"] == kind)
+        .map(|event| event["data"].clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn who_moves_up_is_told_once_whichever_instance_does_it() {
+    let mut world = World::fresh().await;
+    world.config.tell_interval_ms = 20;
+    let (here, there) = (world.start().await, world.start().await);
+    let [ann, bob, cid] = ["ann", "bob", "cid"].map(|name| Visitor::new(name, here));
+    let ids = [ann.join(1).await, bob.join(2).await, cid.join(1).await];
+    let gone = Visitor::new("gone", there);
+    gone.leave(&gone.join(1).await).await;
+    ann.leave(&ids[0]).await;
+    let moved = wait::until("the others to be told", async || {
+        let moved = told_of(&world, "LineMoved").await;
+        (!moved.is_empty()).then_some(moved)
+    })
+    .await;
+    let places: Vec<_> = moved.iter().flat_map(|each| each["places"].as_array().expect("a list")).collect();
+    let expected = |id: &str, session: &str, position: u64| json!({ "entry_id": id, "session_id": session, "position": position, "estimate": null });
+    assert_eq!(places, [&expected(&ids[1], "bob", 1), &expected(&ids[2], "cid", 2)]);
+    // The next departure tells only whom it moves.
+    bob.leave(&ids[1]).await;
+    let last = wait::until("cid to be told again", async || {
+        let moved = told_of(&world, "LineMoved").await;
+        (moved.len() == 2).then(|| moved[1].clone())
+    })
+    .await;
+    assert_eq!(last, json!({ "places": [expected(&ids[2], "cid", 1)] }));
+}
+
+#[tokio::test]
+async fn whose_show_begins_or_is_cancelled_is_told() {
+    let (world, instance) = World::with_one().await;
+    world.add_show("other", "1 day").await;
+    let ann = Visitor::new("ann", instance);
+    let here = ann.join(1).await;
+    let there = ann.try_join("other", None, &json!({ "party": 1 })).await.text("id").to_owned();
+    let over = "UPDATE catalog_published.shows SET starts_at = clock_timestamp() WHERE id = $1";
+    world.reservations.execute(over, &[&SHOW]).await;
+    ann.until(&here, "closed").await;
+    let expected = |reason: &str, id: &str| json!({ "reason": reason, "entries": [{ "entry_id": id, "session_id": "ann" }] });
+    wait::until("ann to be told", async || {
+        (told_of(&world, "LineClosed").await == [expected("started", &here)]).then_some(())
+    })
+    .await;
+    world.reservations.execute("DELETE FROM catalog_published.shows WHERE id = 'other'", &[]).await;
+    assert_eq!(ann.until(&there, "closed").await["reason"], "cancelled");
+}
