@@ -193,7 +193,8 @@ async fn reasons_add_up_to_the_score_and_say_what_was_done() {
     let mut warm = Warm::with(config).await;
     let all = shows(&warm.pool).await;
     let client = warm.pool.get().await.expect("it answers");
-    for (at, show) in all.iter().step_by(11).take(40).enumerate() {
+    let chosen: Vec<_> = all.iter().step_by(11).take(40).collect();
+    for (at, show) in chosen.iter().enumerate() {
         book(&client, &format!("b{at}"), show, [1, 2, 3, 4][at % 4], at as f64 * 5_000.0).await;
         interest(&client, "held", &format!("h{at}"), show, 2, at as f64 * 900.0).await;
         interest(&client, "joined", &format!("j{at}"), show, 3, 0.0).await;
@@ -219,13 +220,14 @@ async fn reasons_add_up_to_the_score_and_say_what_was_done() {
         let same = std::iter::zip(&plain, scores(&explained)).all(|(a, b)| a.0 == b.0 && close(a.1, b.1));
         assert!(same, "what is explained is what is shown");
     }
-    let seats: i64 = warm.list("&explain=true").await.body["movies"]
+    let held: i64 = warm.list("&explain=true").await.body["movies"]
         .as_array()
         .expect("a list")
         .iter()
         .filter_map(|film| film["explain"]["parts"][1]["seats"].as_i64())
         .sum();
-    assert_eq!(seats, 80, "forty holds of two seats");
+    // Late in the day fewer shows are left to choose from.
+    assert_eq!(held, 2 * i64::try_from(chosen.len()).expect("few"), "two seats were held of each");
     assert!(warm.list("").await.body["movies"][0].get("explain").is_none());
     let alone = Client::new(warm.world.start().await);
     assert_eq!(alone.get("/api/movies/popular?explain=false").await.status, 200);
