@@ -11,6 +11,7 @@
 //! Why gathering ends: a seat is kept no longer than until its own bound, an entry gathers no longer than [`Terms::gather`] at a
 //! time, and then it rests; while it rests, only smaller parties may gather behind it.
 
+pub mod audit;
 pub mod estimate;
 pub mod fitting;
 pub mod wish;

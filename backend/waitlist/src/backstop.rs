@@ -13,7 +13,7 @@ use service::{outbox, postgres};
 use crate::flag::Untold;
 use crate::leaving::Unreturned;
 use crate::settling::Ending;
-use crate::store::{self, entries, escrows, offers, published, shows, told};
+use crate::store::{self, decisions, entries, escrows, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
 /// Rows of one kind that one round takes up.
@@ -22,6 +22,8 @@ const ROWS_MAX: i64 = 200;
 const TOLD_MAX: usize = 500;
 /// Rounds between two tidyings.
 const TIDY_ROUNDS: u64 = 60;
+/// Batches that one tidying forgets, at most.
+const FORGOTTEN_BATCHES_MAX: usize = 50;
 /// Decisions and told sales are kept for longer than any event can be repeated.
 const DECISIONS_DAYS: i32 = 2;
 
@@ -147,13 +149,27 @@ async fn measure(waitlist: &Waitlist) -> Result<(), postgres::Error> {
 }
 
 async fn tidy(waitlist: &Waitlist) -> Result<(), postgres::Error> {
-    let connection = waitlist.connection().await?;
-    let days = i32::try_from(waitlist.config.retention_days).unwrap_or(i32::MAX);
-    let forgotten = entries::forget(&connection, days, ROWS_MAX).await?
-        + escrows::forget(&connection, DECISIONS_DAYS, ROWS_MAX).await?
-        + told::forget(&connection, DECISIONS_DAYS, ROWS_MAX).await?;
+    let mut forgotten = 0;
+    for _ in 0..FORGOTTEN_BATCHES_MAX {
+        let batch = forget(waitlist).await?;
+        forgotten += batch;
+        if batch < ROWS_MAX.unsigned_abs() {
+            break;
+        }
+    }
     if forgotten > 0 {
         tracing::info!(forgotten, "old rows are forgotten");
     }
     Ok(())
+}
+
+/// Some rows of each kind that are old enough.
+async fn forget(waitlist: &Waitlist) -> Result<u64, postgres::Error> {
+    let connection = waitlist.connection().await?;
+    let days = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    let (retention, audit) = (days(waitlist.config.retention_days), days(waitlist.config.audit_days));
+    Ok(entries::forget(&connection, retention, ROWS_MAX).await?
+        + escrows::forget(&connection, audit.max(DECISIONS_DAYS), ROWS_MAX).await?
+        + decisions::forget(&connection, audit, ROWS_MAX).await?
+        + told::forget(&connection, DECISIONS_DAYS, ROWS_MAX).await?)
 }

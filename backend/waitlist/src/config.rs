@@ -40,6 +40,8 @@ pub struct Config {
     pub tell_interval_ms: u64,
     /// How long an entry that is over can still be read.
     pub retention_days: u32,
+    /// How long it can still be said why somebody was not offered a seat.
+    pub audit_days: u32,
     /// Between two rounds of the backstop, which finishes what events or crashes left undone.
     pub serve_interval_ms: u64,
     /// Shows served at the same time by this process.
@@ -69,6 +71,7 @@ impl Default for Config {
             estimate_window_seconds: 3_600,
             tell_interval_ms: 1_000,
             retention_days: 30,
+            audit_days: 7,
             serve_interval_ms: 1_000,
             serve_concurrency_max: 16,
             http: HttpConfig::default(),
@@ -96,6 +99,7 @@ impl Validate for Config {
             ("estimate_window_seconds", self.estimate_window_seconds.into()),
             ("tell_interval_ms", self.tell_interval_ms),
             ("retention_days", self.retention_days.into()),
+            ("audit_days", self.audit_days.into()),
             ("serve_interval_ms", self.serve_interval_ms),
             ("serve_concurrency_max", self.serve_concurrency_max as u64),
         ];

@@ -206,7 +206,11 @@ pub(crate) async fn read(
 }
 
 /// An entry with all that can be said of it at this moment.
-async fn as_now(waitlist: &Waitlist, connection: &Connection, entry: Entry) -> Result<EntryBody, Error> {
+pub(crate) async fn as_now(
+    waitlist: &Waitlist,
+    connection: &Connection,
+    entry: Entry,
+) -> Result<EntryBody, Error> {
     let entry = as_placed(connection, entry).await?;
     let (waits, wish) = (entry.status == EntryStatus::Waiting, entry.wish.clone());
     let mut body = EntryBody::from(entry);

@@ -1,7 +1,7 @@
 //! Owner of queue entries and offers: who waits for seats of a show, and who is offered those that come free.
 //!
 //! - **Tables**, schema `waitlist`, all private: `shows` (the lock of a line, and its queue flag), `entries`, `escrows`
-//!   and `offers` (what was decided), `told`, `outbox`.
+//!   and `offers` (what was decided), `decisions` (what is remembered of it), `told`, `outbox`.
 //! - **Events in**, group `waitlist` on reservations' streams: `SeatsEscrowed`, `HoldExpired`, `SeatsReleased`, `BookingConfirmed`.
 //!   All but the last only hurry what [`backstop`] finds in the published views anyway.
 //! - **Events out**: `WaitersTold`, `LineMoved`, `LineClosed`.
@@ -16,6 +16,7 @@ mod config;
 mod metrics;
 mod routes;
 
+mod audit;
 mod available;
 mod entries;
 mod estimating;

@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{Waitlist, entries};
+use crate::{Waitlist, audit, entries};
 
 #[derive(OpenApi)]
 #[openapi(info(title = "Marquee waitlist", description = "Waiting for seats that come free."))]
@@ -28,8 +28,10 @@ pub(crate) fn all(waitlist: Arc<Waitlist>, keys: SessionKeys) -> Router {
     let private = private
         .route_layer(map_response(never_cached))
         .route_layer(from_fn_with_state(keys, session::recognise))
-        .with_state(waitlist);
-    private.route("/openapi.json", get(async move || axum::Json(document)))
+        .with_state(Arc::clone(&waitlist));
+    private
+        .merge(audit::routes().with_state(waitlist))
+        .route("/openapi.json", get(async move || axum::Json(document)))
 }
 
 async fn never_cached(mut response: Response) -> Response {

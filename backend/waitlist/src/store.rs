@@ -2,6 +2,7 @@
 //!
 //! Whoever changes a show's line (its entries, the offers to them, its flag) first takes [`shows::lock`].
 
+pub(crate) mod decisions;
 pub(crate) mod entries;
 pub(crate) mod escrows;
 pub(crate) mod offers;

@@ -6,21 +6,21 @@ use super::*;
 use crate::hold::{Party, Seating};
 use crate::plan::drawn::{house, names};
 
-const TERMS: Terms = Terms { gather: Duration::from_mins(1), rest: Duration::from_mins(5) };
+pub(super) const TERMS: Terms = Terms { gather: Duration::from_mins(1), rest: Duration::from_mins(5) };
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn price() -> Money {
+pub(super) fn price() -> Money {
     Money { amount: 1_250, currency: "USD".to_owned() }
 }
 
-fn seats(names: &str) -> Vec<SeatId> {
+pub(super) fn seats(names: &str) -> Vec<SeatId> {
     names.split(' ').filter(|name| !name.is_empty()).map(|name| SeatId::parse(name).unwrap()).collect()
 }
 
-fn waiter(name: &str, wish: Wish) -> Waiter {
+pub(super) fn waiter(name: &str, wish: Wish) -> Waiter {
     Waiter {
         entry_id: EntryId::parse(name).unwrap(),
         session_id: SessionId::parse(name).unwrap(),
@@ -29,15 +29,15 @@ fn waiter(name: &str, wish: Wish) -> Waiter {
     }
 }
 
-fn party(size: usize) -> Wish {
+pub(super) fn party(size: usize) -> Wish {
     Wish::any(Party::try_from(size).unwrap())
 }
 
-fn together(size: usize) -> Wish {
+pub(super) fn together(size: usize) -> Wish {
     Wish { together: true, ..party(size) }
 }
 
-fn named(size: usize, names: &str) -> Wish {
+pub(super) fn named(size: usize, names: &str) -> Wish {
     Wish { seats: seats(names), ..party(size) }
 }
 
@@ -174,7 +174,7 @@ fn a_seat_past_its_own_bound_is_kept_for_nobody_and_fits_all_the_same() {
 }
 
 /// A wish of any kind for a house of two rows.
-fn any_wish() -> impl Strategy<Value = Wish> {
+pub(super) fn any_wish() -> impl Strategy<Value = Wish> {
     let seats = proptest::option::weighted(0.3, proptest::collection::btree_set(0usize..16, 1..9));
     (1usize..=4, any::<bool>(), seats, proptest::bool::weighted(0.15)).prop_map(
         |(size, together, seats, accessible)| {
@@ -188,7 +188,7 @@ fn any_wish() -> impl Strategy<Value = Wish> {
     )
 }
 
-const ROWS: [&str; 2] = ["oooo oooo", "wcoo oooo"];
+pub(super) const ROWS: [&str; 2] = ["oooo oooo", "wcoo oooo"];
 
 /// Rounds with more and more seats: what is kept stays for the next, what is given or left is gone.
 struct Evening<'a> {

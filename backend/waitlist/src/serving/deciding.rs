@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 use domain::id::{EscrowId, SeatId, ShowId};
+use domain::money::Money;
 use domain::plan::Plan as Places;
+use domain::queue::audit::{Decision, Given, Kept};
 use domain::queue::{Assignment, Freed, Gathering, House, Round, Terms};
 use domain::seat_map::SeatKind;
 use jiff::Timestamp;
 use service::postgres;
 
 use crate::Waitlist;
+use crate::store::decisions;
 use crate::store::entries::{self, Reach};
 use crate::store::escrows::{self, Noted};
 use crate::store::offers::{self, Part, Pending};
@@ -72,16 +75,21 @@ async fn look(
         let offers = offers::pending(transaction, show_id, asker).await?;
         return Ok(Plan { offers, fresh: pool.fresh, retry_at, look_at: retry_at, ..Plan::default() });
     }
-    let gathering = match (places, published::show(transaction, show_id).await?) {
+    let freed: Vec<_> = pool.free.keys().cloned().collect();
+    let dealt = match (places, published::show(transaction, show_id).await?) {
         (Some(places), Some(show)) => {
             let house = House { plan: places, price: &show.price };
             pool.give_away(transaction, show_id, house, terms(waitlist)).await?
         }
         // Off the program: there is nothing to wait for.
-        _ => None,
+        _ => Dealt::default(),
     };
-    let kept = gathering.as_ref().map_or(&[][..], |gathering| &gathering.seats);
-    pool.release_all_but(transaction, kept).await?;
+    let kept = dealt.gathering.as_ref().map_or(&[][..], |(_, gathering)| &gathering.seats);
+    let on_sale = pool.release_all_but(transaction, kept).await?;
+    let gathering = dealt.gathering.as_ref().map(|(_, gathering)| gathering.clone());
+    if !freed.is_empty() {
+        decisions::record(transaction, show_id, &pool.remembered(freed, dealt, on_sale)).await?;
+    }
     Ok(Plan {
         offers: offers::pending(transaction, show_id, asker).await?,
         fresh: pool.fresh,
@@ -97,6 +105,15 @@ fn terms(waitlist: &Waitlist) -> Terms {
         gather: Duration::from_secs(waitlist.config.gather_seconds),
         rest: Duration::from_secs(waitlist.config.gather_rest_seconds),
     }
+}
+
+/// Who is given what, and for whom what is kept; the latter's place in line.
+#[derive(Default)]
+struct Dealt {
+    /// None when nobody was asked.
+    price: Option<Money>,
+    given: Vec<Given>,
+    gathering: Option<(i64, Gathering)>,
 }
 
 /// The seats of a show that are in escrow, and what is decided about them.
@@ -150,16 +167,21 @@ impl SeatPool {
         show_id: &ShowId,
         house: House<'_>,
         terms: Terms,
-    ) -> Result<Option<Gathering>, postgres::Error> {
+    ) -> Result<Dealt, postgres::Error> {
         let freed: Vec<_> = self.free.values().map(|(_, freed)| freed.clone()).collect();
         let mut round = Round::new(house, &freed, self.now, terms);
         let (mut behind, mut size) = (i64::MIN, FIRST_PAGE);
+        let (mut given, mut gatherer) = (Vec::new(), None);
         while round.room() > 0 {
             let page = self.page(transaction, show_id, house, (&round, behind, size)).await?;
             for (seq, waiter) in &page {
                 behind = *seq;
                 if let Some(assignment) = round.ask(waiter) {
                     self.write(transaction, &assignment).await?;
+                    let Assignment { entry_id, seats } = assignment;
+                    given.push(Given { place: *seq, entry_id, seats });
+                } else if gatherer.is_none() && round.gathers() {
+                    gatherer = Some(*seq);
                 }
             }
             if page.len() < size {
@@ -171,7 +193,24 @@ impl SeatPool {
         if let Some(gathering) = &gathering {
             entries::gather(transaction, &gathering.entry_id, gathering.until).await?;
         }
-        Ok(gathering)
+        Ok(Dealt { price: Some(house.price.clone()), given, gathering: gatherer.zip(gathering) })
+    }
+
+    /// What is remembered of it all.
+    fn remembered(&self, freed: Vec<SeatId>, dealt: Dealt, on_sale: Vec<SeatId>) -> Decision {
+        let kept = |(place, gathering): (i64, Gathering)| {
+            let Gathering { entry_id, until, seats, .. } = gathering;
+            Kept { place, entry_id, seats, until }
+        };
+        Decision {
+            at: self.now,
+            freed,
+            escrow_ids: self.open.iter().map(|escrow| escrow.id.clone()).collect(),
+            price: dealt.price,
+            given: dealt.given,
+            kept: dealt.gathering.map(kept),
+            on_sale,
+        }
     }
 
     async fn page(
@@ -213,14 +252,16 @@ impl SeatPool {
         &mut self,
         transaction: &Transaction<'_>,
         kept: &[SeatId],
-    ) -> Result<(), postgres::Error> {
+    ) -> Result<Vec<SeatId>, postgres::Error> {
         let rest = self.free.extract_if(.., |seat, _| !kept.contains(seat));
         let rest = offers::parts(rest.map(|(seat, (escrow_id, _))| (escrow_id, seat)));
+        let mut on_sale = Vec::new();
         for Part { escrow_id, seats } in rest {
             escrows::release(transaction, &escrow_id, &seats).await?;
+            on_sale.extend(seats.iter().cloned());
             self.released.entry(escrow_id).or_default().extend(seats);
         }
-        Ok(())
+        Ok(on_sale)
     }
 
     /// What is to go on open sale and is still in escrow, now or since before.

@@ -117,6 +117,33 @@ pub(crate) async fn find_mine(
     Ok(client.query_opt(&find, &[&id.as_str(), &session_id.as_str()]).await?.as_ref().map(entry))
 }
 
+/// Somebody's entry, for whoever asks what became of it.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    /// As it is.
+    pub(crate) entry: Entry,
+    /// Whose.
+    pub(crate) session_id: SessionId,
+    /// Grows in order of arrival.
+    pub(crate) place: i64,
+    /// Since when it is over.
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+/// The entry of that id, whosever it is.
+pub(crate) async fn audited(client: &impl GenericClient, id: &EntryId) -> Result<Option<Audited>, Error> {
+    let find =
+        format!("SELECT {COLUMNS}, e.session_id, e.seq, e.ended_at FROM waitlist.entries e WHERE e.id = $1");
+    let find = client.prepare_cached(&find).await?;
+    let read = |row: Row| Audited {
+        entry: entry(&row),
+        session_id: ours(SessionId::parse(row.get::<_, &str>(17))),
+        place: row.get(18),
+        ended_at: row.get(19),
+    };
+    Ok(client.query_opt(&find, &[&id.as_str()]).await?.map(read))
+}
+
 /// Live entries of a session, in one show or in all, oldest first.
 pub(crate) async fn live_of_session(
     client: &impl GenericClient,

@@ -2,6 +2,8 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
+use domain::queue::audit::PastOffer;
+use jiff::Timestamp;
 use service::postgres::Error;
 use tokio_postgres::Row;
 
@@ -255,5 +257,48 @@ pub(crate) async fn returning(
     let rows = client.query(&returning, &[&limit]).await?;
     let read =
         |row: &Row| (ours(EntryId::parse(row.get::<_, &str>(0))), ours(HoldId::parse(row.get::<_, &str>(1))));
+    Ok(rows.iter().map(read).collect())
+}
+
+/// What was decided to be offered to somebody, for whoever asks what became of it.
+#[derive(Debug)]
+pub(crate) struct Audited {
+    /// When.
+    pub(crate) decided_at: Timestamp,
+    /// Which seats.
+    pub(crate) seats: Vec<SeatId>,
+    /// Of these escrows.
+    pub(crate) escrow_ids: Vec<EscrowId>,
+    /// How far it is.
+    pub(crate) status: String,
+    /// The hold that was placed.
+    pub(crate) hold_id: Option<HoldId>,
+}
+
+impl Audited {
+    /// As far as it kept its owner out of later rounds; nothing when it was withdrawn, because its owner had left.
+    pub(crate) fn past(&self) -> Option<PastOffer> {
+        (self.status != "withdrawn").then(|| PastOffer {
+            at: self.decided_at,
+            seats: self.seats.clone(),
+            escrow_ids: self.escrow_ids.clone(),
+            gone: self.status == "gone",
+        })
+    }
+}
+
+/// All that was ever decided to be offered to an entry, the first first.
+pub(crate) async fn of_entry(client: &impl GenericClient, entry_id: &EntryId) -> Result<Vec<Audited>, Error> {
+    let find = "SELECT decided_at, seats, coalesce(escrow_ids, ARRAY[escrow_id]), status, hold_id
+                FROM waitlist.offers WHERE entry_id = $1 ORDER BY seq";
+    let find = client.prepare_cached(find).await?;
+    let rows = client.query(&find, &[&entry_id.as_str()]).await?;
+    let read = |row: &Row| Audited {
+        decided_at: row.get(0),
+        seats: our_seats(row.get(1)),
+        escrow_ids: row.get::<_, Vec<&str>>(2).into_iter().map(|id| ours(EscrowId::parse(id))).collect(),
+        status: row.get(3),
+        hold_id: row.get::<_, Option<&str>>(4).map(|id| ours(HoldId::parse(id))),
+    };
     Ok(rows.iter().map(read).collect())
 }

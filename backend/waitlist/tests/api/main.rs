@@ -3,6 +3,7 @@
 mod reservations;
 mod world;
 
+mod audit;
 mod joining;
 mod leaving;
 mod races;
