@@ -57,7 +57,9 @@ own_environment() {
     catalog)
       settings+=("${prefix}__OPENAPI_SOURCES=$(endpoints "$name" http:// reservations-1 reservations-2 waitlist-1 waitlist-2)") ;;
     waitlist)
-      settings+=("${prefix}__RESERVATIONS=$(endpoints "$name" http:// reservations-1 reservations-2)") ;;
+      settings+=("${prefix}__RESERVATIONS=$(endpoints "$name" http:// reservations-1 reservations-2)"
+        "${prefix}__MAIL__URL=${MARQUEE_WAITLIST__MAIL__URL:-file:$run_dir/mail}"
+        "${prefix}__MAIL__PAGE_URL=${MARQUEE_WAITLIST__MAIL__PAGE_URL:-http://127.0.0.1:$public_port}") ;;
     balancer)
       port_of admin
       settings=("${prefix}__LISTEN__PUBLIC=127.0.0.1:$public_port" "${prefix}__LISTEN__ADMIN=127.0.0.1:$REPLY")

@@ -53,10 +53,10 @@ test("other problems are not for the panel", () => {
 
 test("who waits asks for no more than they wish", () => {
   assert.deepEqual(wishOf({ party: 3 }), { party: 3 });
-  assert.deepEqual(wishOf({ party: 1, together: true, priceMax: " " }), { party: 1 });
-  const all = { party: 2, seats: ["F7", "F8"], together: true, accessible: true, priceMax: "12,5", currency: "USD" };
+  assert.deepEqual(wishOf({ party: 1, together: true, priceMax: " ", email: "" }), { party: 1 });
+  const all = { party: 2, seats: ["F7", "F8"], together: true, accessible: true, priceMax: "12,5", currency: "USD", email: " a@b.example " };
   assert.deepEqual(wishOf(all), {
-    party: 2, seats: ["F7", "F8"], together: true, kind: "wheelchair", price_max: { amount: 1250, currency: "USD" },
+    party: 2, seats: ["F7", "F8"], together: true, kind: "wheelchair", price_max: { amount: 1250, currency: "USD" }, email: "a@b.example",
   });
   assert.deepEqual(wishOf({ party: 1, priceMax: "1500", currency: "JPY" }).price_max, { amount: 1500, currency: "JPY" });
 });

@@ -7,12 +7,13 @@ import { SEATS_MAX } from "./seat-map/selection.js";
  * Only what differs from "any seats" is mentioned: `seats` are the only ones that are good enough; `priceMax` is for one seat, in the
  * money of `currency`, as it was typed.
  */
-export function wishOf({ party, seats = [], together = false, accessible = false, priceMax = "", currency }) {
+export function wishOf({ party, seats = [], together = false, accessible = false, priceMax = "", currency, email = "" }) {
   const wish = { party };
   if (seats.length > 0) wish.seats = [...seats];
   if (together && party > 1) wish.together = true;
   if (accessible) wish.kind = "wheelchair";
   if (priceMax.trim() !== "") wish.price_max = minor(priceMax, currency);
+  if (email.trim() !== "") wish.email = email.trim();
   return wish;
 }
 

@@ -13,6 +13,7 @@ use service::{outbox, postgres};
 use crate::flag::Untold;
 use crate::leaving::Unreturned;
 use crate::settling::Ending;
+use crate::store::mails::{self, Kind};
 use crate::store::{self, decisions, entries, escrows, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
@@ -130,11 +131,15 @@ async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: CloseReason) -> Re
         Fact::LineClosed(LineClosed { reason, entries: entries.collect() }).of(show_id.clone())
     });
     outbox::put_all(&transaction, store::SCHEMA, &told.collect::<Vec<_>>()).await?;
+    let kind = if reason == CloseReason::Cancelled { Kind::Cancelled } else { Kind::Started };
+    let entry_ids: Vec<_> = closed.iter().map(|(entry_id, _)| entry_id.as_str()).collect();
+    let written = mails::put(&transaction, kind, &entry_ids).await?;
     offers::withdraw_all(&transaction, show_id).await?;
     let flag = if flag.open { shows::set_open(&transaction, show_id, false).await? } else { flag };
     transaction.commit().await?;
     drop(connection);
     waitlist.bell.ring();
+    waitlist.mail.ring_if(written);
     tracing::info!(%show_id, closed = closed.len(), reason = reason.as_str(), "a line is closed");
     flag::tell_or_leave(waitlist, &flag).await;
     Ok(())

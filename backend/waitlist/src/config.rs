@@ -8,6 +8,8 @@ use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
 
+use crate::mail::MailConfig;
+
 /// `configs/waitlist.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Where events come from and go to.
     pub redis: RedisConfig,
+    /// Where mail goes.
+    pub mail: MailConfig,
 }
 
 impl Default for Config {
@@ -77,6 +81,7 @@ impl Default for Config {
             http: HttpConfig::default(),
             postgres: PostgresConfig::default(),
             redis: RedisConfig::default(),
+            mail: MailConfig::default(),
         }
     }
 }
@@ -86,6 +91,7 @@ impl Validate for Config {
         self.http.validate()?;
         self.postgres.validate()?;
         self.redis.validate()?;
+        self.mail.validate()?;
         let positive = [
             ("reservations_connect_timeout_ms", self.reservations_connect_timeout_ms),
             ("reservations_timeout_ms", self.reservations_timeout_ms),
@@ -161,6 +167,11 @@ mod tests {
             ("MARQUEE_WAITLIST__GATHER_SECONDS", "0", "gather_seconds"),
             ("MARQUEE_WAITLIST__RESERVATIONS", "[]", "reservations"),
             ("MARQUEE_WAITLIST__RESERVATIONS", r#"["127.0.0.1:7201"]"#, "reservations"),
+            ("MARQUEE_WAITLIST__MAIL__URL", "imap://mail.example", "mail.url"),
+            ("MARQUEE_WAITLIST__MAIL__URL", "smtp://", "mail.url"),
+            ("MARQUEE_WAITLIST__MAIL__FROM", "nobody", "mail.from"),
+            ("MARQUEE_WAITLIST__MAIL__PAGE_URL", "tickets", "mail.page_url"),
+            ("MARQUEE_WAITLIST__MAIL__TIMEOUT_MS", "0", "mail.timeout_ms"),
         ] {
             let message = read(&[(variable, value)]).expect_err("refused");
             assert!(message.contains(key), "{message}");

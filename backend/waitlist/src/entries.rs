@@ -23,7 +23,7 @@ use crate::idempotency::Key;
 use crate::joining::{self, Joined, Joining};
 use crate::store::entries::{self, Entry};
 use crate::store::published;
-use crate::wish::{self, Email, WHEELCHAIR, WishBody};
+use crate::wish::{self, Email, InvalidWish, WHEELCHAIR, WishBody};
 use crate::{Waitlist, estimating, leaving};
 
 /// A place in line.
@@ -126,7 +126,7 @@ impl From<Entry> for EntryBody {
         (status = 404, description = "`show_not_found`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`seats_available`, with `available`: lists of seats that would do, the best first; `already_waiting` for something else, with `entry_id`; `line_full`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 410, description = "`show_started`, `show_cancelled`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_party`, `unknown_seat`, `duplicate_seat`, `too_few_seats`, `too_many_seats`, `auditorium_too_small`, `never_together`, `invalid_kind`, `invalid_email`, `invalid_price_max`, `price_max_too_low` with `price`, `idempotency_key_reused`, `invalid_body`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_party`, `unknown_seat`, `duplicate_seat`, `too_few_seats`, `too_many_seats`, `auditorium_too_small`, `never_together`, `invalid_kind`, `invalid_email`, `mail_unavailable`, `invalid_price_max`, `price_max_too_low` with `price`, `idempotency_key_reused`, `invalid_body`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_entries`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`; with the same `Idempotency-Key` a repeat is safe.", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -141,6 +141,9 @@ pub(crate) async fn join(
     let key = Key::find(&headers)?;
     let wish = wish::parse(&body, waitlist.config.wanted_seats_max)?;
     let email = body.email.as_deref().map(Email::parse).transpose()?;
+    if email.is_some() && !waitlist.mail.works() {
+        return Err(InvalidWish::NoMail.into());
+    }
     let show_id = ShowId::parse(show).map_err(|_| Error::ShowNotFound)?;
     let joining = Joining { show_id, session_id: session_id(&session), wish, email, key };
     let joined = joining::join(&waitlist, joining).await;

@@ -115,6 +115,7 @@ fn wish_code(invalid: &InvalidWish) -> &'static str {
         InvalidWish::Impossible(Impossible::TooSmall(_)) => "auditorium_too_small",
         InvalidWish::Impossible(Impossible::NeverTogether(_)) => "never_together",
         InvalidWish::Email => "invalid_email",
+        InvalidWish::NoMail => "mail_unavailable",
         InvalidWish::Kind => "invalid_kind",
         InvalidWish::PriceMax(_) => "invalid_price_max",
         InvalidWish::TooDear(_) => "price_max_too_low",

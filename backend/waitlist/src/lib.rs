@@ -1,11 +1,12 @@
 //! Owner of queue entries and offers: who waits for seats of a show, and who is offered those that come free.
 //!
 //! - **Tables**, schema `waitlist`, all private: `shows` (the lock of a line, and its queue flag), `entries`, `escrows`
-//!   and `offers` (what was decided), `decisions` (what is remembered of it), `told`, `outbox`.
+//!   and `offers` (what was decided), `decisions` (what is remembered of it), `mails` (to be sent), `told`, `outbox`.
 //! - **Events in**, group `waitlist` on reservations' streams: `SeatsEscrowed`, `HoldExpired`, `SeatsReleased`, `BookingConfirmed`.
 //!   All but the last only hurry what [`backstop`] finds in the published views anyway.
 //! - **Events out**: `WaitersTold`, `LineMoved`, `LineClosed`.
 //! - **Calls out**: reservations' internal HTTP, all in [`reservations_client`].
+//! - **Mail** by SMTP, to those who gave an address ([`mail`]).
 //! - **Reads** `catalog_published.shows`, and `reservations_published.escrows`, `….holds` and `….taken`.
 //! - **Redis**: no keys of our own; only the event streams. Without Redis everything here goes on, a second slower.
 //!
@@ -35,6 +36,7 @@ mod settling;
 mod telling;
 
 mod flag;
+mod mail;
 mod reservations_client;
 
 mod error;
@@ -52,9 +54,11 @@ use service::stream::{self, Subscription};
 use tokio::net::TcpListener;
 
 pub use config::Config;
+pub use mail::MailConfig;
 
 use estimating::Estimates;
 use houses::Houses;
+use mail::Mail;
 use metrics::Metrics;
 use reservations_client::ReservationsClient;
 use serving::Counter;
@@ -74,6 +78,7 @@ struct Waitlist {
     joins: joining::Queue,
     houses: Houses,
     estimates: Estimates,
+    mail: Mail,
     /// This instance's, unlike any other's, and none that was before.
     name: String,
     drain: Drain,
@@ -104,6 +109,7 @@ pub async fn serve(
         joins: joining::Queue::default(),
         houses: Houses::default(),
         estimates: Estimates::default(),
+        mail: Mail::new(&config.mail)?,
         name: uuid::Uuid::new_v4().simple().to_string(),
         bell: Bell::default(),
         drain: drain.clone(),
@@ -123,6 +129,7 @@ pub async fn serve(
     drain.spawn(listen(redis, Arc::clone(&waitlist), consumer));
     drain.spawn(backstop::run(Arc::clone(&waitlist)));
     drain.spawn(telling::run(Arc::clone(&waitlist)));
+    drain.spawn(mail::run(Arc::clone(&waitlist)));
     let _writer = joining::start(&waitlist);
     let routes = routes::all(waitlist, keys);
     let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;

@@ -1,6 +1,6 @@
 //! All metrics of the waitlist.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
@@ -37,6 +37,32 @@ impl Outcome {
     }
 }
 
+/// What became of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mailed {
+    /// It was handed over.
+    Sent,
+    /// It will be tried again.
+    Postponed,
+    /// It never can be.
+    Refused,
+    /// Nobody needed it any more.
+    Dropped,
+}
+
+impl Mailed {
+    const ALL: [Self; 4] = [Self::Sent, Self::Postponed, Self::Refused, Self::Dropped];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Postponed => "postponed",
+            Self::Refused => "refused",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// Registered once per process.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -58,6 +84,10 @@ pub(crate) struct Metrics {
     pub(crate) behind: Behind,
     /// Waiters told that what they waited for is sold.
     pub(crate) waiters_told: IntCounter,
+    /// Attempts to send mail, by what became of them.
+    mails: IntCounterVec,
+    /// Mails that wait to be sent; every instance that sends counts the same table.
+    pub(crate) mails_waiting: IntGauge,
     /// Waiters told where they stand now.
     pub(crate) positions_told: IntCounter,
 }
@@ -72,6 +102,9 @@ impl Metrics {
         for outcome in Outcome::ALL {
             metrics.offers.with_label_values(&[outcome.as_str()]);
         }
+        for outcome in Mailed::ALL {
+            metrics.mails.with_label_values(&[outcome.as_str()]);
+        }
         metrics
     }
 
@@ -83,6 +116,11 @@ impl Metrics {
     /// Something became of an offer.
     pub(crate) fn offer(&self, outcome: Outcome) {
         self.offers.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// Something became of some mails.
+    pub(crate) fn mails(&self, outcome: Mailed, count: u64) {
+        self.mails.with_label_values(&[outcome.as_str()]).inc_by(count);
     }
 
     fn register(registry: &Registry) -> Self {
@@ -115,6 +153,11 @@ impl Metrics {
             ),
             outbox: Waiting::new(registry, "waitlist"),
             behind: Behind::new(registry, "waitlist"),
+            mails: by("marquee_waitlist_mails_total", "Attempts to send mail, by outcome.", "outcome"),
+            mails_waiting: register(
+                registry,
+                IntGauge::new("marquee_waitlist_mails_waiting", "Mails that wait to be sent."),
+            ),
             positions_told: counter(
                 "marquee_waitlist_positions_told_total",
                 "Waiters told where they stand now.",

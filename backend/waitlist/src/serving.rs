@@ -24,6 +24,7 @@ use deciding::Plan;
 use crate::metrics::Outcome;
 use crate::reservations_client::{self, Placed};
 use crate::store::entries::{self, Offer};
+use crate::store::mails::{self, Kind};
 use crate::store::offers::{self, Asker, Pending};
 use crate::store::shows;
 use crate::{Waitlist, leaving};
@@ -122,7 +123,9 @@ async fn note_placed(
     }
     let wanted = entries::offered(&transaction, &offer.entry_id, offer.escrow_id(), &made).await?;
     offers::made(&transaction, offer.escrow_id(), &offer.entry_id, &hold_id, wanted).await?;
+    let written = wanted && mails::put(&transaction, Kind::Offered, &[offer.entry_id.as_str()]).await?;
     transaction.commit().await?;
+    waitlist.mail.ring_if(written);
     drop(connection);
     waitlist.metrics.offer(Outcome::Made);
     tracing::info!(entry_id = %offer.entry_id, escrow_id = %offer.escrow_id(), %hold_id, wanted, "an offer is made");

@@ -5,6 +5,7 @@ use domain::status::{EntryStatus, HoldStatus};
 use service::postgres;
 
 use crate::metrics::Outcome;
+use crate::store::mails::{self, Kind};
 use crate::store::{entries, offers, shows};
 use crate::{Waitlist, flag};
 
@@ -63,9 +64,12 @@ pub(crate) async fn settle(
     let flag = shows::lock(&transaction, &show_id).await?;
     let changed = entries::settle(&transaction, id, hold_id, ending.entry_status()).await?;
     offers::settle(&transaction, id).await?;
+    let lapsed = changed && ending == Ending::Expired;
+    let written = lapsed && mails::put(&transaction, Kind::Lapsed, &[id.as_str()]).await?;
     let flag = flag::close_if_empty(&transaction, flag).await?;
     transaction.commit().await?;
     drop(connection);
+    waitlist.mail.ring_if(written);
     if changed {
         waitlist.metrics.offer(ending.outcome());
         tracing::info!(entry_id = %id, %hold_id, ?ending, "an offer is over");

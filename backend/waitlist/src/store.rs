@@ -5,6 +5,7 @@
 pub(crate) mod decisions;
 pub(crate) mod entries;
 pub(crate) mod escrows;
+pub(crate) mod mails;
 pub(crate) mod offers;
 pub(crate) mod published;
 pub(crate) mod shows;

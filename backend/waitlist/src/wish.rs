@@ -35,7 +35,7 @@ pub(crate) struct WishBody {
     /// `wheelchair`: a place for one, with the others beside it. `standard` is the same as leaving it out.
     #[serde(default)]
     pub(crate) kind: Option<String>,
-    /// Kept with the entry. Nothing is sent to it: offers are told on the socket.
+    /// Where an offer is told besides, and how the waiting ended.
     #[serde(default)]
     pub(crate) email: Option<String>,
 }
@@ -64,6 +64,9 @@ pub(crate) enum InvalidWish {
     /// Nobody can be written to there.
     #[error("`email` must be an e-mail address")]
     Email,
+    /// Nobody is written to from here.
+    #[error("no mail is sent from here; leave `email` out")]
+    NoMail,
     /// Not an amount of money that can be paid.
     #[error(
         "`price_max` is a positive amount in minor units and a currency of three letters, the show's: {0}"

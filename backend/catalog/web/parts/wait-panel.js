@@ -4,6 +4,7 @@ import { h, replace } from "../dom.js";
 import { list, plural } from "../format.js";
 import { available, hasAvailable } from "./available.js";
 import { join } from "./joining.js";
+import { keepEmail } from "./kept-email.js";
 import { errorLine } from "./states.js";
 import { wishForm } from "./wish-form.js";
 
@@ -22,6 +23,7 @@ export function waitPanel(show, { onAnySeats, onSelect }) {
   const ask = (wish, asking) => {
     error.clear();
     replace(trouble);
+    if (wish.email) keepEmail(wish.email);
     return join(show, wish, asking, refused);
   };
   const refused = (problem) => {

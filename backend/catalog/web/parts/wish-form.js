@@ -1,8 +1,9 @@
-// The fields of what somebody waits for: how many seats, together, room for a wheelchair, and a price.
+// The fields of what somebody waits for: how many seats, together, room for a wheelchair, a price, and where to be told.
 
 import { h } from "../dom.js";
 import { SEATS_MAX } from "../seat-map/selection.js";
 import { wishOf } from "../wish.js";
+import { keptEmail } from "./kept-email.js";
 
 /**
  * `{party, conditions, suggest(size), size(), wish(seats)}`: the first two are elements. A suggested size counts until the visitor chooses
@@ -17,6 +18,9 @@ export function wishForm(show, onSize) {
   const price = h("input", {
     id: "waiting-price", "data-testid": "waiting-price", inputmode: "decimal", size: 7, pattern: "[0-9]+([.,][0-9]{1,2})?", title: "An amount such as 12.50",
   });
+  const email = h("input", {
+    id: "waiting-email", "data-testid": "waiting-email", type: "email", autocomplete: "email", maxlength: 254, value: keptEmail(),
+  });
   let chosen = false;
   const size = () => Number(select.value);
   const resize = () => { together.element.hidden = size() < 2; };
@@ -30,7 +34,8 @@ export function wishForm(show, onSize) {
     conditions: h("div", {}, together.element, h("details", { class: "more" },
       h("summary", {}, "More wishes"),
       accessible.element,
-      field("waiting-price", `At most, for a seat (${currency})`, price))),
+      field("waiting-price", `At most, for a seat (${currency})`, price),
+      field("waiting-email", "E-mail, to be told when no page is open", email))),
     suggest: (suggested) => {
       if (!chosen) select.value = suggested;
       resize();
@@ -38,7 +43,7 @@ export function wishForm(show, onSize) {
     size,
     wish: (seats) => wishOf({
       party: size(), seats, together: together.input.checked, accessible: accessible.input.checked,
-      priceMax: price.value, currency,
+      priceMax: price.value, currency, email: email.value,
     }),
   };
 }

@@ -41,9 +41,7 @@ pub(crate) async fn lock(transaction: &Transaction<'_>, show_id: &ShowId) -> Res
     if let Some(row) = transaction.query_opt(&lock, &[&show_id.as_str()]).await? {
         return Ok(flag(&row));
     }
-    let create = "INSERT INTO waitlist.shows (id) VALUES ($1) ON CONFLICT DO NOTHING";
-    let create = transaction.prepare_cached(create).await?;
-    transaction.execute(&create, &[&show_id.as_str()]).await?;
+    create_all(transaction, &[show_id.as_str()]).await?;
     Ok(flag(&transaction.query_one(&lock, &[&show_id.as_str()]).await?))
 }
 
@@ -57,10 +55,20 @@ pub(crate) async fn lock_all(transaction: &Transaction<'_>, show_ids: &[&str]) -
     if rows.len() == wanted.len() {
         return Ok(rows.iter().map(flag).collect());
     }
-    let create = "INSERT INTO waitlist.shows (id) SELECT id FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT DO NOTHING";
-    let create = transaction.prepare_cached(create).await?;
-    transaction.execute(&create, &[&wanted]).await?;
+    create_all(transaction, &wanted).await?;
     Ok(transaction.query(&lock, &[&wanted]).await?.iter().map(flag).collect())
+}
+
+/// Makes lines for shows that have none, and notes what they are called while they are on the program.
+async fn create_all(transaction: &Transaction<'_>, show_ids: &[&str]) -> Result<(), Error> {
+    let create = "INSERT INTO waitlist.shows (id, about)
+                  SELECT w.id, format('%s at %s in %s, %s', c.title, c.theater, c.city,
+                             to_char(c.starts_at AT TIME ZONE c.timezone, 'FMDay, FMDD FMMonth, HH24:MI'))
+                  FROM unnest($1::text[]) AS w (id) LEFT JOIN catalog_published.shows c ON c.id = w.id
+                  ORDER BY w.id ON CONFLICT DO NOTHING";
+    let create = transaction.prepare_cached(create).await?;
+    transaction.execute(&create, &[&show_ids]).await?;
+    Ok(())
 }
 
 /// Changes the flag of a locked show.

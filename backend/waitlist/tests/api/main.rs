@@ -6,6 +6,7 @@ mod world;
 mod audit;
 mod joining;
 mod leaving;
+mod mailing;
 mod races;
 mod serving;
 mod telling;

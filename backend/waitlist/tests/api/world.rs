@@ -44,7 +44,8 @@ impl World {
         client.batch_execute(reservations::TABLES).await.expect("the tables are good");
         let shows = "CREATE SCHEMA catalog_published;
                      CREATE TABLE catalog_published.shows (id text PRIMARY KEY, starts_at timestamptz, seat_map jsonb,
-                         price_minor bigint DEFAULT 1250, currency text DEFAULT 'USD')";
+                         price_minor bigint DEFAULT 1250, currency text DEFAULT 'USD', title text DEFAULT 'The Matinee',
+                         theater text DEFAULT 'Grand', city text DEFAULT 'Chicago', timezone text DEFAULT 'America/Chicago')";
         client.batch_execute(shows).await.expect("the tables are good");
         let reservations = Reservations::start(pool.clone()).await;
         let config = Config {
