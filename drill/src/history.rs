@@ -183,6 +183,9 @@ pub enum Call {
         /// Whether beside each other or not at all.
         #[serde(default)]
         together: bool,
+        /// Whether with room for a wheelchair.
+        #[serde(default)]
+        wheelchair: bool,
         /// The `Idempotency-Key`.
         key: String,
     },

@@ -56,10 +56,11 @@ fn asked(call: &Call) -> String {
         Call::Extend { hold } => format!("extends {hold}"),
         Call::Release { hold } => format!("releases {hold}"),
         Call::Cancel { booking } => format!("cancels {booking}"),
-        Call::Join { show, party, seats, together, key } => {
+        Call::Join { show, party, seats, together, wheelchair, key } => {
             let wish = if seats.is_empty() { "any".to_owned() } else { names(seats) };
             let beside = if *together { " together" } else { "" };
-            format!("joins {show} for {party}{beside} of {wish}, key {key}")
+            let room = if *wheelchair { " with room for a wheelchair" } else { "" };
+            format!("joins {show} for {party}{beside}{room} of {wish}, key {key}")
         }
         Call::Leave { entry } => format!("leaves {entry}"),
     }

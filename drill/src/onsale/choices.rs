@@ -97,6 +97,8 @@ pub(super) struct Choices {
     pub(super) picky: bool,
     /// Whether they wait for seats beside each other only.
     pub(super) together: bool,
+    /// Whether they need room for a wheelchair.
+    pub(super) wheelchair: bool,
     /// Where the rest of their chance comes from: which seats, how long a thought takes.
     pub(super) seed: u64,
 }
@@ -142,6 +144,7 @@ impl<'plan> Draw<'plan> {
             extend: chance.random_bool(plan.extend),
             slow: chance.random_bool(plan.slow).then(|| slow(&mut chance)),
             together: chance.random_bool(plan.together),
+            wheelchair: chance.random_bool(plan.wheelchair),
         }
     }
 }
@@ -236,6 +239,7 @@ mod tests {
         assert!(near(share(&crowd, |choices| choices.slow.is_some()), plan.slow));
         assert!(near(share(&crowd, |choices| choices.waiting.is_some()), plan.join));
         assert!(near(share(&crowd, |choices| choices.together), plan.together));
+        assert!(near(share(&crowd, |choices| choices.wheelchair), plan.wheelchair));
         assert!(near(
             share(&crowd, |choices| choices.waiting == Some(Waiting::Lapse)),
             plan.join * plan.lapse

@@ -51,7 +51,7 @@ pub(super) async fn take_seats(visit: &mut Visit, watcher: &Watcher) -> Result<O
             return Err(Gone::Refused);
         }
         suggested = refusal.alternatives.into_iter().next();
-        if suggested.is_none() && matches!(wish, Wish::Best(_)) {
+        if suggested.is_none() && matches!(wish, Wish::Best(_) | Wish::Accessible(_)) {
             return Ok(None);
         }
     }
@@ -83,8 +83,11 @@ async fn wish(
     {
         return Ok(Some(Wish::Seats(seats)));
     }
-    let taken = taken(visit, watcher).await?;
     let party = visit.choices.party;
+    if visit.choices.wheelchair {
+        return Ok(Some(Wish::Accessible(party)));
+    }
+    let taken = taken(visit, watcher).await?;
     let map = &visit.sale.program.shows[visit.choices.show].map;
     if visit.choices.best {
         return Ok((picking::free(map, &taken) >= party).then_some(Wish::Best(party)));
@@ -124,6 +127,7 @@ async fn send_again(visit: &mut Visit, request: &Request, wish: &Wish) -> Result
 fn other(wish: &Wish, map: &SeatMap) -> Wish {
     match wish {
         Wish::Best(party) => Wish::Best(party % 2 + 1),
+        Wish::Accessible(party) => Wish::Best(*party),
         Wish::Seats(seats) => {
             let another = map.seats().find(|seat| !seats.contains(&seat.id));
             Wish::Seats(another.map(|seat| seat.id.clone()).into_iter().collect())

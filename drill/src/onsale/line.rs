@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::choices::Waiting;
 use super::holding::Held;
 use super::paying::{self, ANNOUNCED_WITHIN, until};
-use super::request::{EntryBody, OfferBody, Request, parse};
+use super::request::{EntryBody, OfferBody, Request, Wanted, parse};
 use super::sale::Counted;
 use super::visit::{Gone, Visit};
 use super::watcher::Watcher;
@@ -47,9 +47,11 @@ pub(super) async fn wait(visit: &mut Visit, watcher: &mut Watcher) -> Result<(),
 async fn join(visit: &mut Visit) -> Result<Option<EntryId>, Gone> {
     let (show, party, seats, key) = (visit.show_id(), visit.choices.party, named(visit), visit.key());
     // Who names seats may have named none that are beside each other.
-    let together = visit.choices.together && party > 1 && seats.is_empty();
+    let wheelchair = visit.choices.wheelchair;
+    let together = visit.choices.together && party > 1 && seats.is_empty() && !wheelchair;
+    let wanted = Wanted { party, together, wheelchair, seats };
     visit.sale.note_in_line(visit.number, &visit.buyer);
-    let request = Request::join(&show, (party, together), seats, key.clone());
+    let request = Request::join(&show, wanted, key.clone());
     let reply = visit.ask(&request).await?;
     let Some(entry) = parse::<EntryBody>(&reply) else { return Ok(None) };
     // The same once more under its key, and something else under it: some do, and the key must hold.
@@ -57,14 +59,15 @@ async fn join(visit: &mut Visit) -> Result<Option<EntryId>, Gone> {
         visit.ask(&request).await?;
     }
     if visit.choices.reuse {
-        visit.ask(&Request::join(&show, (party % PARTY_MAX + 1, false), Vec::new(), key)).await?;
+        let other = Wanted { party: party % PARTY_MAX + 1, ..Wanted::default() };
+        visit.ask(&Request::join(&show, other, key)).await?;
     }
     Ok(Some(entry.id))
 }
 
 /// The seats that are good enough for somebody who is particular; none when any are.
 fn named(visit: &mut Visit) -> Vec<SeatId> {
-    if !visit.choices.picky {
+    if !visit.choices.picky || visit.choices.wheelchair {
         return Vec::new();
     }
     let map = &visit.sale.program.shows[visit.choices.show].map;

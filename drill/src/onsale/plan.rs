@@ -97,8 +97,11 @@ pub struct Plan {
     #[arg(long, default_value_t = 0.1)]
     pub picky: f64,
     /// Who of them, if not alone, waits for seats beside each other only
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.4)]
     pub together: f64,
+    /// Who needs room for a wheelchair, and waits for it
+    #[arg(long, default_value_t = 0.05)]
+    pub wheelchair: f64,
     /// Who leaves the line before their patience ends
     #[arg(long, default_value_t = 0.15)]
     pub leave: f64,
@@ -181,7 +184,7 @@ impl Plan {
         Ok(())
     }
 
-    fn shares(&self) -> [(&'static str, f64); 16] {
+    fn shares(&self) -> [(&'static str, f64); 17] {
         [
             ("bots", self.bots),
             ("best", self.best),
@@ -197,6 +200,7 @@ impl Plan {
             ("join", self.join),
             ("picky", self.picky),
             ("together", self.together),
+            ("wheelchair", self.wheelchair),
             ("leave", self.leave),
             ("lapse", self.lapse),
         ]

@@ -33,6 +33,20 @@ pub(super) enum Wish {
     Seats(Vec<SeatId>),
     /// The best for so many.
     Best(usize),
+    /// The same with room for a wheelchair.
+    Accessible(usize),
+}
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    pub(super) party: usize,
+    /// Beside each other.
+    pub(super) together: bool,
+    /// With room for a wheelchair.
+    pub(super) wheelchair: bool,
+    /// These only; any when there are none.
+    pub(super) seats: Vec<SeatId>,
 }
 
 impl Request {
@@ -46,10 +60,11 @@ impl Request {
         let body = match &wish {
             Wish::Seats(seats) => json!({ "seats": seats }),
             Wish::Best(party) => json!({ "best": party }),
+            Wish::Accessible(party) => json!({ "best": party, "accessible": true }),
         };
         let (seats, party) = match wish {
             Wish::Seats(seats) => (seats.clone(), seats.len()),
-            Wish::Best(party) => (Vec::new(), party),
+            Wish::Best(party) | Wish::Accessible(party) => (Vec::new(), party),
         };
         let call = Call::Hold { show: show.clone(), seats, party, key: key.clone() };
         let turns = Some((show.clone(), SeatStatus::Held));
@@ -77,21 +92,20 @@ impl Request {
         Self { turns, ..Self::post(format!("/api/holds/{hold}/confirm"), key, body, call) }
     }
 
-    /// A place in line, for these seats only, or for any when there are none; beside each other when `together`.
-    pub(super) fn join(
-        show: &ShowId,
-        (party, together): (usize, bool),
-        seats: Vec<SeatId>,
-        key: String,
-    ) -> Self {
+    /// A place in line.
+    pub(super) fn join(show: &ShowId, wanted: Wanted, key: String) -> Self {
+        let Wanted { party, together, wheelchair, seats } = wanted;
         let mut body = json!({ "party": party });
         if together {
             body["together"] = json!(true);
         }
+        if wheelchair {
+            body["kind"] = json!("wheelchair");
+        }
         if !seats.is_empty() {
             body["seats"] = json!(seats);
         }
-        let call = Call::Join { show: show.clone(), party, seats, together, key: key.clone() };
+        let call = Call::Join { show: show.clone(), party, seats, together, wheelchair, key: key.clone() };
         Self::post(format!("/api/shows/{show}/waitlist"), key, body, call)
     }
 
@@ -254,12 +268,16 @@ mod tests {
         for request in [named, best] {
             assert_eq!((request.path.as_str(), request.key), ("/api/shows/show/holds", Some(key())));
         }
-        let any = Request::join(&show(), (2, false), vec![], key());
-        assert_eq!(any.body, Some(json!({ "party": 2 })));
-        let beside = Request::join(&show(), (2, true), vec![], key());
-        assert_eq!(beside.body, Some(json!({ "party": 2, "together": true })));
-        let picky = Request::join(&show(), (1, false), vec![seat("A1")], key());
-        assert_eq!(picky.body, Some(json!({ "party": 1, "seats": ["A1"] })));
+        let accessible = Request::hold(&show(), Wish::Accessible(2), key());
+        assert_eq!(accessible.body, Some(json!({ "best": 2, "accessible": true })));
+        let join = |wanted| Request::join(&show(), Wanted { party: 2, ..wanted }, key()).body;
+        assert_eq!(join(Wanted::default()), Some(json!({ "party": 2 })));
+        let beside = Wanted { together: true, ..Wanted::default() };
+        assert_eq!(join(beside), Some(json!({ "party": 2, "together": true })));
+        let wheelchair = Wanted { wheelchair: true, ..Wanted::default() };
+        assert_eq!(join(wheelchair), Some(json!({ "party": 2, "kind": "wheelchair" })));
+        let picky = Wanted { seats: vec![seat("A1"), seat("A2")], ..Wanted::default() };
+        assert_eq!(join(picky), Some(json!({ "party": 2, "seats": ["A1", "A2"] })));
         let hold = HoldId::parse("hold").unwrap();
         let confirm = Request::confirm(&show(), &hold, "declined", key());
         assert_eq!(confirm.path, "/api/holds/hold/confirm");

@@ -26,6 +26,8 @@ fn plan() -> Plan {
         cancel: 0.0,
         join: 1.0,
         picky: 0.0,
+        together: 0.0,
+        wheelchair: 0.0,
         leave: 0.0,
         lapse: 0.0,
         think: Duration::from_millis(20),

@@ -102,6 +102,7 @@ impl Actor {
             party: 1,
             seats: seats.to_vec(),
             together: false,
+            wheelchair: false,
             key: key.to_owned(),
         };
         let path = format!("/api/shows/{}/waitlist", self.show);

@@ -225,7 +225,14 @@ fn a_key_for_a_confirmation_is_one_answer() {
 #[test]
 fn a_key_for_a_place_in_line_is_one_place() {
     let join = |told: &mut Told, name: &str| {
-        let call = Call::Join { show: show(), party: 1, seats: Vec::new(), together: false, key: "k".into() };
+        let call = Call::Join {
+            show: show(),
+            party: 1,
+            seats: Vec::new(),
+            together: false,
+            wheelchair: false,
+            key: "k".into(),
+        };
         let effect = Effect::Entry { entry: entry(name), status: "waiting".into(), position: Some(1) };
         told.request(1, (100, 110), call, |op| What::Ok { op, status: 201, effect });
     };

@@ -262,8 +262,14 @@ impl Told {
     pub(crate) fn joins(&mut self, buyer: u32, on: On, party: usize, names: &[&str]) {
         let entry = entry(&format!("entry_{buyer}"));
         let effect = Effect::Entry { entry: entry.clone(), status: "waiting".into(), position: Some(1) };
-        let call =
-            Call::Join { show: show(), party, seats: seats(names), together: false, key: entry.to_string() };
+        let call = Call::Join {
+            show: show(),
+            party,
+            seats: seats(names),
+            together: false,
+            wheelchair: false,
+            key: entry.to_string(),
+        };
         self.request(buyer, on, call, |op| What::Ok { op, status: 201, effect });
         self.waits(buyer, on.0, party, names);
     }
