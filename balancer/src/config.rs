@@ -22,6 +22,7 @@ pub mod retry;
 pub mod route;
 pub mod source;
 pub mod tls;
+pub mod traces;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,6 +48,7 @@ pub use self::retry::Retry;
 pub use self::route::Route;
 use self::source::Source;
 pub use self::tls::Tls;
+pub use self::traces::Traces;
 
 /// One clear line: where, what, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +85,8 @@ pub struct Config {
     pub purge: Purge,
     /// Where the access log goes; none when it is off.
     pub access_log: Option<AccessLog>,
+    /// Where traces go; none when nobody collects them.
+    pub traces: Option<Traces>,
     /// Routes, the most specific first.
     pub routes: Vec<Route>,
     /// Pools, by index of [`Route::pool`].
@@ -116,6 +120,8 @@ struct File {
     purge: purge::Written,
     #[serde(default)]
     access_log: access_log::Written,
+    #[serde(default)]
+    traces: traces::Written,
     #[serde(default)]
     routes: Vec<route::Written>,
     #[serde(default)]
@@ -151,6 +157,7 @@ impl Config {
             cache: file.cache.read(reader)?,
             purge: file.purge.read(reader)?,
             access_log: file.access_log.read(reader)?,
+            traces: file.traces.read(reader)?,
             pools,
         })
     }

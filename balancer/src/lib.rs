@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod limit;
 pub mod operate;
 pub mod proxy;
+pub mod secret;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,7 @@ use crate::operate::serving::Serving;
 use crate::operate::telemetry;
 use crate::operate::tls::store::Store;
 use crate::operate::tls::{self, Renewal};
+use crate::operate::traces::{self, Traces};
 use crate::proxy::Gateway;
 use crate::proxy::deadline::Timed;
 use crate::proxy::silence::{Silence, Ticking};
@@ -89,7 +91,8 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     let (predecessor, successor) = sockets.between();
     raise_open_files();
     let conf = server_conf(&config);
-    let parts = Parts::new(path, config, metrics)?;
+    let (traces, exporting) = traces::start(config.traces.as_ref(), &metrics).context("traces")?.unzip();
+    let parts = Parts::new(path, config, metrics, traces)?;
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
 
@@ -103,6 +106,9 @@ pub fn run(path: &Path, config: Config, start: Start) -> anyhow::Result<()> {
     if let Some(store) = &parts.certificates {
         let renewal = Renewal { store: store.clone(), metrics: parts.metrics.clone() };
         server.add_service(background_service("certificates", renewal));
+    }
+    if let Some(exporting) = exporting {
+        server.add_service(background_service("traces", exporting));
     }
     if parts.purger.connected() {
         server.add_service(background_service("purges", Subscription(parts.purger.clone())));
@@ -146,12 +152,18 @@ struct Parts {
     metrics: Arc<Metrics>,
     drain: Arc<Drain>,
     access_log: Arc<AccessLog>,
+    traces: Option<Arc<Traces>>,
     certificates: Option<Arc<Store>>,
     silence: Arc<Silence>,
 }
 
 impl Parts {
-    fn new(path: &Path, config: Config, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+    fn new(
+        path: &Path,
+        config: Config,
+        metrics: Arc<Metrics>,
+        traces: Option<Traces>,
+    ) -> anyhow::Result<Self> {
         let access_log = AccessLog::start(config.access_log.as_ref(), &metrics)
             .context("key `access_log.path`: cannot be opened; name a file that can be written, or \"-\"")?;
         let fleet = Arc::new(Fleet::new(config.clone()));
@@ -167,6 +179,7 @@ impl Parts {
             purger: Arc::new(purger),
             drain: Arc::default(),
             access_log: Arc::new(access_log),
+            traces: traces.map(Arc::new),
             certificates: config.tls.as_ref().map(tls::open).transpose()?.map(Arc::new),
             metrics,
             config,
@@ -187,6 +200,7 @@ impl Parts {
             cache: self.cache,
             metrics: self.metrics.clone(),
             access_log: self.access_log.clone(),
+            traces: self.traces.clone(),
             drain: self.drain.clone(),
             sockets: Open::default(),
             silence: self.silence.clone(),

@@ -14,3 +14,4 @@ pub mod serving;
 pub mod status;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;

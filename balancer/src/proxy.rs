@@ -20,6 +20,7 @@ pub mod request;
 pub mod retry;
 pub mod route;
 pub mod silence;
+mod span;
 mod stored;
 pub mod tunnel;
 pub mod upgrade;
@@ -53,6 +54,7 @@ use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
 use crate::operate::metrics::Metrics;
+use crate::operate::traces::Traces;
 
 /// So many parts of one answer may be asked for at once; who asks for more gets all of it.
 const RANGES_MAX: usize = 16;
@@ -67,6 +69,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
+    /// Where traces go, when somebody collects them.
+    pub traces: Option<Arc<Traces>>,
     /// The way down.
     pub drain: Arc<Drain>,
     /// Sockets that clients have open.
@@ -87,7 +91,7 @@ impl ProxyHttp for Gateway {
         deadline::lift();
         edge::unify(session.req_header_mut())?;
         request.in_flight = Some(self.drain.enter());
-        request.identity = Identity::of(session, &request.config().edge);
+        request.identity = Identity::of(session, &request.config().edge, self.traces.as_deref());
         self.set_timeouts(session, &request.config().edge);
         // Off, a next request that comes early is taken for a fault of the one before it.
         session.set_pipelining_enabled(true);
@@ -465,6 +469,11 @@ impl ProxyHttp for Gateway {
             self.record(request, outlier::Outcome::Answered, now);
         }
         self.observe(session, request, now);
+        if let Some(traces) = &self.traces
+            && request.identity.trace.sampled()
+        {
+            traces.leave(span::of(session, error, request, now));
+        }
         let tunnel = request.tries.tunnel.take().filter(|tunnel| tunnel.is_open() && error.is_none());
         let line = self.access_log.enabled().then(|| report::line(session, error, request, now));
         match (tunnel, line) {

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use catalog::popular::PopularConfig;
 use serde::Deserialize;
-use service::config::Validate;
+use service::config::{Program, Validate};
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
+use service::traces::TracesConfig;
 
 /// `configs/cache-warmer.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Where the list goes.
     pub redis: RedisConfig,
+    /// Where traces go.
+    pub traces: TracesConfig,
 }
 
 impl Default for Config {
@@ -48,7 +51,14 @@ impl Default for Config {
             http: HttpConfig::default(),
             postgres: PostgresConfig { connections_max: 2, ..PostgresConfig::default() },
             redis: RedisConfig::default(),
+            traces: TracesConfig::default(),
         }
+    }
+}
+
+impl Program for Config {
+    fn traces(&self) -> &TracesConfig {
+        &self.traces
     }
 }
 
@@ -57,6 +67,7 @@ impl Validate for Config {
         self.http.validate()?;
         self.postgres.validate()?;
         self.redis.validate()?;
+        self.traces.validate()?;
         let positive = [
             ("interval_ms", self.interval_ms),
             ("pause_ms_max", self.pause_ms_max),

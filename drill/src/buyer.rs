@@ -55,6 +55,11 @@ impl Buyer {
         Ok(Self { base: Url::parse(base).context("the target is not a URL")?, http, jar })
     }
 
+    /// Where it buys.
+    pub fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
     /// Sends one request.
     pub async fn send(
         &self,

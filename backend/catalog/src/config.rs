@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use serde::Deserialize;
-use service::config::Validate;
+use service::config::{Program, Validate};
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
+use service::traces::TracesConfig;
 
 use crate::popular::PopularConfig;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// Where the popular list is read.
     pub redis: RedisConfig,
+    /// Where traces go.
+    pub traces: TracesConfig,
 }
 
 impl Default for Config {
@@ -46,7 +49,14 @@ impl Default for Config {
             http: HttpConfig::default(),
             postgres: PostgresConfig::default(),
             redis: RedisConfig::default(),
+            traces: TracesConfig::default(),
         }
+    }
+}
+
+impl Program for Config {
+    fn traces(&self) -> &TracesConfig {
+        &self.traces
     }
 }
 
@@ -55,6 +65,7 @@ impl Validate for Config {
         self.http.validate()?;
         self.postgres.validate()?;
         self.redis.validate()?;
+        self.traces.validate()?;
         let positive = [
             ("openapi_timeout_ms", self.openapi_timeout_ms),
             ("openapi_seconds", self.openapi_seconds),
@@ -102,7 +113,7 @@ mod tests {
             ("MARQUEE_CATALOG__OPENAPI_SOURCES", "[]"),
         ])
         .expect("good");
-        assert_eq!((config.popular.window_days, config.redis.url.as_str()), (7, "redis://somewhere"));
+        assert_eq!((config.popular.window_days, config.redis.url.reveal()), (7, "redis://somewhere"));
         assert!(config.openapi_sources.is_empty());
     }
 

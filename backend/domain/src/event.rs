@@ -1,7 +1,7 @@
 //! What one owner tells the others: facts about a show, past tense.
 //!
 //! The JSON of these is stored in outboxes and streams: `{"id","type","version","at","show_id","data"}`, where an owner writes all
-//! but `id` and `at`, which its outbox knows. Types and members are only ever added, and a reader ignores those it does not know.
+//! but `id` and `at`, which its outbox knows, and sometimes `trace` besides, which leads to its cause. Types and members are only ever added, and a reader ignores those it does not know.
 //! Where that is not enough a type gets a new version, and readers learn it before anybody writes it.
 //!
 //! In which order they come:
@@ -43,9 +43,20 @@ pub struct Event {
     version: First,
     /// Of which show.
     pub show_id: ShowId,
+    /// The W3C `traceparent` of what caused it, where that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub fact: Fact,
+}
+
+impl Event {
+    /// Where it comes from, when somebody wants to follow it.
+    #[must_use]
+    pub fn caused_by(self, trace: Option<String>) -> Self {
+        Self { trace, ..self }
+    }
 }
 
 /// The version of every type so far. A later one is not for this program to read.
@@ -95,6 +106,8 @@ pub enum Fact {
 
 /// The types by name, for consumers that choose among them.
 pub mod kind {
+    /// [`super::Fact::SeatsHeld`].
+    pub const SEATS_HELD: &str = "SeatsHeld";
     /// [`super::Fact::SeatsReleased`].
     pub const SEATS_RELEASED: &str = "SeatsReleased";
     /// [`super::Fact::HoldExpired`].
@@ -116,9 +129,25 @@ pub mod kind {
 }
 
 impl Fact {
+    /// The name of its type.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SeatsHeld(_) => kind::SEATS_HELD,
+            Self::SeatsReleased(_) => kind::SEATS_RELEASED,
+            Self::HoldExpired(_) => kind::HOLD_EXPIRED,
+            Self::BookingConfirmed(_) => kind::BOOKING_CONFIRMED,
+            Self::BookingCancelled(_) => kind::BOOKING_CANCELLED,
+            Self::SeatsEscrowed(_) => kind::SEATS_ESCROWED,
+            Self::SeatsOffered(_) => kind::SEATS_OFFERED,
+            Self::WaitersTold(_) => kind::WAITERS_TOLD,
+            Self::LineMoved(_) => kind::LINE_MOVED,
+            Self::LineClosed(_) => kind::LINE_CLOSED,
+        }
+    }
+
     /// The event that this happened to a show.
     pub fn of(self, show_id: ShowId) -> Event {
-        Event { version: First, show_id, fact: self }
+        Event { version: First, show_id, trace: None, fact: self }
     }
 }
 

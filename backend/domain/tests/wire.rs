@@ -61,6 +61,7 @@ fn what_was_added_later_is_read_and_written_and_need_not_be_there() {
         data["booked_at"] = json!("2026-01-01T00:00:00Z");
         let mut wire = envelope(kind, &data);
         wire["written_in"] = json!(u64::MAX);
+        wire["trace"] = json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         let told: Told = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!((told.written_in, json!(told)), (Some(u64::MAX), wire));
     }
@@ -91,7 +92,7 @@ fn every_type_is_listed() {
 fn what_is_not_known_is_passed_over() {
     let known = all()[4].clone();
     let mut newer = envelope(known.0, &known.1);
-    newer["trace"] = json!("of a newer program");
+    newer["weather"] = json!("of a newer program");
     newer["data"]["refund"] = json!({ "amount": 1250 });
     let told: Told = serde_json::from_value(newer).unwrap();
     assert_eq!(json!(told), envelope(known.0, &known.1));

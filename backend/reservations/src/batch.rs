@@ -15,9 +15,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use service::config::Validate;
 use service::drain::Drain;
-use service::postgres;
+use service::{postgres, traces};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::app::App;
 use crate::error::Error;
@@ -106,7 +107,11 @@ impl<W: Write> Queue<W> {
     pub async fn write(&self, job: W::Job) -> Result<W::Answer, Error> {
         let (answer, answered) = oneshot::channel();
         self.sender.try_send(Waiting { job, answer }).map_err(|_| Error::Busy)?;
-        answered.await.unwrap_or_else(|_| Err(postgres::Error::Away("this server stops".to_owned()).into()))
+        let span = tracing::debug_span!(target: traces::TARGET, "write", otel.name = W::NAME, db.system.name = "postgresql");
+        answered
+            .instrument(span)
+            .await
+            .unwrap_or_else(|_| Err(postgres::Error::Away("this server stops".to_owned()).into()))
     }
 }
 

@@ -7,11 +7,12 @@ use domain::deadline::Terms;
 use domain::limits::Limits;
 use http::uri::Authority;
 use serde::Deserialize;
-use service::config::Validate;
+use service::config::{Program, Validate};
 use service::drain::FINISH_SECONDS_MAX;
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
+use service::traces::TracesConfig;
 
 use crate::batch::BatchConfig;
 use crate::live::socket::LAST_CLOSE_SECONDS_MAX;
@@ -90,6 +91,9 @@ pub struct Config {
     /// The gates and channels.
     #[serde(default)]
     pub redis: RedisConfig,
+    /// Where traces go.
+    #[serde(default)]
+    pub traces: TracesConfig,
 }
 
 /// The live sockets.
@@ -262,11 +266,18 @@ impl Config {
     }
 }
 
+impl Program for Config {
+    fn traces(&self) -> &TracesConfig {
+        &self.traces
+    }
+}
+
 impl Validate for Config {
     fn validate(&self) -> Result<(), String> {
         self.http.validate()?;
         self.postgres.validate()?;
         self.redis.validate()?;
+        self.traces.validate()?;
         self.batch.validate()?;
         self.live.validate()?;
         self.validate_holds()?;

@@ -10,8 +10,8 @@ use domain::id::{HoldId, SessionId};
 use domain::status::HoldStatus;
 use http::StatusCode;
 use serde_json::{Value, json};
-use service::postgres;
 use service::problem::Problem;
+use service::{postgres, traces};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -222,6 +222,7 @@ async fn book(
         email: confirmation.email.clone(),
         authorisation,
         starts_at,
+        trace: traces::current(),
     };
     let outcome = app.queues.bookings.write(paid).await;
     match &outcome {

@@ -213,7 +213,7 @@ fn store_problem(error: &postgres::Error) -> Problem {
             Problem::unavailable("the database is away for a moment; try again")
         }
         postgres::Error::Refused(source) => {
-            tracing::error!(error = %format!("{source:?}"), "postgres refused a statement");
+            tracing::error!(error = postgres::described(source), "postgres refused a statement");
             Problem::internal()
         }
     }

@@ -8,7 +8,7 @@ use domain::hold::{Seating, Selection};
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::limits::LimitReached;
 use domain::status::HoldStatus;
-use service::postgres;
+use service::{postgres, traces};
 use tokio::time::Instant;
 
 use crate::app::App;
@@ -149,6 +149,7 @@ fn wanted(wish: &Wish, show: &Arc<Show>, id: &HoldId, chosen: &Chosen) -> Wanted
         keyed: wish.key.is_some(),
         fingerprint: wish.fingerprint(),
         until: wish.until,
+        trace: traces::current(),
     }
 }
 

@@ -1,24 +1,26 @@
 //! What the others are told of holds and bookings, put into the outbox by whoever changes them, with the claims locked.
+//! Each says which request it was, where traces are on; of many that are written together each has its own.
 
 use domain::event::{
     BookingCancelled, BookingConfirmed, Event, Fact, HoldEnded, SeatsEscrowed, SeatsHeld, SeatsOffered,
 };
 use domain::id::EntryId;
 use domain::status::HoldStatus;
+use service::traces;
 
 use crate::store::bookings::Booking;
 use crate::store::escrows::Escrow;
 use crate::store::holds::Hold;
 
 /// A hold was placed from the street. Nobody waits for this one: it needs no ring of the bell.
-pub fn held(hold: &Hold) -> Event {
+pub fn held(hold: &Hold, trace: Option<&String>) -> Event {
     let told = SeatsHeld {
         hold_id: hold.id.clone(),
         session_id: hold.session.clone(),
         seats: hold.seats.clone(),
         expires_at: hold.deadline.expires_at,
     };
-    Fact::SeatsHeld(told).of(hold.show.clone())
+    Fact::SeatsHeld(told).of(hold.show.clone()).caused_by(trace.cloned())
 }
 
 /// A hold was placed for somebody who waits.
@@ -30,7 +32,7 @@ pub fn offered(hold: &Hold, entry: &EntryId) -> Event {
         seats: hold.seats.clone(),
         expires_at: hold.deadline.expires_at,
     };
-    Fact::SeatsOffered(offered).of(hold.show.clone())
+    Fact::SeatsOffered(offered).of(hold.show.clone()).caused_by(traces::current())
 }
 
 /// A hold is over without a sale, and is now `status`.
@@ -43,7 +45,7 @@ pub fn ended(hold: &Hold, status: HoldStatus) -> Event {
     };
     let fact =
         if status == HoldStatus::Expired { Fact::HoldExpired(ended) } else { Fact::SeatsReleased(ended) };
-    fact.of(hold.show.clone())
+    fact.of(hold.show.clone()).caused_by(traces::current())
 }
 
 /// Seats wait for the queue.
@@ -53,11 +55,11 @@ pub fn escrowed(escrow: &Escrow) -> Event {
         seats: escrow.seats.clone(),
         expires_at: escrow.expires_at,
     };
-    Fact::SeatsEscrowed(escrowed).of(escrow.show.clone())
+    Fact::SeatsEscrowed(escrowed).of(escrow.show.clone()).caused_by(traces::current())
 }
 
 /// A hold was sold.
-pub fn confirmed(booking: &Booking, hold: &Hold) -> Event {
+pub fn confirmed(booking: &Booking, hold: &Hold, trace: Option<&String>) -> Event {
     let confirmed = BookingConfirmed {
         booking_id: booking.id.clone(),
         hold_id: hold.id.clone(),
@@ -66,7 +68,7 @@ pub fn confirmed(booking: &Booking, hold: &Hold) -> Event {
         entry_id: hold.entry.clone(),
         booked_at: Some(booking.booked_at),
     };
-    Fact::BookingConfirmed(confirmed).of(hold.show.clone())
+    Fact::BookingConfirmed(confirmed).of(hold.show.clone()).caused_by(trace.cloned())
 }
 
 /// A sale was taken back.
@@ -76,5 +78,5 @@ pub fn cancelled(booking: &Booking) -> Event {
         seats: booking.seats.clone(),
         booked_at: Some(booking.booked_at),
     };
-    Fact::BookingCancelled(cancelled).of(booking.show.clone())
+    Fact::BookingCancelled(cancelled).of(booking.show.clone()).caused_by(traces::current())
 }

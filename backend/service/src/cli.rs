@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde::de::DeserializeOwned;
 
 use crate::{config, telemetry};
 
@@ -38,7 +37,7 @@ pub struct Command {
 /// What is wrong goes to stderr as one line, and the exit code is 2 for a bad configuration, 1 otherwise.
 pub fn main<C, F>(program: &'static str, act: impl FnOnce(C, Command) -> F) -> ExitCode
 where
-    C: DeserializeOwned + config::Validate,
+    C: config::Program,
     F: Future<Output = anyhow::Result<()>>,
 {
     let args = Args::parse();
@@ -51,17 +50,33 @@ where
         say(&format!("{program}: {} is good", path.display()));
         return ExitCode::SUCCESS;
     }
-    telemetry::init();
-    raise_open_files();
     let command = Command { verb: args.command.unwrap_or_else(|| "serve".to_owned()), args: args.rest };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(program, &format!("cannot start a runtime: {error}"), 1),
     };
-    match runtime.block_on(act(loaded, command)) {
+    match runtime.block_on(observed(program, loaded, command, act)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(program, &format!("{error:#}"), 1),
     }
+}
+
+/// Acts, and says all that there is to say of it.
+async fn observed<C, F>(
+    program: &'static str,
+    loaded: C,
+    command: Command,
+    act: impl FnOnce(C, Command) -> F,
+) -> anyhow::Result<()>
+where
+    C: config::Program,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let telemetry = telemetry::start(program, loaded.traces())?;
+    raise_open_files();
+    let outcome = act(loaded, command).await;
+    telemetry.finish().await;
+    outcome
 }
 
 /// Every client is an open file; many systems start a process with room for 1,024.

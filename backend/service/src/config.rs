@@ -1,18 +1,26 @@
 //! Configuration: one TOML file per program, every key overridable by environment.
 //!
 //! `MARQUEE_RESERVATIONS__HOLD_SECONDS=5` sets `hold_seconds`; a further `__` goes one table down. The value is read as
-//! TOML and, where it is not TOML, taken as a string. Unknown keys are errors in both places. `DATABASE_URL` and
-//! `REDIS_URL`, which every program shares, set `postgres.url` and `redis.url`.
+//! TOML and, where it is not TOML, taken as a string. Unknown keys are errors in both places. `DATABASE_URL`,
+//! `REDIS_URL` and `OTEL_EXPORTER_OTLP_ENDPOINT`, which every program shares, set `postgres.url`, `redis.url` and `traces.endpoint`.
 
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::traces::TracesConfig;
+
 /// What a configuration must satisfy beyond its types.
 pub trait Validate {
     /// The first thing that is wrong and the way out, or nothing.
     fn validate(&self) -> Result<(), String>;
+}
+
+/// The configuration of a program.
+pub trait Program: DeserializeOwned + Validate {
+    /// Where its traces go.
+    fn traces(&self) -> &TracesConfig;
 }
 
 /// Why a configuration cannot be used. The text names the place and the way out.
@@ -100,6 +108,7 @@ fn key_of(prefix: &str, variable: &str) -> Option<String> {
     match variable {
         "DATABASE_URL" => Some("postgres__url".to_owned()),
         "REDIS_URL" => Some("redis__url".to_owned()),
+        "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("traces__endpoint".to_owned()),
         other => other.strip_prefix(prefix).map(str::to_lowercase),
     }
 }

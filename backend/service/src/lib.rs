@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod secret;
 pub mod telemetry;
 
 pub mod http;
@@ -12,6 +13,8 @@ pub mod problem;
 pub mod request;
 pub mod request_id;
 pub mod session;
+pub mod traceparent;
+pub mod traces;
 
 pub mod postgres;
 pub mod redis;

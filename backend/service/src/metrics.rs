@@ -31,6 +31,7 @@ pub fn registry(program: &str, version: &str) -> Registry {
     let registry = Registry::new();
     let process = prometheus::process_collector::ProcessCollector::for_self();
     registry.register(Box::new(process)).expect("a fresh registry has no metrics yet");
+    crate::traces::Counts::register(&registry);
     let info = register(
         &registry,
         IntGaugeVec::new(

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 pub use deadpool_postgres::{Object as Connection, Pool};
 
 use crate::config::Validate;
+use crate::secret::Secret;
 
 /// A connection that is silent for this long is asked by the kernel whether it is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ const CONNECTIONS_MIN: usize = 2;
 #[serde(deny_unknown_fields, default)]
 pub struct PostgresConfig {
     /// The server's URL (`DATABASE_URL`).
-    pub url: String,
+    pub url: Secret,
     /// Connections of this process.
     pub connections_max: usize,
     /// How long a request waits for a connection, and a connection for the server.
@@ -35,7 +36,7 @@ pub struct PostgresConfig {
 
 impl Default for PostgresConfig {
     fn default() -> Self {
-        Self { url: String::new(), connections_max: 20, wait_ms: 2_000, statement_timeout_ms: 5_000 }
+        Self { url: Secret::default(), connections_max: 20, wait_ms: 2_000, statement_timeout_ms: 5_000 }
     }
 }
 
@@ -63,8 +64,8 @@ pub enum Error {
     #[error("postgres rolled a transaction back: {0}")]
     Again(String),
     /// It answered that the question is wrong.
-    #[error("postgres refused a statement")]
-    Refused(#[source] tokio_postgres::Error),
+    #[error("postgres refused a statement: {}", described(.0))]
+    Refused(tokio_postgres::Error),
 }
 
 impl Error {
@@ -85,8 +86,8 @@ impl Error {
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
-            Some(code) if code.code().starts_with("40") => Self::Again(chain(&error)),
-            _ if away(&error) => Self::Away(chain(&error)),
+            Some(code) if code.code().starts_with("40") => Self::Again(described(&error)),
+            _ if away(&error) => Self::Away(described(&error)),
             _ => Self::Refused(error),
         }
     }
@@ -110,6 +111,13 @@ fn away(error: &tokio_postgres::Error) -> bool {
     matches!(class, "08" | "53" | "57") || others.contains(code)
 }
 
+/// What Postgres said, without its details: these repeat what stands in the row, such as an e-mail address.
+pub fn described(error: &tokio_postgres::Error) -> String {
+    let Some(said) = error.as_db_error() else { return chain(error) };
+    let place = said.constraint().or(said.column()).or(said.table()).unwrap_or_default();
+    format!("{} {} {place}", said.code().code(), said.message()).trim_end().to_owned()
+}
+
 /// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -131,7 +139,7 @@ pub fn pool_with(program: &str, config: &PostgresConfig, sessions: &str) -> anyh
     anyhow::ensure!(!config.url.is_empty(), "no Postgres is named: set DATABASE_URL or `postgres.url`");
     let wait = Duration::from_millis(config.wait_ms);
     let mut settings = Config::new();
-    settings.url = Some(config.url.clone());
+    settings.url = Some(config.url.reveal().to_owned());
     settings.application_name = Some(program.to_owned());
     settings.connect_timeout = Some(wait);
     // A server that vanished without a word is given up like one that said so.

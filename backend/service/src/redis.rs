@@ -11,9 +11,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, ScriptInvocation};
 use serde::Deserialize;
 use tokio::sync::watch;
+use tracing::{Instrument, Span};
 
 use crate::config::Validate;
 use crate::drain::Drain;
+use crate::secret::Secret;
+use crate::traces;
 
 /// Between two attempts to reach a Redis that is away, and two looks at one that is there.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
@@ -23,7 +26,7 @@ const PROBE_PAUSE: Duration = Duration::from_millis(200);
 #[serde(deny_unknown_fields, default)]
 pub struct RedisConfig {
     /// The server's URL (`REDIS_URL`).
-    pub url: String,
+    pub url: Secret,
     /// Put before every key and channel, so that several Marquees can share a server.
     pub prefix: String,
     /// How long a command may take before Redis counts as away.
@@ -32,7 +35,7 @@ pub struct RedisConfig {
 
 impl Default for RedisConfig {
     fn default() -> Self {
-        Self { url: String::new(), prefix: "marquee".to_owned(), timeout_ms: 500 }
+        Self { url: Secret::default(), prefix: "marquee".to_owned(), timeout_ms: 500 }
     }
 }
 
@@ -73,8 +76,9 @@ impl Redis {
     /// Prepares the handle and tries once to connect; the keeper goes on trying as part of `drain`.
     pub async fn start(config: &RedisConfig, drain: &Drain) -> anyhow::Result<Self> {
         anyhow::ensure!(!config.url.is_empty(), "no Redis is named: set REDIS_URL or `redis.url`");
-        let client = Client::open(config.url.as_str())
-            .map_err(|error| anyhow::anyhow!("the Redis URL is wrong: {error}"))?;
+        let client = Client::open(config.url.reveal()).map_err(|error| {
+            anyhow::anyhow!("the Redis URL is wrong: {error}; write redis://USER:PASSWORD@HOST:PORT")
+        })?;
         let timeout = Some(Duration::from_millis(config.timeout_ms));
         let redis = Self {
             client,
@@ -114,21 +118,24 @@ impl Redis {
     /// Runs one command.
     pub async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
         let connection = self.connection()?;
-        let outcome = command.query_async(&mut connection.as_ref().clone()).await;
+        let mut client = connection.as_ref().clone();
+        let outcome = command.query_async(&mut client).instrument(span("command")).await;
         self.noticed(&connection, outcome)
     }
 
     /// Runs several commands in one round trip.
     pub async fn run_all<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> Result<T, Error> {
         let connection = self.connection()?;
-        let outcome = pipeline.query_async(&mut connection.as_ref().clone()).await;
+        let mut client = connection.as_ref().clone();
+        let outcome = pipeline.query_async(&mut client).instrument(span("pipeline")).await;
         self.noticed(&connection, outcome)
     }
 
     /// Runs a script, loading it when Redis does not have it.
     pub async fn script<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
         let connection = self.connection()?;
-        let outcome = script.invoke_async(&mut connection.as_ref().clone()).await;
+        let mut client = connection.as_ref().clone();
+        let outcome = script.invoke_async(&mut client).instrument(span("script")).await;
         self.noticed(&connection, outcome)
     }
 
@@ -203,6 +210,18 @@ impl Redis {
         self.connection.store(Some(Arc::new(connection)));
         Ok(())
     }
+}
+
+/// What is done there, for traces.
+fn span(operation: &'static str) -> Span {
+    tracing::debug_span!(
+        target: traces::TARGET,
+        "redis",
+        otel.name = format!("redis {operation}"),
+        otel.kind = "client",
+        db.system.name = "redis",
+        db.operation.name = operation
+    )
 }
 
 fn sorted(error: RedisError) -> Error {

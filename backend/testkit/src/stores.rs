@@ -31,7 +31,7 @@ impl Stores {
     /// How a program under test reaches the database.
     pub fn postgres(&self) -> PostgresConfig {
         PostgresConfig {
-            url: self.database_url(),
+            url: self.database_url().into(),
             connections_max: CONNECTIONS_MAX,
             ..PostgresConfig::default()
         }
@@ -39,7 +39,11 @@ impl Stores {
 
     /// How a program under test reaches Redis.
     pub fn redis(&self) -> RedisConfig {
-        RedisConfig { url: self.redis_url.clone(), prefix: self.name.clone(), ..RedisConfig::default() }
+        RedisConfig {
+            url: self.redis_url.as_str().into(),
+            prefix: self.name.clone(),
+            ..RedisConfig::default()
+        }
     }
 
     /// A pool of the test's own.

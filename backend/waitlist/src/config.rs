@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use serde::Deserialize;
-use service::config::Validate;
+use service::config::{Program, Validate};
 use service::http::HttpConfig;
 use service::postgres::PostgresConfig;
 use service::redis::RedisConfig;
+use service::traces::TracesConfig;
 
 use crate::mail::MailConfig;
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// Where mail goes.
     pub mail: MailConfig,
+    /// Where traces go.
+    pub traces: TracesConfig,
 }
 
 impl Default for Config {
@@ -82,7 +85,14 @@ impl Default for Config {
             postgres: PostgresConfig::default(),
             redis: RedisConfig::default(),
             mail: MailConfig::default(),
+            traces: TracesConfig::default(),
         }
+    }
+}
+
+impl Program for Config {
+    fn traces(&self) -> &TracesConfig {
+        &self.traces
     }
 }
 
@@ -92,6 +102,7 @@ impl Validate for Config {
         self.postgres.validate()?;
         self.redis.validate()?;
         self.mail.validate()?;
+        self.traces.validate()?;
         let positive = [
             ("reservations_connect_timeout_ms", self.reservations_connect_timeout_ms),
             ("reservations_timeout_ms", self.reservations_timeout_ms),
@@ -155,7 +166,7 @@ mod tests {
             ("MARQUEE_WAITLIST__RESERVATIONS", r#"["http://127.0.0.1:9"]"#),
         ])
         .expect("good");
-        assert_eq!(config.postgres.url, "postgres://somewhere/marquee");
+        assert_eq!(config.postgres.url.reveal(), "postgres://somewhere/marquee");
         assert_eq!((config.offer_seconds, config.reservations.len()), (5, 1));
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::event::{BookingConfirmed, Fact, HoldEnded, Told, kind};
+use domain::event::{BookingConfirmed, Event, Fact, HoldEnded, Told, kind};
 use domain::id::ShowId;
+use service::traces;
 
 use crate::settling::Ending;
 use crate::{Waitlist, notify, serving, settling};
@@ -19,6 +20,11 @@ pub(crate) async fn take(waitlist: Arc<Waitlist>, text: String) -> anyhow::Resul
         tracing::debug!(event = text, "an event is passed over");
         return Ok(());
     };
+    let (trace, kind) = (event.trace.clone(), event.fact.kind());
+    traces::caused_by(trace.as_deref(), kind, follow(waitlist, event)).await
+}
+
+async fn follow(waitlist: Arc<Waitlist>, event: Event) -> anyhow::Result<()> {
     match event.fact {
         Fact::SeatsEscrowed(escrowed) => {
             tracing::debug!(escrow_id = %escrowed.escrow_id, show_id = %event.show_id, "seats came free");

@@ -2,7 +2,7 @@
 
 use domain::event::{BookingConfirmed, Fact, WaitersTold};
 use domain::id::ShowId;
-use service::{outbox, postgres};
+use service::{outbox, postgres, traces};
 
 use crate::Waitlist;
 use crate::store::{self, entries, shows, told};
@@ -28,7 +28,7 @@ pub(crate) async fn tell_waiters(
     let sessions = entries::hoping(&transaction, show_id, &sale.seats, &sale.session_id).await?;
     let told = sessions.chunks(SESSIONS_MAX).map(|chunk| {
         let told = WaitersTold { seats: sale.seats.clone(), session_ids: chunk.to_vec() };
-        Fact::WaitersTold(told).of(show_id.clone())
+        Fact::WaitersTold(told).of(show_id.clone()).caused_by(traces::current())
     });
     outbox::put_all(&transaction, store::SCHEMA, &told.collect::<Vec<_>>()).await?;
     transaction.commit().await?;

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use service::request_id;
+use service::{request_id, traceparent, traces};
 
 use crate::config::Config;
 use crate::store::offers::{Part, Pending};
@@ -198,6 +198,9 @@ impl ReservationsClient {
         let id = request_id::id();
         if !id.is_empty() {
             asking = asking.header(request_id::HEADER, id);
+        }
+        if let Some(trace) = traces::current() {
+            asking = asking.header(traceparent::HEADER, trace);
         }
         if let Some(body) = body {
             asking = asking.json(body);

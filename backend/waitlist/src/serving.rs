@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use domain::id::ShowId;
 use service::postgres;
+use tracing::Instrument;
 
 pub(crate) use counter::Counter;
 use counter::Turn;
@@ -42,7 +43,7 @@ enum Interrupted {
 pub(crate) fn begin(waitlist: &Arc<Waitlist>, show_id: ShowId) {
     if let Some(turn) = waitlist.counter.turn(&show_id) {
         let drain = waitlist.drain.clone();
-        drain.spawn(serve_in_turn(Arc::clone(waitlist), show_id, turn));
+        drain.spawn(serve_in_turn(Arc::clone(waitlist), show_id, turn).in_current_span());
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::tags::{self, Mode, TAG_BYTES_MAX, Tags, Target};
 use crate::config;
 use crate::operate::metrics::PurgeMetrics;
+use crate::secret::Secret;
 
 /// Tags and URLs of one purge.
 const TARGETS_MAX: usize = 1_000;
@@ -179,8 +180,8 @@ impl Purger {
         config: &config::Purge,
         metrics: PurgeMetrics,
     ) -> Result<Self, RedisError> {
-        let wire = |url: &String| {
-            let (client, channel) = (Client::open(url.as_str())?, config.channel.clone());
+        let wire = |url: &Secret| {
+            let (client, channel) = (Client::open(url.reveal())?, config.channel.clone());
             Ok::<_, RedisError>(Wire { client, channel, own: rand::random() })
         };
         Ok(Self { tags, metrics, wire: config.redis_url.as_ref().map(wire).transpose()? })

@@ -11,6 +11,7 @@ use super::{ConfigError, File};
 use crate::limit::admission::Settings;
 use crate::limit::concurrency::Bounds;
 use crate::limit::rate::{PER_SECOND_MAX, Quota};
+use crate::secret::Secret;
 
 /// Any number of requests or connections; with it no sum of them overflows.
 const COUNT_MAX: usize = 1 << 24;
@@ -24,7 +25,7 @@ const TOLERANCE_PERCENT_MAX: u32 = 10_000;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
     /// Where rate limits are shared with other balancers; empty: nowhere.
-    redis_url: String,
+    redis_url: Secret,
     /// Connections that one client may have open, of whatever kind.
     client_connections_max: usize,
     /// Upgraded ones among them.
@@ -33,7 +34,7 @@ pub(super) struct Written {
 
 impl Default for Written {
     fn default() -> Self {
-        Self { redis_url: String::new(), client_connections_max: 16_384, client_sockets_max: 10_000 }
+        Self { redis_url: Secret::default(), client_connections_max: 16_384, client_sockets_max: 10_000 }
     }
 }
 
@@ -41,7 +42,7 @@ impl Default for Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Where rate limits are shared with other balancers.
-    pub redis_url: Option<String>,
+    pub redis_url: Option<Secret>,
     /// Connections that one client may have open, of whatever kind.
     pub client_connections_max: usize,
     /// Upgraded ones among them.
@@ -51,7 +52,7 @@ pub struct Limits {
 impl Written {
     pub(super) fn read(&self, reader: &Reader<'_>) -> Result<Limits, ConfigError> {
         let path = ["limits", "redis_url"];
-        if !self.redis_url.is_empty() && redis::Client::open(self.redis_url.as_str()).is_err() {
+        if !self.redis_url.is_empty() && redis::Client::open(self.redis_url.reveal()).is_err() {
             return reader.wrong(&path, "not the URL of a Redis; write \"redis://127.0.0.1:6379\"");
         }
         let count = |key, value| reader.size(&["limits", key], value, COUNT_MAX);

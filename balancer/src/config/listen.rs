@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::reader::Reader;
+use crate::secret::Secret;
 
 /// Worker threads.
 pub const THREADS_MAX: usize = 1_024;
@@ -21,7 +22,7 @@ pub(super) struct Written {
     /// Address of the admin listener.
     admin: String,
     /// What the admin listener's clients must show as a bearer; needed when it is not on loopback.
-    admin_token: Option<String>,
+    admin_token: Option<Secret>,
 }
 
 impl Default for Written {
@@ -40,7 +41,7 @@ pub struct Listen {
     /// Address of the admin listener.
     pub admin: SocketAddr,
     /// What the admin listener's clients must show; nothing when only this machine reaches it.
-    pub admin_token: Option<String>,
+    pub admin_token: Option<Secret>,
 }
 
 impl Written {
@@ -78,9 +79,10 @@ impl Written {
     }
 
     /// The admin listener changes things, so it is open to this machine or to who knows the token.
-    fn admin_token(&self, reader: &Reader<'_>, admin: SocketAddr) -> Result<Option<String>, ConfigError> {
+    fn admin_token(&self, reader: &Reader<'_>, admin: SocketAddr) -> Result<Option<Secret>, ConfigError> {
         let path = ["listen", "admin_token"];
-        let visible = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let visible =
+            |token: &Secret| !token.is_empty() && token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
         match self.admin_token.clone() {
             Some(token) if !visible(&token) => {
                 reader.wrong(&path, "must be visible ASCII characters without spaces")

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::ConfigError;
 use super::reader::Reader;
+use crate::secret::Secret;
 
 /// Publishers that must be heard of.
 const PUBLISHERS_MAX: usize = 16;
@@ -15,7 +16,7 @@ const PUBLISHERS_MAX: usize = 16;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
     /// Where purges are heard and told; empty: nowhere, and tagged answers live for the lease.
-    redis_url: String,
+    redis_url: Secret,
     /// The channel they are told on.
     channel: String,
     /// How long tagged answers are believed without proof that every purge was heard.
@@ -29,7 +30,7 @@ pub(super) struct Written {
 impl Default for Written {
     fn default() -> Self {
         Self {
-            redis_url: String::new(),
+            redis_url: Secret::default(),
             channel: "marquee:purge".to_owned(),
             lease_ms: 1_000,
             publishers: Vec::new(),
@@ -42,7 +43,7 @@ impl Default for Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purge {
     /// Where purges are heard and told.
-    pub redis_url: Option<String>,
+    pub redis_url: Option<Secret>,
     /// The channel they are told on.
     pub channel: String,
     /// How long tagged answers are believed without proof.
@@ -55,7 +56,7 @@ pub struct Purge {
 
 impl Written {
     pub(super) fn read(self, reader: &Reader<'_>) -> Result<Purge, ConfigError> {
-        if !self.redis_url.is_empty() && redis::Client::open(self.redis_url.as_str()).is_err() {
+        if !self.redis_url.is_empty() && redis::Client::open(self.redis_url.reveal()).is_err() {
             let path = ["purge", "redis_url"];
             return reader.wrong(&path, "not the URL of a Redis; write \"redis://127.0.0.1:6379\"");
         }

@@ -1,5 +1,5 @@
 //! Where a value came from: a line of the file, or a variable of the environment.
-//! It must not know a single key of ours.
+//! It must not know a single key of ours, but for the one that a variable of another standard sets.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ use super::ConfigError;
 
 /// Variables that override keys start with this.
 pub const ENVIRONMENT_PREFIX: &str = "MARQUEE_BALANCER__";
+/// By this everybody names a collector of traces.
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// The file's text and the variables laid over it.
 pub struct Source {
@@ -135,7 +137,10 @@ fn offset_in(value: &DeValue<'_>, path: &[&str]) -> Option<usize> {
 
 impl Override {
     fn from_variable(variable: String, value: &str) -> Option<Self> {
-        let path = variable.strip_prefix(ENVIRONMENT_PREFIX)?;
+        let path = match variable.as_str() {
+            COLLECTOR => "TRACES__ENDPOINT",
+            other => other.strip_prefix(ENVIRONMENT_PREFIX)?,
+        };
         let path = path.split("__").map(str::to_lowercase).collect();
         Some(Self { path, value: as_toml(value), variable })
     }

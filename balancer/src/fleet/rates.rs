@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::config::{Config, RateLimit};
 use crate::limit::rate::{Buckets, KEYS_MAX};
 use crate::limit::shared::Shared;
+use crate::secret::Secret;
 
 /// All of them.
 #[derive(Default)]
@@ -15,7 +16,7 @@ pub struct Rates {
     pub limits: Vec<Rate>,
     /// By index of the route: those that are for it alone, by index.
     by_route: Vec<Vec<usize>>,
-    redis_url: Option<String>,
+    redis_url: Option<Secret>,
     /// The buckets of all balancers.
     pub shared: Option<Arc<Shared>>,
 }
@@ -37,7 +38,7 @@ impl Rates {
             before.shared.clone()
         } else {
             // Its URL was looked at when the configuration was read.
-            redis_url.as_deref().and_then(|url| Shared::new(url).ok()).map(Arc::new)
+            redis_url.as_ref().and_then(|url| Shared::new(url.reveal()).ok()).map(Arc::new)
         };
         let of_route = |pattern: &str| {
             let ours = |(_, rate): &(usize, &Rate)| rate.settings.routes.iter().any(|route| route == pattern);

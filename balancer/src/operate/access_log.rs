@@ -67,7 +67,9 @@ impl Line<'_> {
         text.extend_from_slice(br#"{"time":""#);
         // Nothing can go wrong when a text is written into memory.
         let _ = DateTimePrinter::new().print_timestamp(&self.time, &mut *text);
-        text.push(b'"');
+        text.extend_from_slice(
+            br#"","level":"INFO","program":"balancer","target":"access","message":"request""#,
+        );
         json::text(text, r#","request_id":"#, self.request_id);
         json::text(text, r#","trace_id":"#, self.trace_id);
         json::text(text, r#","client":"#, self.client);

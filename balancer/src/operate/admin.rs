@@ -26,11 +26,12 @@ use crate::cache::Cache;
 use crate::cache::purge::Purger;
 use crate::fleet::Fleet;
 use crate::fleet::discovery::journal::Journal;
+use crate::secret::Secret;
 
 /// What the pages are made from.
 pub struct Admin {
     /// What a client must show; nothing when only this machine reaches the listener.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// The configuration and the endpoints.
     pub fleet: Arc<Fleet>,
     /// How look-ups of endpoints go.
@@ -85,7 +86,7 @@ impl Admin {
         let shown = request.headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         shown
             .and_then(|shown| shown.strip_prefix(b"Bearer "))
-            .is_some_and(|shown| same(shown, token.as_bytes()))
+            .is_some_and(|shown| same(shown, token.reveal().as_bytes()))
     }
 
     fn metrics_page(&self) -> Response<Vec<u8>> {

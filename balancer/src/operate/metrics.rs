@@ -64,6 +64,10 @@ pub struct Metrics {
     pub access_log_dropped: IntCounter,
     /// Lines of the process's own log dropped because the writer was behind or could not write.
     pub log_dropped: IntCounter,
+    /// Spans the collector has taken.
+    pub spans_exported: IntCounter,
+    /// Spans that nobody will see, by reason.
+    pub spans_dropped: IntCounterVec,
     /// Look-ups of a pool's endpoints, by pool and result.
     pub discovery_updates: IntCounterVec,
     /// TLS handshakes, by result.
@@ -215,6 +219,17 @@ impl Metrics {
                 "log_dropped_total",
                 "Lines of the process's own log dropped because the writer was behind or could not write.",
             )?,
+            spans_exported: counter(
+                &registry,
+                "trace_spans_exported_total",
+                "Spans the collector has taken.",
+            )?,
+            spans_dropped: counters(
+                &registry,
+                "trace_spans_dropped_total",
+                "Spans that nobody will see.",
+                &["reason"],
+            )?,
             discovery_updates: counters(
                 &registry,
                 "discovery_updates_total",
@@ -265,6 +280,9 @@ impl Metrics {
         };
         let build = gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        for reason in ["queue", "collector"] {
+            metrics.spans_dropped.with_label_values(&[reason]);
+        }
         Ok(metrics)
     }
 

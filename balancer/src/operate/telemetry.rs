@@ -1,9 +1,12 @@
 //! The process's own log: JSON lines on stderr. Requests have their own log, [`super::access_log`].
 
+mod line;
+
 use std::io;
 use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
 
 use super::lines::Lines;
 use super::metrics::Metrics;
@@ -26,8 +29,8 @@ pub fn start(metrics: &Metrics) -> io::Result<Telemetry> {
     let (filter, writer) = (EnvFilter::try_from_default_env(), Event(lines.clone()));
     // The only failure is a logger that is already there, which then does the work.
     let _ = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
+        .fmt_fields(JsonFields::new())
+        .event_format(line::Line)
         .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER)))
         .with_writer(move || writer.clone())
         .try_init();

@@ -12,6 +12,7 @@ use crate::fields::{
     TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, X_REAL_IP,
     X_REQUEST_ID,
 };
+use crate::operate::traces::Traces;
 
 /// The value of a field that nobody sent.
 const NOTHING: HeaderValue = HeaderValue::from_static("");
@@ -52,14 +53,14 @@ impl Default for Identity {
             forwarded_proto: HTTP,
             forwarded_host: NOTHING,
             request_id: RequestId(NOTHING),
-            trace: Trace(NOTHING),
+            trace: Trace::default(),
         }
     }
 }
 
 impl Identity {
-    /// Who this is. Forwarding headers and request ids count only when a trusted sender wrote them.
-    pub fn of(session: &Session, edge: &config::Edge) -> Self {
+    /// Who this is. Forwarding headers, request ids and what was decided about a trace count only when a trusted sender wrote them.
+    pub fn of(session: &Session, edge: &config::Edge, traces: Option<&Traces>) -> Self {
         let request = session.req_header();
         let sender = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
         let sender = sender.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
@@ -82,7 +83,7 @@ impl Identity {
             forwarded_proto,
             forwarded_host: forwarded_host.cloned().unwrap_or(NOTHING),
             request_id: request_id.map_or_else(RequestId::new, |id| RequestId(id.clone())),
-            trace: Trace::of(field(request, &TRACEPARENT).map(text)),
+            trace: Trace::of(field(request, &TRACEPARENT).map(text), trusted.is_some(), traces),
         }
     }
 }
@@ -213,42 +214,79 @@ impl RequestId {
 
 /// W3C trace context, level 1: the header for the upstream, with a parent id of our own.
 #[derive(Debug)]
-pub struct Trace(HeaderValue);
+pub struct Trace {
+    traceparent: HeaderValue,
+    /// Who caused the request, where the trace does not begin here.
+    cause: Option<u64>,
+    sampled: bool,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { traceparent: NOTHING, cause: None, sampled: false }
+    }
+}
 
 /// Where the parts of a `traceparent` of version 00 stand.
 const TRACE_ID: std::ops::Range<usize> = 3..35;
-const PARENT_ID: std::ops::Range<usize> = 36..52;
+const SPAN_ID: std::ops::Range<usize> = 36..52;
 const FLAGS: std::ops::Range<usize> = 53..55;
 
 impl Trace {
-    /// Continues the trace of a well-formed header, and starts one otherwise.
-    fn of(traceparent: Option<&str>) -> Self {
-        let mut own = *b"00-00000000000000000000000000000000-0000000000000000-01";
-        if let Some((trace_id, flags)) = traceparent.and_then(parse_traceparent) {
-            own[TRACE_ID].copy_from_slice(trace_id.as_bytes());
-            own[FLAGS].copy_from_slice(flags.as_bytes());
+    /// Continues the trace of a well-formed header, and starts one otherwise. Whether it is recorded is decided here, unless a
+    /// trusted sender has decided before.
+    fn of(traceparent: Option<&str>, trusted: bool, traces: Option<&Traces>) -> Self {
+        let mut own = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let given = traceparent.and_then(parse_traceparent);
+        if let Some(given) = &given {
+            own[TRACE_ID].copy_from_slice(given.trace_id.as_bytes());
         } else {
             HEXLOWER.encode_mut(&rand::random::<u128>().to_be_bytes(), &mut own[TRACE_ID]);
         }
         // An id of all zeros means none, so the low bit is set.
-        let parent_id = rand::random::<u64>() | 1;
-        HEXLOWER.encode_mut(&parent_id.to_be_bytes(), &mut own[PARENT_ID]);
-        Self(HeaderValue::from_bytes(&own).unwrap_or(NOTHING))
+        let span_id = rand::random::<u64>() | 1;
+        HEXLOWER.encode_mut(&span_id.to_be_bytes(), &mut own[SPAN_ID]);
+        let decided = given.as_ref().filter(|_| trusted).map(|given| given.flags & 1 == 1);
+        let sampled = decided.unwrap_or_else(|| traces.is_some_and(Traces::samples));
+        own[FLAGS.start + 1] += u8::from(sampled);
+        let cause = given.map(|given| given.span_id);
+        Self { traceparent: HeaderValue::from_bytes(&own).unwrap_or(NOTHING), cause, sampled }
     }
 
     /// For a header.
     pub fn traceparent(&self) -> &HeaderValue {
-        &self.0
+        &self.traceparent
     }
 
     /// 32 hex digits; none before the request was read.
     pub fn trace_id(&self) -> &str {
-        text(&self.0).get(TRACE_ID).unwrap_or_default()
+        text(&self.traceparent).get(TRACE_ID).unwrap_or_default()
+    }
+
+    /// 16 hex digits: what the balancer did.
+    pub fn span_id(&self) -> &str {
+        text(&self.traceparent).get(SPAN_ID).unwrap_or_default()
+    }
+
+    /// The span that caused the request, where the trace does not begin here.
+    pub fn cause(&self) -> Option<u64> {
+        self.cause
+    }
+
+    /// Whether it is recorded.
+    pub fn sampled(&self) -> bool {
+        self.sampled
     }
 }
 
-/// Trace id and flags of a `traceparent` of version 00.
-fn parse_traceparent(text: &str) -> Option<(&str, &str)> {
+/// A `traceparent` of version 00.
+struct Given<'a> {
+    trace_id: &'a str,
+    span_id: u64,
+    flags: u8,
+}
+
+fn parse_traceparent(text: &str) -> Option<Given<'_>> {
     let mut parts = text.split('-');
     let (version, trace_id, parent_id, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, length: usize| {
@@ -262,7 +300,8 @@ fn parse_traceparent(text: &str) -> Option<(&str, &str)> {
         && hex(parent_id, 16)
         && set(parent_id)
         && hex(flags, 2);
-    valid.then_some((trace_id, flags))
+    let (span_id, flags) = (u64::from_str_radix(parent_id, 16).ok()?, u8::from_str_radix(flags, 16).ok()?);
+    valid.then_some(Given { trace_id, span_id, flags })
 }
 
 #[cfg(test)]
@@ -272,15 +311,27 @@ mod tests {
     #[test]
     fn a_trace_is_continued_or_started() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
-        let trace = Trace::of(Some(given));
+        let trace = Trace::of(Some(given), false, None);
         assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(trace.cause(), Some(0x00f0_67aa_0ba9_02b7));
         let told = text(trace.traceparent());
         assert!(told.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && told.ends_with("-00"), "{told}");
         assert_ne!(told, given);
         for wrong in ["", "00-0-0-00", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            let (trace, another) = (Trace::of(Some(wrong)), Trace::of(Some(wrong)));
+            let [trace, another] = [(); 2].map(|()| Trace::of(Some(wrong), false, None));
             assert!(parse_traceparent(text(trace.traceparent())).is_some(), "{trace:?}");
             assert_ne!(trace.trace_id(), another.trace_id());
+            assert_eq!(trace.cause(), None);
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_sender_decides_what_is_recorded() {
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        for (trusted, sampled) in [(true, true), (false, false)] {
+            let trace = Trace::of(Some(given), trusted, None);
+            assert_eq!(trace.sampled(), sampled);
+            assert_eq!(text(trace.traceparent()).ends_with("-01"), sampled);
         }
     }
 

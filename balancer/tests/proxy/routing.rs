@@ -119,4 +119,21 @@ async fn a_request_leaves_one_line() {
     assert_eq!(line["bytes"], answer.body.len());
     assert_eq!(line["retries"], 0);
     assert_eq!(line["trace_id"].as_str().map(str::len), Some(32));
+    assert_eq!((&line["level"], &line["program"]), (&"INFO".into(), &"balancer".into()));
+    assert_eq!((&line["target"], &line["message"]), (&"access".into(), &"request".into()));
+}
+
+#[tokio::test]
+async fn lines_of_its_own_log_have_the_shape_of_everybodys() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    rig.until("something is said", || async { rig.stderr().ends_with('\n') }).await;
+    for line in rig.stderr().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("one JSON object");
+        assert!(line["time"].as_str().is_some_and(|time| time.parse::<jiff::Timestamp>().is_ok()), "{line}");
+        assert_eq!(line["program"], "balancer");
+        for member in ["level", "target", "message"] {
+            assert!(line[member].as_str().is_some_and(|text| !text.is_empty()), "no {member} in {line}");
+        }
+    }
 }

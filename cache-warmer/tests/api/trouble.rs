@@ -31,7 +31,7 @@ async fn without_postgres_nothing_is_swapped_in() {
     world.newer(None).await;
     warmer.stop().await;
     let (as_of, films) = (world.as_of().await, world.films().await);
-    world.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
+    world.config.postgres.url = "postgres://127.0.0.1:1/none".into();
     let blind = world.start().await;
     blind.another("failed").await;
     blind.another("failed").await;
@@ -42,7 +42,7 @@ async fn without_postgres_nothing_is_swapped_in() {
 #[tokio::test]
 async fn without_redis_it_keeps_trying_and_still_stops_when_told() {
     let mut world = World::fresh().await;
-    world.config.redis.url = "redis://127.0.0.1:1".to_owned();
+    world.config.redis.url = "redis://127.0.0.1:1".into();
     let warmer = world.start().await;
     warmer.another("failed").await;
     warmer.another("failed").await;

@@ -73,7 +73,7 @@ async fn visitors_read_from_redis_and_never_ask_postgres() {
     // This instance has a Postgres that does not answer.
     let mut blind = World::empty().await;
     blind.config.redis = warm.world.stores.redis();
-    blind.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
+    blind.config.postgres.url = "postgres://127.0.0.1:1/none".into();
     let visitor = Client::new(blind.start().await);
     let whole = warm.list("").await.body;
     for (limit, query) in [(1_usize, ""), (5, "&country=us"), (100, "&city=Boston")] {
@@ -103,7 +103,7 @@ async fn a_redis_that_is_gone_or_empty_is_answered_for_from_memory_and_the_list_
     let later = warm.refresh().await.as_of.to_string();
     assert_eq!(warm.list("").await.text("as_of"), later);
     assert_eq!(scores(&warm.list("&country=US").await.body), scores(&seen));
-    let absent = RedisConfig { url: "redis://127.0.0.1:1".to_owned(), ..warm.world.config.redis.clone() };
+    let absent = RedisConfig { url: "redis://127.0.0.1:1".into(), ..warm.world.config.redis.clone() };
     warm.world.config.redis = absent;
     let alone = Client::new(warm.world.start().await);
     let answer = alone.get("/api/movies/popular?limit=100").await;

@@ -7,7 +7,7 @@ use crate::world::World;
 #[tokio::test]
 async fn without_postgres_the_answer_is_503_with_a_time_and_pages_still_come() {
     let mut world = World::empty().await;
-    world.config.postgres.url = "postgres://127.0.0.1:1/none".to_owned();
+    world.config.postgres.url = "postgres://127.0.0.1:1/none".into();
     let visitor = Client::new(world.start().await);
     for path in [
         "/api/movies",

@@ -47,6 +47,8 @@ pub struct Paid {
     pub authorisation: Authorisation,
     /// When its show begins, for the ticket.
     pub starts_at: Option<Timestamp>,
+    /// Which request it was, where that is recorded.
+    pub trace: Option<String>,
 }
 
 /// A hold that was sold.
@@ -258,7 +260,11 @@ impl<'a> Table<'a> {
     }
 
     fn told(&self) -> Vec<Event> {
-        self.sold.iter().map(|booking| telling::confirmed(booking, &self.holds[&booking.hold])).collect()
+        let each = std::iter::zip(&self.sold, &self.buyers);
+        let told = |(booking, job): (&Booking, &&Paid)| {
+            telling::confirmed(booking, &self.holds[&booking.hold], job.trace.as_ref())
+        };
+        each.map(told).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Transaction;
 use domain::deadline::Deadline;
+use domain::event::Event;
 use domain::id::{HoldId, SeatId, SessionId, ShowId};
 use domain::limits::Usage;
 use domain::status::HoldStatus;
@@ -49,6 +50,8 @@ pub struct Wanted {
     pub fingerprint: String,
     /// When the buyer will have been told that it took too long: nothing is placed after that.
     pub until: Instant,
+    /// Which request it was, where that is recorded.
+    pub trace: Option<String>,
 }
 
 impl Wanted {
@@ -82,12 +85,11 @@ async fn attempt(app: &App, jobs: &[Wanted]) -> Result<Option<Written<Decision>>
     let transaction = client.transaction().await?;
     let mut table = Table::look(&transaction, jobs).await?;
     let answers: Vec<_> = jobs.iter().map(|job| table.decide(app, job)).collect();
-    let Table { taken: claims, placed, .. } = table;
+    let Table { taken: claims, placed, told, .. } = table;
     if placed.is_empty() {
         return Ok(Some(Written { answers, claims }));
     }
     let ungated: Vec<_> = ungated(app, jobs, &answers);
-    let told: Vec<_> = placed.iter().map(telling::held).collect();
     // The seats first: an event's number is taken when they are ours.
     let taken = claims::take(&transaction, &claims).await?;
     tokio::try_join!(
@@ -121,6 +123,7 @@ struct Table {
     before: HashMap<HoldId, Hold>,
     tokens: std::vec::IntoIter<i64>,
     placed: Vec<Hold>,
+    told: Vec<Event>,
     taken: Vec<Claim>,
 }
 
@@ -151,6 +154,7 @@ impl Table {
             before: before.into_iter().map(|hold| (hold.id.clone(), hold)).collect(),
             tokens: tokens.into_iter(),
             placed: Vec::new(),
+            told: Vec::new(),
             taken: Vec::new(),
         })
     }
@@ -197,6 +201,7 @@ impl Table {
         usage.holds_last_minute += 1;
         usage.seats_live += hold.seats.len() as u64;
         self.before.insert(hold.id.clone(), hold.clone());
+        self.told.push(telling::held(&hold, job.trace.as_ref()));
         self.placed.push(hold.clone());
         hold
     }

@@ -8,6 +8,7 @@ use domain::event::{EntryTold, Event, Fact, LineClosed, PlaceTold};
 use domain::id::{SessionId, ShowId};
 use domain::live::ServerFrame;
 use service::drain::Drain;
+use service::traces;
 use tokio::sync::mpsc;
 
 use super::show::{MESSAGES_MAX, ShowTask, ToShow};
@@ -126,12 +127,15 @@ impl Hub {
 
     /// Tells the sessions concerned what happened.
     pub fn notify(&self, event: Event) {
+        let (trace, kind) = (event.trace.clone(), event.fact.kind());
         for (session, notice) in notices(event) {
             if let Some(outlets) = self.sessions().get(&session) {
                 let frame = frame(&notice);
-                for outlet in outlets {
-                    outlet.send(&frame);
-                }
+                traces::push(trace.as_deref(), kind, || {
+                    for outlet in outlets {
+                        outlet.send(&frame);
+                    }
+                });
             }
         }
     }

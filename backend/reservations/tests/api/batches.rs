@@ -19,7 +19,7 @@ async fn crowded() -> World {
 async fn ungated() -> World {
     World::with(1, |config| {
         config.batch.writers = 1;
-        "redis://127.0.0.1:1".clone_into(&mut config.redis.url);
+        config.redis.url = "redis://127.0.0.1:1".into();
     })
     .await
 }

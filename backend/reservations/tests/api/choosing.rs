@@ -72,7 +72,7 @@ async fn each_of_a_crowd_gets_the_best_that_are_left_in_one_gate_call_and_no_sea
 
 #[tokio::test]
 async fn without_redis_each_of_a_crowd_gets_seats_too() {
-    let world = World::with(2, |config| NO_REDIS.clone_into(&mut config.redis.url)).await;
+    let world = World::with(2, |config| config.redis.url = NO_REDIS.into()).await;
     world.publish(HOUSE, &["oooooooo"; 8], false).await;
     let answers = crowd(&world, 10, 2).await;
     all_got_seats_of_their_own(&answers);
@@ -97,7 +97,7 @@ async fn room_for_a_wheelchair_is_for_those_who_ask() {
     for redis in [true, false] {
         let world = World::with(1, |config| {
             if !redis {
-                NO_REDIS.clone_into(&mut config.redis.url);
+                config.redis.url = NO_REDIS.into();
             }
         })
         .await;
@@ -135,7 +135,7 @@ async fn alternatives_can_be_had_and_are_of_this_instant() {
     for redis in [true, false] {
         let world = World::with(1, |config| {
             if !redis {
-                NO_REDIS.clone_into(&mut config.redis.url);
+                config.redis.url = NO_REDIS.into();
             }
         })
         .await;

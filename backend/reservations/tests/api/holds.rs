@@ -109,7 +109,7 @@ async fn duplicates_that_arrive_together_get_the_same_hold_with_and_without_redi
     for redis in [true, false] {
         let world = World::with(2, |config| {
             if !redis {
-                config.redis.url = "redis://127.0.0.1:1".to_owned();
+                config.redis.url = "redis://127.0.0.1:1".into();
             }
             config.holds_per_session_max = 1;
         })

@@ -59,7 +59,7 @@ impl Heard {
 impl Cache {
     async fn in_front_of(world: &World) -> Self {
         let config = world.stores.redis();
-        let client = redis::Client::open(config.url).unwrap();
+        let client = redis::Client::open(config.url.reveal()).unwrap();
         let channel = format!("{}:purge", config.prefix);
         let mut subscriber = client.get_async_pubsub().await.unwrap();
         subscriber.subscribe(&channel).await.unwrap();
@@ -265,7 +265,7 @@ async fn what_a_closed_line_sets_free_is_purged() {
 async fn a_change_by_an_instance_without_redis_is_purged_too() {
     let mut world = World::start(1).await;
     let mut config = world.config();
-    config.redis.url = "redis://127.0.0.1:1".to_owned();
+    config.redis.url = "redis://127.0.0.1:1".into();
     world.add(config).await;
     let mut cache = Cache::in_front_of(&world).await;
     assert_eq!(cache.agree("nothing yet").await, json!({}));
@@ -319,7 +319,7 @@ async fn availability_is_for_the_balancer_to_store_and_for_nobody_else() {
 /// A second is what a crowd may share while Postgres alone knows.
 #[tokio::test]
 async fn without_redis_availability_is_stored_for_a_second() {
-    let world = World::with(1, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    let world = World::with(1, |config| config.redis.url = "redis://127.0.0.1:1".into()).await;
     let answer = world.visitor().get(&seats(SHOW)).await;
     assert_eq!(answer.headers["cdn-cache-control"], "max-age=1, must-revalidate");
 }

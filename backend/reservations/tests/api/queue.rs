@@ -103,7 +103,7 @@ async fn a_lapsed_offer_goes_back_to_the_queue_not_to_the_street() {
 #[tokio::test]
 async fn without_a_gate_a_lapsed_hold_is_the_queues_as_well() {
     let world = World::with(1, |config| {
-        config.redis.url = "redis://127.0.0.1:1".to_owned();
+        config.redis.url = "redis://127.0.0.1:1".into();
         config.hold_seconds = 1;
         config.sweep_interval_ms = 3_600_000;
     })

@@ -22,7 +22,7 @@ async fn of_a_crowd_on_two_instances_one_gets_the_seat() {
 async fn without_a_common_gate_postgres_decides() {
     let mut world = World::start(1).await;
     let mut blind = world.config();
-    blind.redis.url = "redis://127.0.0.1:1".to_owned();
+    blind.redis.url = "redis://127.0.0.1:1".into();
     world.add(blind).await;
     let body = json!({ "seats": ["B3", "B4"] });
     let visitors: Vec<_> = (0..30).map(|at| world.visitor_of(at % 2)).collect();
@@ -35,7 +35,7 @@ async fn without_a_common_gate_postgres_decides() {
 /// Nobody sees Redis: what Postgres has in part is not taken in part.
 #[tokio::test]
 async fn without_a_gate_a_hold_is_all_or_nothing_too() {
-    let world = World::with(1, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    let world = World::with(1, |config| config.redis.url = "redis://127.0.0.1:1".into()).await;
     hold(&world.visitor(), &["A2"]).await;
     let late = world.visitor().post(&holds(SHOW), &json!({ "seats": ["A1", "A2"] })).await;
     assert_eq!((late.code(), &late.body["unavailable"]), ("seats_unavailable", &json!(["A2"])));

@@ -10,7 +10,7 @@ use crate::world::{SHOW, World, hold, holds, payment, seats};
 /// A connection to the test's Redis, and the mirror's key.
 async fn mirror(world: &World) -> (redis::aio::MultiplexedConnection, String) {
     let config = world.stores.redis();
-    let client = redis::Client::open(config.url).unwrap();
+    let client = redis::Client::open(config.url.reveal()).unwrap();
     (client.get_multiplexed_async_connection().await.unwrap(), format!("{}:show:{{{SHOW}}}", config.prefix))
 }
 
@@ -32,7 +32,7 @@ async fn an_emptied_redis_fills_itself_and_versions_go_on() {
 
 #[tokio::test]
 async fn without_redis_everything_works_on_postgres() {
-    let world = World::with(2, |config| config.redis.url = "redis://127.0.0.1:1".to_owned()).await;
+    let world = World::with(2, |config| config.redis.url = "redis://127.0.0.1:1".into()).await;
     let (buyer, other) = (world.visitor_of(0), world.visitor_of(1));
     let empty = other.get(&seats(SHOW)).await;
     let held = hold(&buyer, &["A1", "A2"]).await;

@@ -79,8 +79,7 @@ async fn several_relays_send_each_event_once_and_what_waits_is_measured() {
     let world = World::fresh().await;
     assert_eq!(world.metric("marquee_shop_outbox_rows"), Some(0.0));
     let drain = Drain::default();
-    let nobody =
-        service::redis::RedisConfig { url: "redis://127.0.0.1:1".to_owned(), ..world.stores.redis() };
+    let nobody = service::redis::RedisConfig { url: "redis://127.0.0.1:1".into(), ..world.stores.redis() };
     let away = service::redis::Redis::start(&nobody, &drain).await.unwrap();
     world.put_all(&[event("Sold", "clog", 0)]).await;
     let relay = |redis| {

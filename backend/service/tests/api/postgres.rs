@@ -31,3 +31,17 @@ async fn is_gone(session: i32, pool: Pool) {
     })
     .await;
 }
+
+/// What Postgres adds to a refusal repeats the row, and the row may have an e-mail address in it.
+#[tokio::test]
+async fn a_refusal_is_told_without_what_stands_in_the_row() {
+    let stores = Stores::fresh().await;
+    let client = stores.pool().get().await.unwrap();
+    client.batch_execute("CREATE TABLE buyers (email text CONSTRAINT one_each UNIQUE)").await.unwrap();
+    let insert = "INSERT INTO buyers VALUES ('ada@canary.example')";
+    client.batch_execute(insert).await.unwrap();
+    let error = Error::from(client.batch_execute(insert).await.unwrap_err());
+    let told = format!("{:#}", anyhow::Error::from(error));
+    assert!(told.contains("23505") && told.contains("one_each"), "{told}");
+    assert!(!told.contains("canary"), "{told}");
+}

@@ -50,7 +50,7 @@ impl World {
 
     /// A connection past the program under test.
     pub(crate) async fn direct(&self) -> MultiplexedConnection {
-        let client = redis::Client::open(self.stores.redis().url).unwrap();
+        let client = redis::Client::open(self.stores.redis().url.reveal()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
     }
 

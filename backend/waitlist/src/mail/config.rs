@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 use service::config::Validate;
+use service::secret::Secret;
 
 /// Mails are kept as files there, for development.
 const FOLDER: &str = "file:";
 
 /// `[mail]` of the configuration.
-#[derive(Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MailConfig {
     /// `smtp://` or `smtps://` with user and password, or `file:` and a folder. Nothing: no mail.
-    pub url: String,
+    pub url: Secret,
     /// Whom it is from.
     pub from: String,
     /// Where the pages are, as visitors reach them.
@@ -26,18 +27,11 @@ pub struct MailConfig {
 impl Default for MailConfig {
     fn default() -> Self {
         Self {
-            url: String::new(),
+            url: Secret::default(),
             from: "Marquee <tickets@marquee.example>".to_owned(),
             page_url: "http://127.0.0.1:8080".to_owned(),
             timeout_ms: 10_000,
         }
-    }
-}
-
-/// The password is in the URL.
-impl std::fmt::Debug for MailConfig {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
     }
 }
 
@@ -50,10 +44,10 @@ pub(super) enum Target<'a> {
 
 impl MailConfig {
     pub(super) fn target(&self) -> Target<'_> {
-        match self.url.strip_prefix(FOLDER) {
+        match self.url.reveal().strip_prefix(FOLDER) {
             _ if self.url.is_empty() => Target::Nowhere,
             Some(folder) => Target::Folder(folder.into()),
-            None => Target::Server(&self.url),
+            None => Target::Server(self.url.reveal()),
         }
     }
 }
@@ -62,7 +56,7 @@ impl Validate for MailConfig {
     /// Says nothing of what is in the URL.
     fn validate(&self) -> Result<(), String> {
         let schemes = ["smtp://", "smtps://", "file:/"];
-        if !self.url.is_empty() && !schemes.iter().any(|scheme| self.url.starts_with(scheme)) {
+        if !self.url.is_empty() && !schemes.iter().any(|scheme| self.url.reveal().starts_with(scheme)) {
             return Err("`mail.url` is `smtp://…`, `smtps://…`, `file:/folder`, or empty for no mail".into());
         }
         if self.from.parse::<Mailbox>().is_err() {

@@ -103,7 +103,7 @@ impl Server {
 /// A world that sends mail to this server.
 async fn world(server: &Server) -> World {
     let mut world = World::fresh().await;
-    world.config.mail.url.clone_from(&server.url);
+    world.config.mail.url = server.url.as_str().into();
     "https://tickets.example".clone_into(&mut world.config.mail.page_url);
     world
 }
@@ -208,7 +208,7 @@ async fn a_folder_keeps_mails_and_without_either_no_address_is_taken() {
 
     let folder = std::env::temp_dir().join(format!("marquee-mail-{}", uuid::Uuid::new_v4().simple()));
     let mut world = World::fresh().await;
-    world.config.mail.url = format!("file:{}", folder.display());
+    world.config.mail.url = format!("file:{}", folder.display()).into();
     let here = world.start().await;
     join(&Visitor::new("ann", here), ADDRESS).await;
     world.reservations.escrow("e1", SHOW, &["A1"], 30).await;

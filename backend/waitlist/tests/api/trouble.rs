@@ -126,7 +126,7 @@ async fn an_offer_that_is_refused_for_good_does_not_keep_the_waiter_from_other_s
 async fn without_redis_everything_goes_on() {
     let mut world = World::fresh().await;
     let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-    world.config.redis.url = format!("redis://{}", nobody.local_addr().expect("it is bound"));
+    world.config.redis.url = format!("redis://{}", nobody.local_addr().expect("it is bound")).into();
     drop(nobody);
     let instance = world.start().await;
     let (ann, bob) = (Visitor::new("ann", instance), Visitor::new("bob", instance));
@@ -140,8 +140,8 @@ async fn without_redis_everything_goes_on() {
 #[tokio::test]
 async fn while_postgres_is_away_the_answer_is_503_and_then_all_is_as_before() {
     let mut world = World::fresh().await;
-    let cable = Cable::to(&world.config.postgres.url).await;
-    world.config.postgres.url = cable.url(&world.config.postgres.url);
+    let cable = Cable::to(world.config.postgres.url.reveal()).await;
+    world.config.postgres.url = cable.url(world.config.postgres.url.reveal()).into();
     let instance = world.start().await;
     let ann = Visitor::new("ann", instance);
     let id = ann.join(1).await;
