@@ -126,8 +126,7 @@ async fn send_again(visit: &mut Visit, request: &Request, wish: &Wish) -> Result
 /// A wish that is not the same.
 fn other(wish: &Wish, map: &SeatMap) -> Wish {
     match wish {
-        Wish::Best(party) => Wish::Best(party % 2 + 1),
-        Wish::Accessible(party) => Wish::Best(*party),
+        Wish::Best(party) | Wish::Accessible(party) => Wish::Best(party % 2 + 1),
         Wish::Seats(seats) => {
             let another = map.seats().find(|seat| !seats.contains(&seat.id));
             Wish::Seats(another.map(|seat| seat.id.clone()).into_iter().collect())
