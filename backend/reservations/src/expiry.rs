@@ -89,6 +89,7 @@ async fn lapse_escrows(app: &App) -> Result<u64, Error> {
     let claims = claims::free(&transaction, &owned).await?;
     placing::without_gate(app, &transaction, &shows).await?;
     transaction.commit().await.map_err(postgres::Error::from)?;
+    app.metrics.escrows_lapsed.inc_by(due.len() as u64);
     mirror::follow_all(app, claims).await;
     Ok(due.len() as u64)
 }

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub holds_expired: IntCounter,
     /// From a hold's deadline to the commit that announces its end.
     pub expiry_lag: Histogram,
+    /// Escrows that nobody served in time.
+    pub escrows_lapsed: IntCounter,
     /// Seats whose mirror Postgres contradicted twice in a row. Should stay zero.
     pub mirror_drift: IntCounter,
     /// Mirrors loaded from Postgres.
@@ -82,6 +84,10 @@ impl Metrics {
                 "Holds that lapsed and were announced.",
             ),
             expiry_lag: expiry_lag(registry),
+            escrows_lapsed: counter(
+                "marquee_reservations_escrows_lapsed_total",
+                "Escrows that nobody served in time: their seats went on open sale although people waited.",
+            ),
             mirror_drift: counter(
                 "marquee_reservations_mirror_drift_total",
                 "Seats whose mirror Postgres contradicted twice in a row; should stay zero.",

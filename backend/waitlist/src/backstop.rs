@@ -146,10 +146,13 @@ async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: CloseReason) -> Re
 }
 
 async fn measure(waitlist: &Waitlist) -> Result<(), postgres::Error> {
-    let (waiting, offered) = entries::depth(&waitlist.connection().await?).await?;
-    for (status, count) in [(EntryStatus::Waiting, waiting), (EntryStatus::Offered, offered)] {
+    let connection = waitlist.connection().await?;
+    let depth = entries::depth(&connection).await?;
+    for (status, count) in [(EntryStatus::Waiting, depth.waiting), (EntryStatus::Offered, depth.offered)] {
         waitlist.metrics.entries.with_label_values(&[status.as_str()]).set(count);
     }
+    waitlist.metrics.gatherings.set(depth.gathering);
+    waitlist.metrics.escrow_oldest.set(published::escrow_oldest(&connection).await?);
     Ok(())
 }
 

@@ -1,12 +1,17 @@
 //! All metrics of the waitlist.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
 
 const JOINED: &str = "joined";
 const REFUSED: &str = "refused";
+/// From a seat that lapses at once to an evening in line.
+const WAIT_BUCKETS_SECONDS: [f64; 13] =
+    [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 86_400.0];
 
 /// What became of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +20,8 @@ pub(crate) enum Outcome {
     Made,
     /// The seats were gone before that.
     Gone,
+    /// The hold was placed, and its owner had left meanwhile: it is given back.
+    Void,
     /// Its owner bought.
     Fulfilled,
     /// Its owner left, or gave the hold back.
@@ -24,12 +31,13 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [Self::Made, Self::Gone, Self::Fulfilled, Self::Left, Self::Lapsed];
+    const ALL: [Self; 6] = [Self::Made, Self::Gone, Self::Void, Self::Fulfilled, Self::Left, Self::Lapsed];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Made => "made",
             Self::Gone => "gone",
+            Self::Void => "void",
             Self::Fulfilled => "fulfilled",
             Self::Left => "left",
             Self::Lapsed => "lapsed",
@@ -72,6 +80,12 @@ pub(crate) struct Metrics {
     joins: IntCounterVec,
     /// Offers by what became of them.
     offers: IntCounterVec,
+    /// How long people waited who were offered something.
+    pub(crate) wait: Histogram,
+    /// Entries within a gathering, everywhere.
+    pub(crate) gatherings: IntGauge,
+    /// The age of the oldest seats in escrow, everywhere.
+    pub(crate) escrow_oldest: Gauge,
     /// Escrows this process took up.
     pub(crate) escrows_served: IntCounter,
     /// Rounds of serving an escrow that could not be finished and are tried again.
@@ -139,8 +153,23 @@ impl Metrics {
             joins: by("marquee_waitlist_joins_total", "Attempts to join a line, by outcome.", "outcome"),
             offers: by(
                 "marquee_waitlist_offers_total",
-                "Offers: made, or gone before that; then fulfilled, left or lapsed.",
+                "Offers: made, or gone or void before that; then fulfilled, left or lapsed.",
                 "outcome",
+            ),
+            wait: wait(registry),
+            gatherings: register(
+                registry,
+                IntGauge::new(
+                    "marquee_waitlist_gatherings",
+                    "Entries that seats may be kept for at this moment.",
+                ),
+            ),
+            escrow_oldest: register(
+                registry,
+                Gauge::new(
+                    "marquee_waitlist_escrow_oldest_seconds",
+                    "How long seats are in escrow that came free first of those; 0 when there are none.",
+                ),
             ),
             escrows_served: counter("marquee_waitlist_escrows_served_total", "Escrows taken up."),
             serving_failures: counter(
@@ -168,4 +197,12 @@ impl Metrics {
             ),
         }
     }
+}
+
+fn wait(registry: &Registry) -> Histogram {
+    let wait = HistogramOpts::new(
+        "marquee_waitlist_wait_seconds",
+        "Time from joining a line to the offer, of those who were made one.",
+    );
+    register(registry, Histogram::with_opts(wait.buckets(WAIT_BUCKETS_SECONDS.to_vec())))
 }

@@ -122,13 +122,15 @@ async fn note_placed(
     if !offers::unanswered(&transaction, offer.escrow_id(), &offer.entry_id).await? {
         return Ok(());
     }
-    let wanted = entries::offered(&transaction, &offer.entry_id, offer.escrow_id(), &made).await?;
+    let waited_seconds = entries::offered(&transaction, &offer.entry_id, offer.escrow_id(), &made).await?;
+    let wanted = waited_seconds.is_some();
     offers::made(&transaction, offer.escrow_id(), &offer.entry_id, &hold_id, wanted).await?;
     let written = wanted && mails::put(&transaction, Kind::Offered, &[offer.entry_id.as_str()]).await?;
     transaction.commit().await?;
     waitlist.mail.ring_if(written);
     drop(connection);
-    waitlist.metrics.offer(Outcome::Made);
+    waitlist.metrics.offer(if wanted { Outcome::Made } else { Outcome::Void });
+    waited_seconds.inspect(|seconds| waitlist.metrics.wait.observe(*seconds));
     tracing::info!(entry_id = %offer.entry_id, escrow_id = %offer.escrow_id(), %hold_id, wanted, "an offer is made");
     if !wanted {
         leaving::give_back_or_leave(waitlist, &offer.entry_id, &hold_id).await;

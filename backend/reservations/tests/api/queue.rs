@@ -136,6 +136,11 @@ async fn what_the_queue_does_not_take_in_time_goes_on_open_sale() {
     .await;
     let closed: Value = json!(escrow(&world).await.is_none());
     assert_eq!(closed, json!(true));
+    until("a sweeper to count it", async || {
+        let metrics = world.visitor().get("/metrics").await.body.to_string();
+        metrics.contains("marquee_reservations_escrows_lapsed_total 1").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -393,19 +393,20 @@ pub(crate) async fn gather(
     Ok(transaction.execute(&gather, &[&id.as_str(), &until]).await? == 1)
 }
 
-/// A hold was placed for a chosen entry. False when its owner has gone meanwhile.
+/// A hold was placed for a chosen entry. How many seconds its owner has waited; nothing when they have gone meanwhile.
 pub(crate) async fn offered(
     transaction: &Transaction<'_>,
     id: &EntryId,
     escrow_id: &EscrowId,
     offer: &Offer,
-) -> Result<bool, Error> {
+) -> Result<Option<f64>, Error> {
     let offered = "UPDATE waitlist.entries SET status = 'offered', offer_hold_id = $3, offer_seats = $4, offer_expires_at = $5
-                   WHERE id = $1 AND offer_escrow_id = $2 AND status = 'waiting'";
+                   WHERE id = $1 AND offer_escrow_id = $2 AND status = 'waiting'
+                   RETURNING extract(epoch FROM clock_timestamp() - created_at)::float8";
     let offered = transaction.prepare_cached(offered).await?;
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
         [&id.as_str(), &escrow_id.as_str(), &offer.hold_id.as_str(), &texts(&offer.seats), &offer.expires_at];
-    Ok(transaction.execute(&offered, &values).await? == 1)
+    Ok(transaction.query_opt(&offered, &values).await?.map(|row| row.get(0)))
 }
 
 /// The chosen entry waits on at its old place.
@@ -489,13 +490,26 @@ pub(crate) async fn hoping(
     Ok(rows.iter().map(|row| ours(SessionId::parse(row.get::<_, &str>(0)))).collect())
 }
 
-/// How many wait and how many consider an offer, everywhere.
-pub(crate) async fn depth(client: &impl GenericClient) -> Result<(i64, i64), Error> {
+/// All lines together.
+#[derive(Debug)]
+pub(crate) struct Depth {
+    /// Entries that wait.
+    pub(crate) waiting: i64,
+    /// Entries that consider an offer.
+    pub(crate) offered: i64,
+    /// Entries that seats may be kept for at this moment.
+    pub(crate) gathering: i64,
+}
+
+/// How many there are of each, everywhere.
+pub(crate) async fn depth(client: &impl GenericClient) -> Result<Depth, Error> {
     let depth = "SELECT (SELECT coalesce(sum(waiting), 0) FROM waitlist.line_counts)::bigint,
-                        (SELECT count(*) FROM waitlist.entries WHERE status = 'offered')";
+                        (SELECT count(*) FROM waitlist.entries WHERE status = 'offered'),
+                        (SELECT count(*) FROM waitlist.entries WHERE status = 'waiting'
+                         AND gathers_until > statement_timestamp())";
     let depth = client.prepare_cached(depth).await?;
     let row = client.query_one(&depth, &[]).await?;
-    Ok((row.get(0), row.get(1)))
+    Ok(Depth { waiting: row.get(0), offered: row.get(1), gathering: row.get(2) })
 }
 
 /// Forgets entries that have been over for long.

@@ -108,6 +108,14 @@ pub(crate) async fn open_escrows(
     Ok((open.filter_map(|row| agreed(escrow(row))).collect(), now))
 }
 
+/// For how many seconds the oldest of all open escrows is there; 0 when there is none.
+pub(crate) async fn escrow_oldest(client: &impl GenericClient) -> Result<f64, Error> {
+    let oldest = "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
+                  FROM reservations_published.escrows";
+    let oldest = client.prepare_cached(oldest).await?;
+    Ok(client.query_one(&oldest, &[]).await?.get(0))
+}
+
 fn escrow(row: &Row) -> Result<Escrow, InvalidId> {
     let seats: Vec<&str> = row.get(2);
     Ok(Escrow {

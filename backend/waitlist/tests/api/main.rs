@@ -7,6 +7,7 @@ mod audit;
 mod joining;
 mod leaving;
 mod mailing;
+mod measuring;
 mod races;
 mod serving;
 mod telling;
