@@ -1,8 +1,15 @@
 //! Crowds: whatever the interleaving, one seat has one owner, and what was taken adds up.
 
-use futures_util::future::join_all;
-use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde_json::json;
+use testkit::client::Client;
+use testkit::wait::until;
+
+use crate::queue::set_queue;
 use crate::world::{CAPACITY, SHOW, World, hold, holds, payment, seats};
 
 #[tokio::test]
@@ -89,4 +96,80 @@ async fn a_sell_out_by_overlapping_parties_sells_every_seat_once() {
     let seen = world.visitor().get(&seats(SHOW)).await.body["seats"].as_object().unwrap().clone();
     assert_eq!(seen.keys().cloned().collect::<Vec<_>>(), sold);
     assert!(seen.values().all(|status| status == "booked") && sold.len() <= CAPACITY);
+}
+
+/// Somebody who is offered one seat for a second.
+struct Offered {
+    waiter: Client,
+    seat: String,
+    hold: String,
+    expires_at: Timestamp,
+}
+
+impl Offered {
+    async fn of(world: &World, seat: String) -> Self {
+        let waiter = world.visitor();
+        let held = hold(&waiter, &[&seat]).await;
+        waiter.delete(&format!("/api/holds/{held}")).await;
+        let find = "SELECT e.id, h.session_id FROM reservations_published.escrows e, reservations.holds h
+                    WHERE e.seats = ARRAY[$1] AND h.id = $2";
+        let row = world.database().await.query_one(find, &[&seat, &held]).await.unwrap();
+        let (escrow, session): (String, String) = (row.get(0), row.get(1));
+        let body = json!({ "entry_id": format!("entry_{seat}"), "session_id": session, "seats": [seat], "seconds": 1 });
+        let offered = waiter.post(&format!("/internal/escrows/{escrow}/offers"), &body).await;
+        let expires_at = serde_json::from_value(offered.body["expires_at"].clone()).unwrap();
+        Self { waiter, seat, hold: offered.text("hold_id").to_owned(), expires_at }
+    }
+
+    /// Taken at one instance and passed at another, so long before its deadline, or after it; and what became of it.
+    async fn raced(&self, world: &World, before_ms: i64) -> String {
+        let at = self.expires_at - jiff::SignedDuration::from_millis(before_ms);
+        let pause = at.duration_since(Timestamp::now());
+        tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
+        let [here, there] = [0, 1].map(|at| self.waiter.at(world.instance(at).address));
+        let path = format!("/api/holds/{}", self.hold);
+        let (confirm, payment) = (format!("{path}/confirm"), payment("ok"));
+        let (taken, passed) = tokio::join!(here.post_keyed(&confirm, "k", &payment), there.delete(&path));
+        let said = format!("{} {} {}", taken.status.as_u16(), taken.code(), passed.status.as_u16());
+        let find = "SELECT h.status, EXISTS (SELECT FROM reservations.bookings b WHERE b.hold_id = h.id),
+                        (SELECT count(*) FROM reservations_published.escrows e WHERE $2 = ANY(e.seats))
+                    FROM reservations.holds h WHERE h.id = $1 AND h.status <> 'on_hold'";
+        let database = world.database().await;
+        let row = until("the offer to be over", async || {
+            database.query_opt(find, &[&self.hold, &self.seat]).await.unwrap()
+        })
+        .await;
+        let (status, booked, next): (String, bool, i64) = (row.get(0), row.get(1), row.get(2));
+        let expected = match status.as_str() {
+            "booked" => ["201  409"].as_slice(),
+            // Whoever passes an offer that has just lapsed has passed it, until somebody announced that.
+            "released" => &["410 hold_released 204", "410 hold_expired 204"],
+            _ => &["410 hold_expired 204"],
+        };
+        assert!(expected.contains(&said.as_str()), "{} is {status}, and said {said:?}", self.seat);
+        assert_eq!(
+            (booked, next),
+            (status == "booked", i64::from(status != "booked")),
+            "{} {said}",
+            self.seat
+        );
+        status
+    }
+}
+
+/// Taken, passed and lapsing in the same instant, on two instances, an offer has one outcome; all who asked are told the same one, and
+/// the seat is sold once or goes to the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_taken_passed_and_lapsing_at_once_has_one_outcome() {
+    let world = World::start(2).await;
+    set_queue(&world.visitor(), true, 1).await;
+    let mut outcomes = BTreeMap::new();
+    let names = ["A", "B", "C"].iter().flat_map(|row| (1..=6).map(move |at| format!("{row}{at}")));
+    let offers = join_all(names.map(|seat| Offered::of(&world, seat))).await;
+    let before_ms = [40, 20, 10, 5, 2, 0, -2, -5, -10];
+    let raced = offers.iter().zip(before_ms.iter().cycle()).map(|(offer, at)| offer.raced(&world, *at));
+    for status in join_all(raced).await {
+        *outcomes.entry(status).or_insert(0) += 1;
+    }
+    assert_eq!(outcomes.values().sum::<usize>(), CAPACITY, "{outcomes:?}");
 }
