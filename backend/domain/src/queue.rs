@@ -204,9 +204,18 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Asks a whole line.
-pub fn serve(mut round: Round<'_>, line: &[Waiter]) -> (Vec<Assignment>, Left) {
-    let assignments = line.iter().filter_map(|waiter| round.ask(waiter)).collect();
+/// Asks a whole line, as far as there is anything to give.
+pub fn serve<'w>(
+    mut round: Round<'_>,
+    line: impl IntoIterator<Item = &'w Waiter>,
+) -> (Vec<Assignment>, Left) {
+    let mut assignments = Vec::new();
+    for waiter in line {
+        if round.room() == 0 {
+            break;
+        }
+        assignments.extend(round.ask(waiter));
+    }
     (assignments, round.finish())
 }
 

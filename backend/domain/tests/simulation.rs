@@ -11,6 +11,8 @@
 //! MARQUEE_SIM_SEED=42 cargo test --release --package domain --test simulation -- --nocapture   # one, with its full story
 //! ```
 //!
+//! Some worlds have thousands in line besides (`crowd`).
+//!
 //! What services do here follows `reservations` and `waitlist` step by step, with the same rules; stores are models of their
 //! own, whose transactions are single steps, as row locks make them. `planted` breaks the world on purpose and demands that
 //! some seed finds each bug.
@@ -27,6 +29,8 @@ mod breaking;
 mod chance;
 #[path = "simulation/confirming.rs"]
 mod confirming;
+#[path = "simulation/crowd.rs"]
+mod crowd;
 #[path = "simulation/database.rs"]
 mod database;
 #[path = "simulation/freeing.rs"]

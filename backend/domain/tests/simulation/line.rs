@@ -130,6 +130,15 @@ impl Line {
         self.note_open();
     }
 
+    /// The show begins, or is cancelled: nobody waits any more.
+    pub(crate) fn close(&mut self) {
+        let waits = |entry: &&mut Entry| matches!(entry.place, Place::Waiting | Place::Chosen);
+        for entry in self.entries.iter_mut().filter(waits) {
+            entry.place = Place::Gone;
+        }
+        self.note_open();
+    }
+
     fn note_open(&mut self) {
         let waits = |entry: &Entry| matches!(entry.place, Place::Waiting | Place::Chosen);
         let open = self.entries.iter().any(waits);
@@ -201,13 +210,13 @@ fn choose(database: &mut Database) -> Option<(Vec<OwnerId>, Timestamp)> {
     let free = free(database);
     let line = &database.line;
     let waits = |entry: &&Entry| entry.place == Place::Waiting;
-    let mut waiters: Vec<_> = line.entries.iter().filter(waits).map(|entry| entry.waiter.clone()).collect();
+    let mut waiters: Vec<_> = line.entries.iter().filter(waits).map(|entry| &entry.waiter).collect();
     if database.bug == Some(Bug::TheLastInLineIsServedFirst) {
         waiters.reverse();
     }
     let freed: Vec<_> = free.values().map(|(_, freed)| freed.clone()).collect();
     let house = House { plan: &line.places, price: &line.price };
-    let (assignments, left) = serve(Round::new(house, &freed, database.now, TERMS), &waiters);
+    let (assignments, left) = serve(Round::new(house, &freed, database.now, TERMS), waiters);
     let escrow = |seat: &SeatId| free[seat].0.clone();
     let line = &mut database.line;
     for assignment in assignments {

@@ -10,13 +10,15 @@ use std::task::{Context, Waker};
 use crate::invariants::{self, QUIET_MS};
 use crate::planted::Bug;
 use crate::process::{Process, Shared};
-use crate::world::World;
-use crate::{books, freeing, mirroring, serving, settling, telling, visitors, watching};
+use crate::world::{CROWD_STEPS, World};
+use crate::{books, crowd, freeing, mirroring, serving, settling, telling, visitors, watching};
 
 /// How long visitors come and faults happen.
 const BUSY_MS: i64 = 9_000;
-/// All is at rest by then.
-const REST_MS_MAX: i64 = 60_000;
+/// The same where there is a crowd.
+const CROWD_BUSY_MS: i64 = 30_000;
+/// All is at rest so long after that.
+const REST_MS_MAX: i64 = 51_000;
 /// Whoever has waited so long is next.
 const STARVED_MS: i64 = 40;
 /// Steps that are shown with a violation.
@@ -26,6 +28,9 @@ const STEPS_SHOWN: usize = 30;
 pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) steps: u64,
+    /// Entries of the line, and how many of them were offered seats.
+    pub(crate) waited: usize,
+    pub(crate) offered: usize,
     pub(crate) violation: Option<String>,
     pub(crate) lines: Vec<String>,
 }
@@ -47,6 +52,11 @@ impl Story {
 
 /// The smallest of so many seeds that violates something.
 pub(crate) fn first_violation(seeds: u64, bug: Option<Bug>) -> Option<u64> {
+    first(seeds, |seed| run(seed, 0, bug, false).violation.is_some())
+}
+
+/// The smallest of so many seeds of which something is said; on all processors.
+pub(crate) fn first(seeds: u64, said: impl Fn(u64) -> bool + Sync) -> Option<u64> {
     let (next, found) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
     let work = || {
         loop {
@@ -54,7 +64,7 @@ pub(crate) fn first_violation(seeds: u64, bug: Option<Bug>) -> Option<u64> {
             if seed >= seeds.min(found.load(Ordering::Relaxed)) {
                 return;
             }
-            if run(seed, bug, false).violation.is_some() {
+            if said(seed) {
                 found.fetch_min(seed, Ordering::Relaxed);
             }
         }
@@ -70,11 +80,12 @@ pub(crate) fn first_violation(seeds: u64, bug: Option<Bug>) -> Option<u64> {
 
 /// One seed with its whole story.
 pub(crate) fn tell(seed: u64, bug: Option<Bug>) -> Story {
-    run(seed, bug, true)
+    run(seed, 0, bug, true)
 }
 
-fn run(seed: u64, bug: Option<Bug>, told: bool) -> Story {
-    let world = World::new(seed, bug, told);
+/// One world, with a crowd of so many in line.
+pub(crate) fn run(seed: u64, crowd: u32, bug: Option<Bug>, told: bool) -> Story {
+    let world = World::new(seed, crowd, bug, told);
     let shared =
         Rc::new(Shared { world: RefCell::new(world), sleep_ms: Cell::new(0), spawned: RefCell::default() });
     let mut run = Run { shared, machines: Vec::new(), watchers: Vec::new(), restarts: Vec::new(), steps: 0 };
@@ -82,7 +93,9 @@ fn run(seed: u64, bug: Option<Bug>, told: bool) -> Story {
     run.until_violated_or_at_rest();
     let mut world = run.shared.world.borrow_mut();
     let lines = world.story.take().unwrap_or_default();
-    Story { seed, steps: run.steps, violation: world.violation.take(), lines }
+    let waited = world.database.line.entries.len();
+    let offered = world.database.holds.values().filter(|hold| hold.entry.is_some()).count();
+    Story { seed, steps: run.steps, waited, offered, violation: world.violation.take(), lines }
 }
 
 /// A machine between two steps.
@@ -111,10 +124,10 @@ pub(crate) struct Run {
 
 impl Run {
     fn begin(&mut self) {
-        let (services, watchers, sessions) = {
+        let (services, watchers, sessions, crowd) = {
             let mut world = self.shared.world.borrow_mut();
             let sessions = world.chance.between(4, 8);
-            (world.services.len(), world.watchers.len(), sessions)
+            (world.services.len(), world.watchers.len(), sessions, world.crowd)
         };
         for at in 0..services {
             self.start_service(at);
@@ -122,6 +135,10 @@ impl Run {
         for session in 0..sessions as u32 {
             let process = self.process(None, format!("visitor {session}"));
             spawn(process.clone(), visitors::visit(process, session));
+        }
+        for (at, sessions) in crowd::parts(crowd).enumerate() {
+            let process = self.process(None, format!("crowd {at}"));
+            spawn(process.clone(), crowd::attend(process, sessions));
         }
         self.watchers = vec![None; watchers];
         self.connect_watchers();
@@ -165,7 +182,10 @@ impl Run {
     }
 
     fn until_violated_or_at_rest(&mut self) {
-        let begun_ms = self.shared.world.borrow().now_ms;
+        let (begun_ms, busy_ms) = {
+            let world = self.shared.world.borrow();
+            (world.now_ms, if world.crowd == 0 { BUSY_MS } else { CROWD_BUSY_MS })
+        };
         loop {
             self.step();
             let mut world = self.shared.world.borrow_mut();
@@ -173,7 +193,7 @@ impl Run {
                 return;
             }
             let lasted_ms = world.now_ms - begun_ms;
-            if lasted_ms > BUSY_MS && !world.faults_are_over {
+            if lasted_ms > busy_ms && !world.faults_are_over {
                 world.close_the_doors();
             }
             if world.faults_are_over && self.steps.is_multiple_of(64) {
@@ -182,7 +202,7 @@ impl Run {
                 if quiet_ms > QUIET_MS && unfinished.is_none() {
                     return;
                 }
-                if lasted_ms > REST_MS_MAX {
+                if lasted_ms > busy_ms + REST_MS_MAX {
                     let why = unfinished.unwrap_or_else(|| "claims go on changing".to_owned());
                     world.violate(format!("it does not come to rest: {why}"));
                 }
@@ -214,8 +234,11 @@ impl Run {
         let now_ms = world.now_ms;
         match first_ms {
             Some(first_ms) if first_ms > now_ms => world.now_ms = first_ms,
-            Some(first_ms) if first_ms + STARVED_MS > now_ms && world.chance.one_in(3) => {
-                world.now_ms += world.chance.between(1, 12);
+            Some(first_ms) if first_ms + STARVED_MS > now_ms => {
+                let steps = if world.crowd == 0 { 1 } else { CROWD_STEPS };
+                if world.chance.one_in(3 * steps) {
+                    world.now_ms += world.chance.between(1, 12);
+                }
             }
             Some(_) => {}
             None => world.now_ms += 100,

@@ -41,12 +41,12 @@ pub(crate) async fn visit(process: Process, session: u32) {
     }
 }
 
-fn drawn<T>(process: &Process, draw: impl FnOnce(&mut World) -> T) -> T {
+pub(crate) fn drawn<T>(process: &Process, draw: impl FnOnce(&mut World) -> T) -> T {
     draw(&mut process.shared.world.borrow_mut())
 }
 
 /// Sends a request to some service. Nothing when the service dies, or takes longer than this visitor waits.
-async fn ask<T: 'static, F: Future<Output = T> + 'static>(
+pub(crate) async fn ask<T: 'static, F: Future<Output = T> + 'static>(
     process: &Process,
     what: &str,
     request: impl FnOnce(Process) -> F,
@@ -76,7 +76,7 @@ async fn ask<T: 'static, F: Future<Output = T> + 'static>(
 }
 
 /// A wish, repeated with its key where no answer comes. Sometimes it is sent once more although one came.
-async fn hold(process: &Process, session: u32) -> Option<Placed> {
+pub(crate) async fn hold(process: &Process, session: u32) -> Option<Placed> {
     let wish = drawn(process, |world| Wish { session, key: world.next_key(), seats: some_seats(world) });
     let mut last = None;
     for _ in 0..ATTEMPTS_MAX {
@@ -118,7 +118,7 @@ fn some_wish(world: &mut World) -> Line {
     Line { together, seats, ..Line::any(Party::try_from(party).unwrap()) }
 }
 
-async fn use_hold(process: &Process, hold: OwnerId) {
+pub(crate) async fn use_hold(process: &Process, hold: OwnerId) {
     let (dawdles_ms, course) =
         drawn(process, |world| (world.chance.of(&[0, 200, 900, 2_500, 2_950]), world.chance.below(10)));
     process.sleep(dawdles_ms).await;
@@ -133,7 +133,7 @@ async fn use_hold(process: &Process, hold: OwnerId) {
     }
 }
 
-async fn release(process: &Process, hold: &OwnerId) {
+pub(crate) async fn release(process: &Process, hold: &OwnerId) {
     let hold = hold.clone();
     ask(process, "release", |server| async move { freeing::release(&server, &hold).await }).await;
 }
@@ -167,7 +167,7 @@ async fn pay(process: &Process, hold: &OwnerId) {
     }
 }
 
-async fn pay_once(process: &Process, hold: &OwnerId) -> Option<Confirmed> {
+pub(crate) async fn pay_once(process: &Process, hold: &OwnerId) -> Option<Confirmed> {
     let confirmation = Confirmation { hold: hold.clone(), key: drawn(process, World::next_key) };
     let mut last = None;
     for _ in 0..ATTEMPTS_MAX {

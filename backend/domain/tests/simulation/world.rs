@@ -17,6 +17,10 @@ use crate::watching::Watcher;
 use crate::witness::Witness;
 use domain::mirror::Drift;
 
+/// Seats of a house that a crowd waits for.
+const CROWD_SEATS: i64 = 40;
+/// Thousands do so many times more in a moment than a few do.
+pub(crate) const CROWD_STEPS: usize = 15;
 /// When every world begins.
 const BEGUN_MS: i64 = 1_000_000;
 
@@ -36,16 +40,16 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) const NONE: Self = Self { crash: 0, lost: 0, frame_lost: 0, redis: 0 };
 
-    /// One world in four is calm.
-    fn drawn(chance: &mut Chance) -> Self {
+    /// One world in four is calm. What happens once in so many steps happens less often where `more_steps` are taken in the same time.
+    fn drawn(chance: &mut Chance, more_steps: usize) -> Self {
         if chance.one_in(4) {
             return Self::NONE;
         }
         Self {
-            crash: chance.of(&[0, 60, 200, 600]),
+            crash: chance.of(&[0, 60, 200, 600]) * more_steps,
             lost: chance.of(&[0, 12, 40]),
             frame_lost: chance.of(&[0, 3, 10]),
-            redis: chance.of(&[0, 120, 400]),
+            redis: chance.of(&[0, 120, 400]) * more_steps,
         }
     }
 }
@@ -79,6 +83,8 @@ pub(crate) struct World {
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) witness: Witness,
     pub(crate) invariants: Invariants,
+    /// So many wait in line besides the visitors.
+    pub(crate) crowd: u32,
     /// The doors are closed: nobody new comes, nothing breaks.
     pub(crate) faults_are_over: bool,
     keys: u32,
@@ -88,12 +94,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, bug: Option<Bug>, told: bool) -> Self {
+    pub(crate) fn new(seed: u64, crowd: u32, bug: Option<Bug>, told: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let faults = Faults::drawn(&mut chance);
+        let faults = Faults::drawn(&mut chance, if crowd == 0 { 1 } else { CROWD_STEPS });
         let calm = faults.crash + faults.lost + faults.redis == 0;
-        let seats: Vec<_> =
-            (1..=chance.between(3, 7)).map(|at| SeatId::parse(format!("A{at}")).unwrap()).collect();
+        let capacity = if crowd == 0 { chance.between(3, 7) } else { CROWD_SEATS };
+        let seats: Vec<_> = (1..=capacity).map(|at| SeatId::parse(format!("A{at}")).unwrap()).collect();
         let services = (0..chance.between(2, 3)).map(|_| Service::default());
         Self {
             services: services.collect(),
@@ -108,6 +114,7 @@ impl World {
             bank: Bank::new(chance.below(1 << 30) as u64),
             witness: Witness::default(),
             invariants: Invariants::since(BEGUN_MS),
+            crowd,
             faults_are_over: false,
             keys: 0,
             violation: None,
