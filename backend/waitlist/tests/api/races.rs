@@ -44,6 +44,38 @@ async fn arrival_is_one_order_for_everybody() {
     assert!(offered.iter().eq(line.iter().take(3).map(|(_, id, _)| id)), "the first three, in order");
 }
 
+/// Many at once are written together: whoever came after others were answered stands behind them, and the line is in the order of the
+/// places that were told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_stands_in_the_order_in_which_it_came() {
+    const CROWD: usize = 60;
+    let mut world = World::fresh().await;
+    let instances = [world.start().await, world.start().await];
+    for wave in 0..4 {
+        let mut joins = JoinSet::new();
+        for at in 0..CROWD {
+            let visitor = Visitor::new(&format!("v{wave}_{at}"), instances[at % 2]);
+            joins.spawn(async move { visitor.try_join(SHOW, None, &json!({ "party": 1 })).await });
+        }
+        let told = joins.join_all().await;
+        let places: BTreeSet<_> =
+            told.iter().map(|answer| answer.body["position"].as_u64().expect("a place")).collect();
+        let first = (wave * CROWD) as u64 + 1;
+        assert!(
+            places.into_iter().eq(first..first + CROWD as u64),
+            "everybody of the wave, behind those before"
+        );
+    }
+    let out_of_order =
+        "SELECT count(*) FROM (SELECT joined_position, row_number() OVER (ORDER BY seq) AS place
+                        FROM waitlist.entries WHERE show_id = $1) AS line WHERE joined_position <> place";
+    let client = world.pool.get().await.expect("the test database answers");
+    assert_eq!(
+        client.query_one(out_of_order, &[&SHOW]).await.expect("the query is good").get::<_, i64>(0),
+        0
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_used_at_the_same_time_makes_one_entry() {
     let mut world = World::fresh().await;
