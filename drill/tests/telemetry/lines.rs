@@ -14,7 +14,7 @@ pub(crate) struct Sent {
     pub(crate) request: String,
 }
 
-/// Everything in the log of a process, but for what a shell says when it starts one.
+/// The lines of a log, each read as JSON.
 fn lines(log: &str) -> impl Iterator<Item = Result<Value, String>> {
     log.lines().map(|line| serde_json::from_str(line).map_err(|error| format!("{error}: {line}")))
 }
