@@ -5,6 +5,7 @@
 //! place is still decided under the lock of the line.
 
 mod deciding;
+mod opening;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -196,18 +197,27 @@ async fn acknowledged(waitlist: &Waitlist, outcomes: Vec<Result<Placed, Error>>)
     let flags: HashMap<_, _> =
         needing.map(|placed| (placed.flag.show_id.clone(), placed.flag.clone())).collect();
     let mut told: HashMap<ShowId, Result<(), Untold>> = HashMap::with_capacity(flags.len());
-    for (show_id, flag) in flags {
-        told.insert(show_id, flag::tell(waitlist, &flag).await);
+    for (show_id, flag) in &flags {
+        told.insert(show_id.clone(), flag::tell(waitlist, flag).await);
     }
+    let opened = flags.values().filter(|flag| !flag.synced).map(|flag| flag.show_id.clone());
+    let opening = opening::Opening::of(waitlist, opened.collect()).await;
     let answer = |placed: Placed| {
         let untold = told.get(&placed.flag.show_id).and_then(|told| told.as_ref().err());
         match untold.filter(|_| placed.needs_reservations()) {
             Some(Untold::Reservations(error)) => Err(Error::Unsynced(error.to_string())),
             Some(Untold::Postgres(error)) => Err(postgres::Error::Away(error.to_string()).into()),
-            None => Ok(placed.joined.first_answer()),
+            None => Ok(placed),
         }
     };
-    outcomes.into_iter().map(|outcome| outcome.and_then(answer)).collect()
+    let mut answers = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        answers.push(match outcome.and_then(&answer) {
+            Ok(placed) => opening.checked(waitlist, placed).await,
+            Err(error) => Err(error),
+        });
+    }
+    answers
 }
 
 impl Placed {

@@ -1,4 +1,5 @@
-//! Telling those who waited in vain that what they waited for is sold, once per sale.
+//! Telling those who named seats that one of them is sold, once per sale. Who waits for any seat has lost nothing by it, and there
+//! may be thousands of them.
 
 use domain::event::{BookingConfirmed, Fact, WaitersTold};
 use domain::id::ShowId;
@@ -10,7 +11,7 @@ use crate::store::{self, entries, shows, told};
 /// Sessions named in one event; more are told by further events.
 const SESSIONS_MAX: usize = 500;
 
-/// Tells everybody who still waits for any seat of the show, or for one of these; not the buyer.
+/// Tells everybody who still waits for certain seats, one of these among them; not the buyer.
 pub(crate) async fn tell_waiters(
     waitlist: &Waitlist,
     show_id: &ShowId,

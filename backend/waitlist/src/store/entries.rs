@@ -422,6 +422,14 @@ pub(crate) async fn back_in_line(
     Ok(())
 }
 
+/// Takes somebody out of a locked line as if they had never come. False when they are being offered seats, or are not there.
+pub(crate) async fn undo(transaction: &Transaction<'_>, id: &EntryId) -> Result<bool, Error> {
+    let undo =
+        "DELETE FROM waitlist.entries WHERE id = $1 AND status = 'waiting' AND offer_escrow_id IS NULL";
+    let undo = transaction.prepare_cached(undo).await?;
+    Ok(transaction.execute(&undo, &[&id.as_str()]).await? == 1)
+}
+
 /// Ends a live entry. False when it was over already.
 pub(crate) async fn end(
     transaction: &Transaction<'_>,
@@ -475,7 +483,7 @@ pub(crate) async fn close_waiting(
     Ok(rows.iter().map(read).collect())
 }
 
-/// Sessions other than the buyer's that wait for any seat of a show, or for one of these.
+/// Sessions other than the buyer's that wait for certain seats of a show, any of these among them.
 pub(crate) async fn hoping(
     client: &impl GenericClient,
     show_id: &ShowId,
@@ -483,7 +491,7 @@ pub(crate) async fn hoping(
     buyer: &SessionId,
 ) -> Result<Vec<SessionId>, Error> {
     let hoping = "SELECT session_id FROM waitlist.entries
-                  WHERE show_id = $1 AND status = 'waiting' AND (seats = '{}' OR seats && $2) AND session_id <> $3
+                  WHERE show_id = $1 AND status = 'waiting' AND seats <> '{}' AND seats && $2 AND session_id <> $3
                   ORDER BY seq";
     let hoping = client.prepare_cached(hoping).await?;
     let rows = client.query(&hoping, &[&show_id.as_str(), &texts(seats), &buyer.as_str()]).await?;

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::reservations::Mood;
 use crate::world::{SHOW, Visitor, World};
 
 #[tokio::test]
@@ -306,4 +307,21 @@ async fn positions_are_as_a_count_would_have_them() {
     assert_eq!(client.query_one(differ, &[]).await.expect("the query is good").get::<_, i64>(0), 0);
     client.execute("DELETE FROM waitlist.entries WHERE party = 2", &[]).await.expect("it is good");
     assert_eq!(client.query_one(differ, &[]).await.expect("the query is good").get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn who_opens_a_line_is_told_of_seats_that_came_free_meanwhile() {
+    let (world, instance) = World::with_one().await;
+    let (ann, two) = (Visitor::new("ann", instance), Visitor::new("two", instance));
+    world.reservations.be(Mood::FreesAtOpening);
+    for _ in 0..2 {
+        let answer = ann.try_join(SHOW, Some("k"), &json!({ "party": 1 })).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (409, "seats_available"), "{}", answer.body);
+        assert_eq!(answer.body["available"], json!([["A1"]]));
+    }
+    assert_eq!(ann.send(Method::GET, "/api/waitlist", &[], None).await.body, json!({ "entries": [] }));
+    testkit::wait::until("the queue to be closed", async || (!world.queue_open(SHOW).await).then_some(()))
+        .await;
+    // It does not help a party of two.
+    assert_eq!(two.try_join(SHOW, None, &json!({ "party": 2 })).await.body["position"], 1);
 }

@@ -44,6 +44,8 @@ pub(crate) enum Mood {
     Refusing,
     /// Offers are made, but the answer is lost.
     AnswersLost,
+    /// A1 came free, for the street, right before the line was opened.
+    FreesAtOpening,
 }
 
 /// What it did.
@@ -140,6 +142,9 @@ async fn queue(
     }
     let open = body["open"].as_bool().expect("`open` is agreed");
     let revision = body["revision"].as_i64().expect("`revision` is agreed");
+    if me.is(Mood::FreesAtOpening) && open {
+        me.execute("DELETE FROM reservations_published.taken WHERE seat_id = 'A1'", &[]).await;
+    }
     let mut deeds = me.deeds().await;
     let known = deeds.queues.entry(show).or_insert((false, 0));
     if revision > known.1 {
