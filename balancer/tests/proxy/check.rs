@@ -352,6 +352,13 @@ fn no_section_lets_a_wrong_value_pass() {
             "expected one of",
         ),
         (section("affinity", "cookie = \"a b\""), ":2: key `affinity.cookie`", "use letters, digits"),
+        (
+            section("traces", "endpoint = \"https://c:4318\""),
+            ":2: key `traces.endpoint`",
+            "http://127.0.0.1:4318",
+        ),
+        (section("traces", "sample_ratio = 1.5"), ":2: key `traces.sample_ratio`", "0 to 1"),
+        (section("traces", "queue_spans_max = 0"), ":2: key `traces.queue_spans_max`", "give it 1 or more"),
         (section("listen", "admin_token = \"a b\""), ":2: key `listen.admin_token`", "without spaces"),
         (section("tls", "handshake_seconds = 0"), ":2: key `tls.handshake_seconds`", "1 or more"),
         (section("http2", "streams_max = 1000000"), ":2: key `http2.streams_max`", "lower it"),

@@ -47,6 +47,7 @@ async fn forwarding_headers_from_outside_are_overwritten() {
     assert_eq!(seen.header("x-request-id"), answer.header("x-request-id"));
     assert!(seen.header("traceparent").starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
     assert!(!seen.header("traceparent").contains("00f067aa0ba902b7"));
+    assert!(seen.header("traceparent").ends_with("-00"), "anybody could have everything recorded");
 }
 
 #[tokio::test]
@@ -54,11 +55,13 @@ async fn a_trusted_sender_is_believed() {
     let up = Upstream::start("a").await;
     let rig = Rig::start(&config(&[&up]).replace("[edge]", "[edge]\ntrusted = [\"127.0.0.0/8\"]")).await;
     let request = rig.client.get(rig.url("/x")).header("x-forwarded-for", "9.9.9.9, 127.0.0.5");
+    let request = request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     let answer =
         Answer::of(request.header("x-request-id", "chosen-by-proxy").header("x-forwarded-proto", "https"))
             .await;
     assert_eq!(answer.header("x-request-id"), "chosen-by-proxy");
     let seen = up.seen().pop().expect("asked");
+    assert!(seen.header("traceparent").ends_with("-01"), "whether it is recorded was decided before");
     assert_eq!(seen.header("x-forwarded-for"), "9.9.9.9, 127.0.0.5, 127.0.0.1");
     assert_eq!(seen.header("x-forwarded-proto"), "https");
     rig.until("the access log names the client", || async {
