@@ -121,15 +121,20 @@ impl Offered {
         Self { waiter, seat, hold: offered.text("hold_id").to_owned(), expires_at }
     }
 
-    /// Taken at one instance and passed at another, so long before its deadline, or after it; and what became of it.
-    async fn raced(&self, world: &World, before_ms: i64) -> String {
+    /// Taken at one instance so long before its deadline, or after it, and passed at another so long after that; and what became of
+    /// it.
+    async fn raced(&self, world: &World, before_ms: i64, passed_after_ms: u64) -> String {
         let at = self.expires_at - jiff::SignedDuration::from_millis(before_ms);
         let pause = at.duration_since(Timestamp::now());
         tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
         let [here, there] = [0, 1].map(|at| self.waiter.at(world.instance(at).address));
         let path = format!("/api/holds/{}", self.hold);
         let (confirm, payment) = (format!("{path}/confirm"), payment("ok"));
-        let (taken, passed) = tokio::join!(here.post_keyed(&confirm, "k", &payment), there.delete(&path));
+        let pass = async {
+            tokio::time::sleep(Duration::from_millis(passed_after_ms)).await;
+            there.delete(&path).await
+        };
+        let (taken, passed) = tokio::join!(here.post_keyed(&confirm, "k", &payment), pass);
         let said = format!("{} {} {}", taken.status.as_u16(), taken.code(), passed.status.as_u16());
         let find = "SELECT h.status, EXISTS (SELECT FROM reservations.bookings b WHERE b.hold_id = h.id),
                         (SELECT count(*) FROM reservations_published.escrows e WHERE $2 = ANY(e.seats))
@@ -166,10 +171,13 @@ async fn an_offer_taken_passed_and_lapsing_at_once_has_one_outcome() {
     let mut outcomes = BTreeMap::new();
     let names = ["A", "B", "C"].iter().flat_map(|row| (1..=6).map(move |at| format!("{row}{at}")));
     let offers = join_all(names.map(|seat| Offered::of(&world, seat))).await;
-    let before_ms = [40, 20, 10, 5, 2, 0, -2, -5, -10];
-    let raced = offers.iter().zip(before_ms.iter().cycle()).map(|(offer, at)| offer.raced(&world, *at));
+    // Long before the deadline, and at it.
+    let before_ms = [400, 40, 20, 10, 5, 2, 0, -2, -5].into_iter().cycle();
+    let raced = offers.iter().zip(before_ms).zip([0, 5, 10, 15, 20, 30, 300].into_iter().cycle());
+    let raced = raced.map(|((offer, before_ms), after_ms)| offer.raced(&world, before_ms, after_ms));
     for status in join_all(raced).await {
         *outcomes.entry(status).or_insert(0) += 1;
     }
-    assert_eq!(outcomes.values().sum::<usize>(), CAPACITY, "{outcomes:?}");
+    assert_eq!(outcomes.values().sum::<usize>(), CAPACITY);
+    assert!(outcomes.len() > 1 && outcomes.contains_key("booked"), "it was no race: {outcomes:?}");
 }
