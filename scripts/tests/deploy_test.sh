@@ -122,7 +122,7 @@ packaged() { MARQUEE_RUN_DIR=$run_dir MARQUEE_BIN_DIR=$dir/bin "$root/scripts/pa
 
 test_the_archive_is_whole_and_the_same_each_time() {
   local archive version
-  cp -r "$scratch/bin" "$dir/bin"
+  cp -r "$stand_ins" "$dir/bin"
   packaged first
   packaged second
   archive=$(cd "$dir/first" && printf '%s\n' *.tar.gz)

@@ -4,7 +4,7 @@
 # make_drill: a directory of programs with a drill that tells what it was told, and ends with code 7.
 make_drill() {
   bin=$dir/bin
-  cp -r "$scratch/bin" "$bin"
+  cp -r "$stand_ins" "$bin"
   rm "$bin/drill"
   # shellcheck disable=SC2016 # the drill is to expand it
   printf '#!/bin/sh\necho "told: $MARQUEE_BIN_DIR $*"\nexit 7\n' >"$bin/drill"

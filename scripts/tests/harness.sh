@@ -4,12 +4,13 @@
 wait_seconds_max=60
 programs=(catalog reservations waitlist cache-warmer balancer)
 
-# make_stand_ins: a directory of programs for MARQUEE_BIN_DIR.
+# make_stand_ins: a directory of programs for MARQUEE_BIN_DIR. Each test has its own, by which it knows its processes.
 make_stand_ins() {
   local program
-  mkdir "$scratch/bin"
-  for program in "${programs[@]}" drill; do ln -s "$here/stand-in" "$scratch/bin/$program"; done
-  export MARQUEE_BIN_DIR=$scratch/bin
+  stand_ins=$dir/stand-ins
+  mkdir "$stand_ins"
+  for program in "${programs[@]}" drill; do ln -s "$here/stand-in" "$stand_ins/$program"; done
+  export MARQUEE_BIN_DIR=$stand_ins
 }
 
 # run_test NAME: in a subshell of its own.
@@ -21,6 +22,7 @@ run_test() {
   calls=$dir/calls
   export STAND_IN_CALLS=$calls
   runs=()
+  make_stand_ins
   find_ports
   trap end_test EXIT
   "$1"
@@ -28,17 +30,28 @@ run_test() {
   end_test
 }
 
-# find_ports: sets port and base to something free.
+# find_ports: sets port and base to something free, and says where servers look for a port; each worker looks elsewhere.
 find_ports() {
-  local offset
-  port=20080 base=21000
+  local name from
+  port=$((20080 + 100 * worker)) base=$((21000 + 1000 * worker))
   while port_taken "$port" || port_taken $((port + 1)); do port=$((port + 2)); done
-  for offset in 101 102 201 202 301 302 401 501; do
-    if port_taken $((base + offset)); then
-      base=$((base + 1000))
-      offset=101
-    fi
+  while any_taken "$base"; do base=$((base + 1000 * workers)); done
+  mkdir -p "$run_dir"
+  from=$((16600 + 100 * worker))
+  for name in postgres redis prometheus; do
+    free_port "$from"
+    printf '%s\n' "$REPLY" >"$run_dir/$name.port"
+    from=$((REPLY + 1))
   done
+}
+
+# any_taken BASE: whether somebody listens on a port of services there.
+any_taken() {
+  local offset
+  for offset in 101 102 201 202 301 302 401 501; do
+    if port_taken $(($1 + offset)); then return 0; fi
+  done
+  return 1
 }
 
 # end_test: stops what the test has left, also when it failed; then shows what the runs have said.
@@ -139,13 +152,13 @@ expect_nothing_left() {
   [[ ! -e $run_dir/lock ]] || fail "the lock is left"
 }
 
-# pgrep_here → REPLY: pids of processes whose command line names this test's run directory or stand-ins.
+# pgrep_here → REPLY: pids of processes whose command line names this test's directory.
 pgrep_here() {
   local file words
   REPLY=""
   for file in /proc/[0-9]*/cmdline; do
     { words=$(tr '\0' ' ' <"$file"); } 2>/dev/null || continue
-    if [[ $words == *"$scratch/bin/"* || $words == *"$run_dir"* ]]; then REPLY+=" ${file//[^0-9]/}"; fi
+    if [[ $words == *"$dir/"* ]]; then REPLY+=" ${file//[^0-9]/}"; fi
   done
   [[ -n $REPLY ]]
 }

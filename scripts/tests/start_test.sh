@@ -3,7 +3,7 @@
 
 test_a_port_in_use_is_one_line_naming_port_and_holder() {
   without_servers
-  MARQUEE_CATALOG__LISTEN=127.0.0.1:$((base + 202)) "$scratch/bin/catalog" >/dev/null 2>&1 &
+  MARQUEE_CATALOG__LISTEN=127.0.0.1:$((base + 202)) "$stand_ins/catalog" >/dev/null 2>&1 &
   local holder=$!
   runs+=("$holder")
   wait_for port_taken $((base + 202))
@@ -15,7 +15,7 @@ test_a_port_in_use_is_one_line_naming_port_and_holder() {
 
 test_a_public_port_in_use_names_the_flag() {
   without_servers
-  MARQUEE_CATALOG__LISTEN=127.0.0.1:$port "$scratch/bin/catalog" >/dev/null 2>&1 &
+  MARQUEE_CATALOG__LISTEN=127.0.0.1:$port "$stand_ins/catalog" >/dev/null 2>&1 &
   runs+=("$!")
   wait_for port_taken "$port"
   run_to_end

@@ -108,12 +108,12 @@ test_without_a_run_there_is_nothing_to_upgrade() {
 test_a_balancer_that_stands_alone_is_upgraded_by_its_pid_file() {
   local old new
   export STAND_IN_MARK=kept MARQUEE_BALANCER__LISTEN__PUBLIC=127.0.0.1:$port
-  "$scratch/bin/balancer" serve --pid-file "$dir/pid" >"$dir/out-alone" 2>&1 &
+  "$stand_ins/balancer" serve --pid-file "$dir/pid" >"$dir/out-alone" 2>&1 &
   old=$!
   runs+=("$old")
   wait_for test -s "$dir/pid"
   unset STAND_IN_MARK MARQUEE_BALANCER__LISTEN__PUBLIC
-  upgrade --pid-file "$dir/pid" --binary "$scratch/bin/balancer"
+  upgrade --pid-file "$dir/pid" --binary "$stand_ins/balancer"
   expect_status 0
   new=$(<"$dir/pid")
   runs+=("$new")
