@@ -54,6 +54,7 @@ use crate::limit::open::Open;
 use crate::operate::access_log::AccessLog;
 use crate::operate::drain::Drain;
 use crate::operate::metrics::Metrics;
+use crate::operate::metrics::known::RetryReason;
 use crate::operate::traces::Traces;
 
 /// So many parts of one answer may be asked for at once; who asks for more gets all of it.
@@ -213,7 +214,7 @@ impl ProxyHttp for Gateway {
         // Nothing was sent, so this costs the pool nothing and needs no budget.
         let again = request.tries.count < request.attempts_max();
         if again {
-            self.count_retry(request, "connect");
+            self.count_retry(request, RetryReason::Connect);
         }
         error.set_retry(again);
         error
@@ -297,9 +298,9 @@ impl ProxyHttp for Gateway {
         }
         let reason = if request.tries.heard == Heard::Unable {
             request.tries.heard = Heard::Nothing;
-            Some("unable")
+            Some(RetryReason::Unable)
         } else {
-            self.may_send_again(session, &error, request).then_some("broken")
+            self.may_send_again(session, &error, request).then_some(RetryReason::Broken)
         };
         if let Some(reason) = reason {
             self.count_retry(request, reason);

@@ -94,13 +94,8 @@ impl Admin {
         self.metrics.cache_bytes.set(signed(self.cache.bytes()));
         self.metrics.cache_entries.set(signed(self.cache.entries()));
         self.metrics.cache.set_evictions(self.cache.evictions());
-        for pool in &self.fleet.snapshot().pools {
-            let load = pool.door.requests.load(pool.in_flight_max());
-            self.metrics.limits.pool_load(&pool.settings.name, load);
-        }
-        self.metrics.pools_panic(
-            self.fleet.snapshot().pools.iter().map(|pool| (pool.settings.name.as_str(), pool.panics())),
-        );
+        self.metrics.draining.set(i64::from(self.drain.draining()));
+        self.metrics.show(&self.fleet.snapshot());
         match self.metrics.text() {
             Ok(page) => respond(StatusCode::OK, "text/plain; version=0.0.4", page),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error}\n")),

@@ -2,6 +2,7 @@
 //! classes from the configuration, never a path, client or id.
 
 pub mod cache;
+pub mod known;
 mod purge;
 pub mod route;
 
@@ -26,10 +27,18 @@ const SECONDS: &[f64] =
 /// The metrics and the registry they are exposed from.
 pub struct Metrics {
     registry: Registry,
+    /// What is not called after the balancer.
+    shared_names: Registry,
     /// Requests answered, by route, pool and status class.
     pub requests: IntCounterVec,
     /// Time from the request's header to the end of the answer, in seconds, by route.
     pub request_seconds: HistogramVec,
+    /// Time from a request being passed on to the header of its answer, in seconds, by pool.
+    pub upstream_seconds: HistogramVec,
+    /// Whether this process is on its way down.
+    pub draining: IntGauge,
+    /// Requests and sockets that an endpoint works on.
+    pub endpoint_in_flight: IntGaugeVec,
     /// Requests being worked on.
     pub requests_in_flight: IntGauge,
     /// Whether the endpoint can serve (1) or not (0).
@@ -100,6 +109,8 @@ pub struct LimitMetrics {
     pub limit_current: IntGaugeVec,
     /// Requests that wait for one.
     pub queue_length: IntGaugeVec,
+    /// How long requests waited for one, of those that had to, whatever became of them.
+    pub queue_wait: HistogramVec,
 }
 
 impl LimitMetrics {
@@ -137,6 +148,12 @@ impl LimitMetrics {
                 "Requests that wait for a place in their pool.",
                 &["pool"],
             )?,
+            queue_wait: histograms(
+                registry,
+                "queue_wait_seconds",
+                "Time requests waited for a place in their pool, of those that had to.",
+                "pool",
+            )?,
         })
     }
 }
@@ -153,7 +170,25 @@ impl Metrics {
                 "Requests answered.",
                 &["route", "pool", "class"],
             )?,
-            request_seconds: histograms(&registry)?,
+            request_seconds: histograms(
+                &registry,
+                "request_duration_seconds",
+                "Time from the request's header to the end of the answer.",
+                "route",
+            )?,
+            upstream_seconds: histograms(
+                &registry,
+                "upstream_duration_seconds",
+                "Time from a request being passed on to the header of its answer.",
+                "pool",
+            )?,
+            draining: gauge(&registry, "draining", "Whether this process is on its way down.")?,
+            endpoint_in_flight: whole_gauges(
+                &registry,
+                "endpoint_in_flight",
+                "Requests and sockets that the endpoint works on.",
+                &["pool", "endpoint"],
+            )?,
             requests_in_flight: gauge(&registry, "requests_in_flight", "Requests being worked on.")?,
             endpoint_up: gauges(
                 &registry,
@@ -277,9 +312,15 @@ impl Metrics {
                 "Whether the last attempt to reload went well.",
             )?,
             registry,
+            shared_names: Registry::new(),
         };
-        let build = gauges(&metrics.registry, "build_info", "The version that runs.", &["version"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+        // It is called the same in every program.
+        let build = Opts::new("marquee_build_info", "What is running, as labels of a constant 1.");
+        let build =
+            build.const_label("program", "balancer").const_label("version", env!("CARGO_PKG_VERSION"));
+        let build = Gauge::with_opts(build)?;
+        build.set(1.0);
+        metrics.shared_names.register(Box::new(build))?;
         for reason in ["queue", "collector"] {
             metrics.spans_dropped.with_label_values(&[reason]);
         }
@@ -316,6 +357,7 @@ impl Metrics {
     pub fn endpoint_gone(&self, pool: &str, endpoint: &str) {
         // It fails for one that was never counted.
         let _ = self.endpoint_up.remove_label_values(&[pool, endpoint]);
+        let _ = self.endpoint_in_flight.remove_label_values(&[pool, endpoint]);
         for name in State::NAMES {
             let _ = self.endpoint_state.remove_label_values(&[pool, endpoint, name]);
             let _ = self.health_transitions.remove_label_values(&[pool, endpoint, name]);
@@ -340,13 +382,14 @@ impl Metrics {
         let mut text = Vec::new();
         let encoder = TextEncoder::new();
         encoder.encode(&self.registry.gather(), &mut text)?;
+        encoder.encode(&self.shared_names.gather(), &mut text)?;
         // The default registry holds the process collector: CPU seconds, memory, open files.
         encoder.encode(&prometheus::gather(), &mut text)?;
         Ok(text)
     }
 }
 
-/// The values of counters, summed by two of their labels.
+/// The values of counters that have counted something, summed by two of their labels.
 pub fn sums(counters: &IntCounterVec, [outer, inner]: [&str; 2]) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut sums: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for family in counters.collect() {
@@ -356,8 +399,11 @@ pub fn sums(counters: &IntCounterVec, [outer, inner]: [&str; 2]) -> BTreeMap<Str
                 found.map_or("", |label| label.value()).to_owned()
             };
             // Counts of whole things, far below where a float loses one.
-            *sums.entry(label(outer)).or_default().entry(label(inner)).or_default() +=
-                metric.get_counter().get_value() as u64;
+            let value = metric.get_counter().get_value() as u64;
+            if value == 0 {
+                continue;
+            }
+            *sums.entry(label(outer)).or_default().entry(label(inner)).or_default() += value;
         }
     }
     sums
@@ -414,12 +460,14 @@ fn real_gauge(registry: &Registry, name: &str, help: &str) -> Result<Gauge, prom
     Ok(metric)
 }
 
-fn histograms(registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
-    let options = HistogramOpts::new(
-        "request_duration_seconds",
-        "Time from the request's header to the end of the answer.",
-    );
-    let metric = HistogramVec::new(options.buckets(SECONDS.to_vec()), &["route"])?;
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    label: &str,
+) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+    let metric = HistogramVec::new(options, &[label])?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -15,6 +15,7 @@ use super::request::{Heard, Request};
 use super::retry::{self, Failure};
 use crate::fleet::health;
 use crate::fleet::outlier::Outcome;
+use crate::operate::metrics::known::RetryReason;
 
 impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
@@ -65,8 +66,8 @@ impl Gateway {
     }
 
     /// Counts a try on another endpoint.
-    pub(super) fn count_retry(&self, request: &Request, reason: &str) {
-        self.metrics.retries.with_label_values(&[request.pool_name(), reason]).inc();
+    pub(super) fn count_retry(&self, request: &Request, reason: RetryReason) {
+        self.metrics.retries.with_label_values(&[request.pool_name(), reason.name()]).inc();
     }
 
     /// Counts a client that let us wait for its body, or for it to take its answer.

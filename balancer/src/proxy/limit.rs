@@ -18,6 +18,7 @@ use crate::fleet::rates::Rate;
 use crate::limit::admission::{Permit, Refused, Waiting};
 use crate::limit::open::{OneMore, OneOpen};
 use crate::limit::rate;
+use crate::limit::shed::Reason;
 
 /// Counts a socket until it is dropped.
 pub struct CountedSocket {
@@ -96,12 +97,12 @@ impl Gateway {
     }
 
     fn rate_limited(&self, request: &Request, wait: Duration) -> Problem {
-        self.count_shed(request, "rate_limited");
+        self.count_shed(request, Reason::RateLimited);
         Problem::rate_limited(wait)
     }
 
-    fn count_shed(&self, request: &Request, reason: &str) {
-        self.metrics.limits.shed.with_label_values(&[request.pool_name(), reason]).inc();
+    fn count_shed(&self, request: &Request, reason: Reason) {
+        self.metrics.limits.shed.with_label_values(&[request.pool_name(), reason.name()]).inc();
     }
 
     /// Lets a request into its pool, when there is room at once or soon enough. False when it was refused.
@@ -119,7 +120,7 @@ impl Gateway {
                 Problem::overloaded()
             }
             Shed::ClientSockets => {
-                self.count_shed(request, "client_sockets");
+                self.count_shed(request, Reason::ClientSockets);
                 Problem::too_many_sockets()
             }
         };
@@ -135,7 +136,11 @@ impl Gateway {
         }
         let permit = match pool.door.requests.ask(priority, pool.in_flight_max()) {
             Ok(permit) => permit,
-            Err(waiting) => wait(session, waiting, pool.settings.limits.queue_wait).await?,
+            Err(waiting) => {
+                let _timer =
+                    self.metrics.limits.queue_wait.with_label_values(&[&pool.settings.name]).start_timer();
+                wait(session, waiting, pool.settings.limits.queue_wait).await?
+            }
         };
         request.permit = Some(permit);
         Ok(())
@@ -147,13 +152,13 @@ impl Gateway {
         let of_pool = pool.door.sockets.enter(pool.settings.limits.sockets_max);
         Ok(CountedSocket {
             _of_client: of_client.ok_or(Shed::ClientSockets)?,
-            _of_pool: of_pool.ok_or(Shed::Refused("sockets"))?,
+            _of_pool: of_pool.ok_or(Shed::Refused(Reason::Sockets))?,
         })
     }
 
     /// No endpoint may have one more request.
     pub(super) fn endpoints_full<T>(&self, request: &Request) -> Result<T> {
-        self.count_shed(request, "endpoint_limit");
+        self.count_shed(request, Reason::EndpointLimit);
         refused("every endpoint has as many requests as it may")
     }
 }
@@ -173,7 +178,7 @@ enum Shed {
     /// Its client has left.
     Gone(Box<Error>),
     /// By the pool, for a reason that is counted.
-    Refused(&'static str),
+    Refused(Reason),
     /// Its client has as many sockets as it may.
     ClientSockets,
 }
@@ -183,10 +188,10 @@ async fn wait(session: &mut Session, waiting: Waiting, longest: Duration) -> Res
     tokio::select! {
         biased;
         answer = waiting => answer.map_err(|refused| Shed::Refused(match refused {
-            Refused::QueueFull => "queue_full",
-            Refused::Displaced => "displaced",
+            Refused::QueueFull => Reason::QueueFull,
+            Refused::Displaced => Reason::Displaced,
         })),
-        () = tokio::time::sleep(longest) => Err(Shed::Refused("queue_timeout")),
+        () = tokio::time::sleep(longest) => Err(Shed::Refused(Reason::QueueTimeout)),
         error = gone(session) => Err(Shed::Gone(error)),
     }
 }

@@ -12,6 +12,9 @@ use crate::cache::status::Outcome;
 use crate::operate::access_log::{Line, OpenLine, milliseconds};
 use crate::operate::metrics::route::{Labels, RouteCounts};
 
+/// In a second.
+const MILLISECONDS: f64 = 1e3;
+
 impl Gateway {
     /// Counts it.
     pub(super) fn observe(&self, session: &Session, request: &Request, now: Instant) {
@@ -20,7 +23,12 @@ impl Gateway {
         // An upgraded connection lives as long as its user; its time says nothing about us.
         let seconds = request.upgrade.is_none().then(|| (now - request.started).as_secs_f64());
         let counts = request.route_index().map(|index| &request.snapshot.counts[index]);
-        counts.unwrap_or(&RouteCounts::default()).count(&self.metrics, labels, status, seconds);
+        let unknown = RouteCounts::default();
+        let counts = counts.unwrap_or(&unknown);
+        counts.count(&self.metrics, labels, status, seconds);
+        if let Some(milliseconds) = request.tries.first_byte_ms {
+            counts.answered(&self.metrics, labels, milliseconds / MILLISECONDS);
+        }
         if let Some(outcome) = request.cache {
             self.metrics.cache_requests.with_label_values(&[outcome.name()]).inc();
             self.metrics.cache.count(outcome, session.body_bytes_sent(), request.passage.age_seconds);

@@ -29,9 +29,35 @@ async fn the_admin_listener_tells_how_it_goes() {
     assert_eq!(rig.metric(&up_line).await, 1);
     assert_eq!(rig.metric("marquee_balancer_access_log_dropped_total").await, 0);
     let page = rig.admin("/metrics").await;
-    assert!(page.body.contains("marquee_balancer_build_info{version="));
+    assert!(page.body.contains("marquee_build_info{program=\"balancer\",version="));
     assert!(page.body.contains("process_open_fds"));
     assert_eq!(rig.get("/metrics").await.status, 404);
+}
+
+/// Else the first failure would be no increase to whoever watches.
+#[tokio::test]
+async fn what_has_not_happened_yet_is_shown_at_0() {
+    let up = Upstream::start("a").await;
+    let rig = Rig::start(&config(&[&up])).await;
+    let endpoint = format!("endpoint=\"{}\",pool=\"main\"", up.address);
+    for (name, labels) in [
+        ("requests_total", "class=\"5xx\",pool=\"main\",route=\"/**\""),
+        ("shed_total", "pool=\"main\",reason=\"queue_full\""),
+        ("retries_total", "pool=\"main\",reason=\"connect\""),
+        ("retries_refused_total", "pool=\"main\""),
+        ("ejections_total", &format!("{endpoint},reason=\"consecutive\"")),
+        ("cache_requests_total", "result=\"hit\""),
+        ("queue_wait_seconds_count", "pool=\"main\""),
+        ("upstream_duration_seconds_count", "pool=\"main\""),
+        ("endpoint_in_flight", &endpoint),
+    ] {
+        let page = rig.admin("/metrics").await.body;
+        let line = format!("marquee_balancer_{name}{{{labels}}} 0\n");
+        assert!(page.contains(&line), "{line} in {page}");
+    }
+    assert_eq!(rig.metric("marquee_balancer_draining").await, 0);
+    assert_eq!(rig.get("/x").await.status, 200);
+    rig.until_metric("marquee_balancer_upstream_duration_seconds_count{pool=\"main\"}", 1).await;
 }
 
 /// A browser gets a page that may load nothing but its own parts; programs get what it is drawn from.

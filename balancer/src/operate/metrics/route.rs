@@ -24,9 +24,24 @@ pub struct Labels<'a> {
 pub struct RouteCounts {
     classes: [OnceLock<IntCounter>; CLASSES.len()],
     seconds: OnceLock<Histogram>,
+    upstream_seconds: OnceLock<Histogram>,
 }
 
 impl RouteCounts {
+    /// Shows at 0 what was not counted yet.
+    pub fn show(&self, metrics: &Metrics, of: Labels<'_>) {
+        for class in CLASSES {
+            metrics.requests.with_label_values(&[of.route, of.pool, class]);
+        }
+    }
+
+    /// Counts how long an endpoint took to begin its answer.
+    pub fn answered(&self, metrics: &Metrics, of: Labels<'_>, seconds: f64) {
+        self.upstream_seconds
+            .get_or_init(|| metrics.upstream_seconds.with_label_values(&[of.pool]))
+            .observe(seconds);
+    }
+
     /// Counts a request that ended with this status, after so long when its time says something.
     pub fn count(&self, metrics: &Metrics, of: Labels<'_>, status: Option<StatusCode>, seconds: Option<f64>) {
         let class = status.map_or(0, |status| usize::from(status.as_u16() / 100).min(CLASSES.len() - 1));
