@@ -1,13 +1,13 @@
 //! Joining a line: durable, at the end, and known to reservations before it is acknowledged.
 //!
-//! Joins that come together are written together: a join that finds the writer idle is written at once, and those that come while it
-//! is busy by the next transaction, in the order in which they came. So a crowd costs a lock and a commit for many, and everybody's
-//! place is still decided under the lock of the line.
+//! Joins of one line that come together are written together: a join that finds nobody writing is written at once, and those that come
+//! meanwhile by the next transaction, in the order in which they came ([`queue`]). So a crowd costs a lock and a commit for many, and
+//! everybody's place is still decided under the lock of the line.
 
 mod deciding;
 mod opening;
+mod queue;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::id::{EntryId, SessionId, ShowId};
@@ -15,8 +15,10 @@ use domain::plan::Plan;
 use domain::queue::Wish;
 use domain::status::EntryStatus;
 use service::postgres;
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
+
+pub(crate) use queue::Queue;
+use queue::{Pushed, Turn};
 
 use crate::Waitlist;
 use crate::error::Error;
@@ -26,10 +28,6 @@ use crate::store::entries::Entry;
 use crate::store::shows;
 use crate::wish::{Email, InvalidWish};
 
-/// Joins written by one transaction.
-const JOBS_MAX: usize = 256;
-/// Joins that wait for the writer; who comes when there are as many is told to come back.
-const WAITING_MAX: usize = 16_384;
 /// How often a batch is tried that stood in another's way.
 const ATTEMPTS_MAX: usize = 3;
 
@@ -69,44 +67,21 @@ struct Job {
 type Answer = Result<Joined, Error>;
 type Waiting = (Job, oneshot::Sender<Answer>);
 
-/// Joins that wait to be written.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    sender: mpsc::Sender<Waiting>,
-    receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        Self { sender, receiver: Arc::new(Mutex::new(receiver)) }
-    }
-}
-
-/// The writer of a process; it stops when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    _task: JoinSet<()>,
-}
-
-/// Starts it.
-pub(crate) fn start(waitlist: &Arc<Waitlist>) -> Writer {
-    let mut task = JoinSet::new();
-    task.spawn(write(Arc::clone(waitlist)));
-    Writer { _task: task }
-}
-
 /// Puts somebody in line, unless the show has what they want. A repeat under the same key gets the first answer again.
 ///
 /// When reservations cannot be told that somebody waits, the entry stays, but is not acknowledged: a seat could still be
 /// sold past it. The backstop tells reservations later, and a repeat under the same key is then acknowledged.
-pub(crate) async fn join(waitlist: &Waitlist, joining: Joining) -> Answer {
+pub(crate) async fn join(waitlist: &Arc<Waitlist>, joining: Joining) -> Answer {
     let id = idempotency::entry_id(&joining.session_id, &joining.show_id, joining.key.as_ref());
     let plan = places(waitlist, &joining.show_id).await?;
     joining.wish.possible(&plan).map_err(InvalidWish::from)?;
     let (answer, answered) = oneshot::channel();
-    let waiting = (Job { id, joining, plan }, answer);
-    waitlist.joins.sender.try_send(waiting).map_err(|_| Error::Busy)?;
+    let show_id = joining.show_id.clone();
+    match waitlist.joins.push(&show_id, (Job { id, joining, plan }, answer)) {
+        Pushed::Behind => {}
+        Pushed::First => waitlist.drain.spawn(write(Arc::clone(waitlist), show_id)),
+        Pushed::Full => return Err(Error::Busy),
+    }
     answered.await.unwrap_or_else(|_| Err(postgres::Error::Away("this server stops".to_owned()).into()))
 }
 
@@ -123,16 +98,16 @@ async fn places(waitlist: &Waitlist, show_id: &ShowId) -> Result<Arc<Plan>, Erro
     Err(if known { Error::ShowCancelled } else { Error::ShowNotFound })
 }
 
-/// Takes all that waits, again and again.
-async fn write(waitlist: Arc<Waitlist>) {
-    let queue = Arc::clone(&waitlist.joins.receiver);
+/// Writes a line until nobody waits for it.
+async fn write(waitlist: Arc<Waitlist>, show_id: ShowId) {
+    let mut turn = Turn { queue: &waitlist.joins, show_id: &show_id, over: false };
     loop {
-        let mut waiting = Vec::new();
-        if queue.lock().await.recv_many(&mut waiting, JOBS_MAX).await == 0 {
+        let _place = waitlist.joins.place().await;
+        let (jobs, answers): (Vec<_>, Vec<_>) = turn.next().into_iter().unzip();
+        if jobs.is_empty() {
             return;
         }
-        let (jobs, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        let outcomes = put_in_line(&waitlist, &jobs).await;
+        let outcomes = put_in_line(&waitlist, &show_id, &jobs).await;
         let waitlist = Arc::clone(&waitlist);
         waitlist.drain.clone().spawn(async move {
             let outcomes = acknowledged(&waitlist, outcomes).await;
@@ -145,13 +120,13 @@ async fn write(waitlist: Arc<Waitlist>) {
 }
 
 /// One after the other, when all of them together are refused: nobody pays for a neighbour.
-async fn put_in_line(waitlist: &Waitlist, jobs: &[Job]) -> Vec<Result<Placed, Error>> {
-    match attempts(waitlist, jobs).await {
+async fn put_in_line(waitlist: &Waitlist, show_id: &ShowId, jobs: &[Job]) -> Vec<Result<Placed, Error>> {
+    match attempts(waitlist, show_id, jobs).await {
         Err(postgres::Error::Refused(error)) if jobs.len() > 1 => {
             tracing::warn!(jobs = jobs.len(), %error, "joins were refused together; each is tried alone");
             let mut outcomes = Vec::with_capacity(jobs.len());
             for job in jobs {
-                outcomes.extend(settled(attempts(waitlist, std::slice::from_ref(job)).await, 1));
+                outcomes.extend(settled(attempts(waitlist, show_id, std::slice::from_ref(job)).await, 1));
             }
             outcomes
         }
@@ -172,13 +147,17 @@ fn settled(
     })
 }
 
-async fn attempts(waitlist: &Waitlist, jobs: &[Job]) -> Result<Vec<Result<Placed, Error>>, postgres::Error> {
-    let mut last = deciding::attempt(waitlist, jobs).await;
+async fn attempts(
+    waitlist: &Waitlist,
+    show_id: &ShowId,
+    jobs: &[Job],
+) -> Result<Vec<Result<Placed, Error>>, postgres::Error> {
+    let mut last = deciding::attempt(waitlist, show_id, jobs).await;
     for _ in 1..ATTEMPTS_MAX {
         if !matches!(last, Err(postgres::Error::Again(_))) {
             break;
         }
-        last = deciding::attempt(waitlist, jobs).await;
+        last = deciding::attempt(waitlist, show_id, jobs).await;
     }
     last
 }
@@ -190,29 +169,25 @@ struct Placed {
     flag: shows::Flag,
 }
 
-/// Tells reservations once for each line, if it does not know. Who has been offered something, or is out, was acknowledged or needs
-/// it no more: a repeated answer of theirs does not depend on reservations.
+/// Tells reservations, if it does not know. Who has been offered something, or is out, was acknowledged or needs it no more: a repeated
+/// answer of theirs does not depend on reservations.
 async fn acknowledged(waitlist: &Waitlist, outcomes: Vec<Result<Placed, Error>>) -> Vec<Answer> {
-    let needing = outcomes.iter().flatten().filter(|placed| placed.needs_reservations());
-    let flags: HashMap<_, _> =
-        needing.map(|placed| (placed.flag.show_id.clone(), placed.flag.clone())).collect();
-    let mut told: HashMap<ShowId, Result<(), Untold>> = HashMap::with_capacity(flags.len());
-    for (show_id, flag) in &flags {
-        told.insert(show_id.clone(), flag::tell(waitlist, flag).await);
-    }
-    let opened = flags.values().filter(|flag| !flag.synced).map(|flag| flag.show_id.clone());
-    let opening = opening::Opening::of(waitlist, opened.collect()).await;
-    let answer = |placed: Placed| {
-        let untold = told.get(&placed.flag.show_id).and_then(|told| told.as_ref().err());
-        match untold.filter(|_| placed.needs_reservations()) {
-            Some(Untold::Reservations(error)) => Err(Error::Unsynced(error.to_string())),
-            Some(Untold::Postgres(error)) => Err(postgres::Error::Away(error.to_string()).into()),
-            None => Ok(placed),
-        }
+    let needing = outcomes.iter().flatten().find(|placed| placed.needs_reservations());
+    let flag = needing.map(|placed| placed.flag.clone());
+    let told = match &flag {
+        Some(flag) => flag::tell(waitlist, flag).await,
+        None => Ok(()),
+    };
+    let opened = flag.filter(|flag| !flag.synced).map(|flag| flag.show_id);
+    let opening = opening::Opening::of(waitlist, opened).await;
+    let answer = |placed: Placed| match told.as_ref().err().filter(|_| placed.needs_reservations()) {
+        Some(Untold::Reservations(error)) => Err(Error::Unsynced(error.to_string())),
+        Some(Untold::Postgres(error)) => Err(postgres::Error::Away(error.to_string()).into()),
+        None => Ok(placed),
     };
     let mut answers = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
-        answers.push(match outcome.and_then(&answer) {
+        answers.push(match outcome.and_then(answer) {
             Ok(placed) => opening.checked(waitlist, placed).await,
             Err(error) => Err(error),
         });

@@ -130,7 +130,6 @@ pub async fn serve(
     drain.spawn(backstop::run(Arc::clone(&waitlist)));
     drain.spawn(telling::run(Arc::clone(&waitlist)));
     drain.spawn(mail::run(Arc::clone(&waitlist)));
-    let _writer = joining::start(&waitlist);
     let routes = routes::all(waitlist, keys);
     let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;
     drain.stop();

@@ -1,7 +1,7 @@
-//! Joins of many, in one transaction: sessions and lines locked, each in one order, so that nobody waits in a circle; then decided
-//! one after the other in plain Rust; then written together.
+//! Joins of many in one line, in one transaction: the sessions locked in one order, then the line, so that nobody waits in a circle;
+//! then decided one after the other in plain Rust; then written together.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Transaction;
 use domain::id::{EntryId, SessionId, ShowId};
@@ -17,11 +17,12 @@ use crate::{Waitlist, available, flag, wish};
 /// One outcome for each, in their order. An error means that nothing was written.
 pub(super) async fn attempt(
     waitlist: &Waitlist,
+    show_id: &ShowId,
     jobs: &[Job],
 ) -> Result<Vec<Result<Placed, Error>>, postgres::Error> {
     let mut connection = waitlist.connection().await?;
     let transaction = connection.transaction().await?;
-    let mut table = Table::look(waitlist, &transaction, jobs).await?;
+    let mut table = Table::look(waitlist, &transaction, show_id, jobs).await?;
     let decided: Vec<_> = jobs.iter().map(|job| table.decide(job)).collect();
     let fresh = std::mem::take(&mut table.fresh);
     let made: HashMap<_, _> = entries::insert_all(&transaction, &fresh)
@@ -29,11 +30,7 @@ pub(super) async fn attempt(
         .into_iter()
         .map(|entry| (entry.id.clone(), entry))
         .collect();
-    for show_id in fresh.iter().map(|fresh| &fresh.joining.show_id).collect::<HashSet<_>>() {
-        if let Some(flag) = table.flags.remove(show_id) {
-            table.flags.insert(show_id.clone(), flag::open(&transaction, flag).await?);
-        }
-    }
+    let flag = if fresh.is_empty() { table.flag } else { flag::open(&transaction, table.flag).await? };
     transaction.commit().await?;
     let placed = |(job, decision): (&Job, Result<Decision, Error>)| {
         let joined = match decision? {
@@ -42,7 +39,7 @@ pub(super) async fn attempt(
             Decision::Here(entry) => Joined::Before(entry),
             Decision::Same(id) => Joined::Before(made[&id].clone()),
         };
-        Ok(Placed { joined, flag: table.flags[&job.joining.show_id].clone() })
+        Ok(Placed { joined, flag: flag.clone() })
     };
     Ok(std::iter::zip(jobs, decided).map(placed).collect())
 }
@@ -63,16 +60,17 @@ enum Decision {
 struct Table<'a> {
     line_max: u32,
     session_max: u32,
-    flags: HashMap<ShowId, Flag>,
-    shows: HashMap<ShowId, Show>,
-    waiting: HashMap<ShowId, i64>,
+    flag: Flag,
+    /// While it is on the program.
+    show: Option<Show>,
+    waiting: i64,
     /// Seats that the street cannot have.
-    taken: HashMap<ShowId, Vec<String>>,
+    taken: Vec<String>,
     by_id: HashMap<EntryId, (SessionId, Entry)>,
     /// Live entries of the sessions.
     live: HashMap<SessionId, BTreeMap<ShowId, Entry>>,
-    /// In this batch, of a session in a show.
-    entering: HashMap<SessionId, HashMap<ShowId, &'a Job>>,
+    /// In this batch, by session.
+    entering: HashMap<SessionId, &'a Job>,
     fresh: Vec<Fresh<'a>>,
 }
 
@@ -80,27 +78,28 @@ impl<'a> Table<'a> {
     async fn look(
         waitlist: &Waitlist,
         transaction: &Transaction<'_>,
+        show_id: &ShowId,
         jobs: &'a [Job],
     ) -> Result<Self, postgres::Error> {
         let sessions: Vec<_> = jobs.iter().map(|job| job.joining.session_id.as_str()).collect();
-        let show_ids: Vec<_> = jobs.iter().map(|job| job.joining.show_id.as_str()).collect();
         let keyed = jobs.iter().filter(|job| job.joining.key.is_some());
         let ids: Vec<_> = keyed.map(|job| job.id.as_str()).collect();
         entries::lock_sessions(transaction, &sessions).await?;
-        let flags = shows::lock_all(transaction, &show_ids).await?;
-        let (shows, waiting, known, live) = tokio::try_join!(
-            published::shows(transaction, &show_ids),
-            entries::waiting_counts(transaction, &show_ids),
+        let flag = shows::lock(transaction, show_id).await?;
+        let (show, waiting, taken, known, live) = tokio::try_join!(
+            published::show(transaction, show_id),
+            entries::waiting(transaction, show_id),
+            published::taken(transaction, show_id),
             entries::find_all(transaction, &ids),
             entries::live_of_sessions(transaction, &sessions),
         )?;
         let mut table = Self {
             line_max: waitlist.config.line_entries_max,
             session_max: waitlist.config.session_entries_max,
-            taken: published::taken_of(transaction, &show_ids).await?,
-            flags: flags.into_iter().map(|flag| (flag.show_id.clone(), flag)).collect(),
-            shows,
+            flag,
+            show,
             waiting,
+            taken,
             by_id: known.into_iter().map(|(session, entry)| (entry.id.clone(), (session, entry))).collect(),
             live: HashMap::new(),
             entering: HashMap::new(),
@@ -119,7 +118,7 @@ impl<'a> Table<'a> {
             let same = session == session_id && entry.wish == *wish;
             return if same { Ok(Decision::Known(entry.clone())) } else { Err(Error::KeyReused) };
         }
-        if let Some(first) = self.entering.get(session_id).and_then(|shows| shows.get(show_id)) {
+        if let Some(first) = self.entering.get(session_id) {
             return again(first, job);
         }
         let live = self.live.get(session_id);
@@ -131,33 +130,30 @@ impl<'a> Table<'a> {
                 Err(Error::AlreadyWaiting(here.id.clone()))
             };
         }
-        let entering = self.entering.get(session_id).map_or(0, HashMap::len);
-        let lines = live.map_or(0, BTreeMap::len) + entering;
-        if lines >= self.session_max as usize {
+        if live.map_or(0, BTreeMap::len) >= self.session_max as usize {
             return Err(Error::TooManyEntries(self.session_max));
         }
         self.enter(job)
     }
 
     fn enter(&mut self, job: &'a Job) -> Result<Decision, Error> {
-        let Joining { show_id, session_id, wish, .. } = &job.joining;
-        let show = self.shows.get(show_id).ok_or(Error::ShowCancelled)?;
+        let Joining { session_id, wish, .. } = &job.joining;
+        let show = self.show.as_ref().ok_or(Error::ShowCancelled)?;
         if show.begun() {
             return Err(Error::ShowStarted);
         }
         wish::affordable(wish, &show.price)?;
-        let waiting = self.waiting.get(show_id).copied().unwrap_or_default();
-        if waiting >= i64::from(self.line_max) {
+        if self.waiting >= i64::from(self.line_max) {
             return Err(Error::LineFull(self.line_max));
         }
-        let taken = self.taken.get(show_id).map(Vec::as_slice).unwrap_or_default();
-        let choices = available::choices(&job.plan, wish, job.plan.taken(taken.iter().map(String::as_str)));
+        let taken = job.plan.taken(self.taken.iter().map(String::as_str));
+        let choices = available::choices(&job.plan, wish, taken);
         if !choices.is_empty() {
             return Err(Error::SeatsAvailable(choices));
         }
-        self.waiting.insert(show_id.clone(), waiting + 1);
-        self.entering.entry(session_id.clone()).or_default().insert(show_id.clone(), job);
-        self.fresh.push(Fresh { id: &job.id, joining: &job.joining, position: waiting + 1 });
+        self.waiting += 1;
+        self.entering.insert(session_id.clone(), job);
+        self.fresh.push(Fresh { id: &job.id, joining: &job.joining, position: self.waiting });
         Ok(Decision::Enter)
     }
 }

@@ -1,8 +1,6 @@
 //! The moment in which a line opens: a seat that comes free after somebody was found to need the line, and before reservations knows
 //! that there is one, goes on open sale. Nobody shall wait for what they could have.
 
-use std::collections::HashMap;
-
 use domain::id::{SeatId, ShowId};
 use domain::status::EntryStatus;
 use service::postgres;
@@ -13,30 +11,18 @@ use crate::store::entries::{self, Entry};
 use crate::store::{published, shows};
 use crate::{Waitlist, available, flag};
 
-/// What the street cannot have of shows whose lines reservations has just come to know of; nothing when that cannot be read, which
-/// is as if it had been a moment later.
-#[derive(Debug, Default)]
-pub(super) struct Opening(HashMap<ShowId, Vec<String>>);
+/// What the street cannot have of a show whose line reservations has just come to know of. Nothing when it knew, or when that cannot be
+/// read, which is as if it had been a moment later.
+#[derive(Debug)]
+pub(super) struct Opening(Option<Vec<String>>);
 
 impl Opening {
-    /// Of these shows.
-    pub(super) async fn of(waitlist: &Waitlist, show_ids: Vec<ShowId>) -> Self {
-        if show_ids.is_empty() {
-            return Self::default();
-        }
-        let names: Vec<_> = show_ids.iter().map(ShowId::as_str).collect();
-        let taken = async { published::taken_of(&waitlist.connection().await?, &names).await };
-        match taken.await {
-            // Where nothing is taken there is no row.
-            Ok(mut taken) => {
-                let each = show_ids.into_iter().map(|id| (taken.remove(&id).unwrap_or_default(), id));
-                Self(each.map(|(seats, id)| (id, seats)).collect())
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a line opens unseen");
-                Self::default()
-            }
-        }
+    /// Of this show, when its line opens.
+    pub(super) async fn of(waitlist: &Waitlist, opened: Option<ShowId>) -> Self {
+        let Some(show_id) = opened else { return Self(None) };
+        let taken = async { published::taken(&waitlist.connection().await?, &show_id).await };
+        let taken = taken.await.inspect_err(|error| tracing::debug!(%error, "a line opens unseen"));
+        Self(taken.ok())
     }
 
     /// The answer to somebody whom reservations knows of. Who came while it did not, and could have seats by now, is told which,
@@ -54,8 +40,8 @@ impl Opening {
     }
 
     fn choices(&self, waitlist: &Waitlist, entry: &Entry) -> Vec<Vec<SeatId>> {
-        let (taken, plan) = (self.0.get(&entry.show_id), waitlist.houses.known(&entry.show_id));
-        let (Some(taken), Some(plan)) = (taken, plan) else { return Vec::new() };
+        let plan = waitlist.houses.known(&entry.show_id);
+        let (Some(taken), Some(plan)) = (&self.0, plan) else { return Vec::new() };
         available::choices(&plan, &entry.wish, plan.taken(taken.iter().map(String::as_str)))
     }
 }

@@ -1,7 +1,5 @@
 //! `waitlist.entries`: who waits for what, in order of arrival.
 
-use std::collections::HashMap;
-
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::hold::{Party, Seating};
 use domain::id::{EntryId, EscrowId, HoldId, SeatId, SessionId, ShowId};
@@ -271,16 +269,11 @@ pub(crate) async fn lock_sessions(transaction: &Transaction<'_>, sessions: &[&st
     Ok(())
 }
 
-/// How many wait for each of some shows.
-pub(crate) async fn waiting_counts(
-    client: &impl GenericClient,
-    show_ids: &[&str],
-) -> Result<HashMap<ShowId, i64>, Error> {
-    let count =
-        "SELECT show_id, sum(waiting)::bigint FROM waitlist.line_counts WHERE show_id = ANY($1) GROUP BY 1";
+/// How many wait in a line.
+pub(crate) async fn waiting(client: &impl GenericClient, show_id: &ShowId) -> Result<i64, Error> {
+    let count = "SELECT coalesce(sum(waiting), 0)::bigint FROM waitlist.line_counts WHERE show_id = $1";
     let count = client.prepare_cached(count).await?;
-    let rows = client.query(&count, &[&show_ids]).await?;
-    Ok(rows.iter().map(|row| (ours(ShowId::parse(row.get::<_, &str>(0))), row.get(1))).collect())
+    Ok(client.query_one(&count, &[&show_id.as_str()]).await?.get(0))
 }
 
 /// Those entries there are, and whose they are.

@@ -1,7 +1,5 @@
 //! What catalog and reservations publish for us to read. A row that is not what was agreed is reported and passed over.
 
-use std::collections::HashMap;
-
 use deadpool_postgres::GenericClient;
 use domain::id::{EntryId, EscrowId, HoldId, InvalidId, SeatId, ShowId};
 use domain::money::Money;
@@ -40,18 +38,6 @@ pub(crate) async fn show(client: &impl GenericClient, show_id: &ShowId) -> Resul
     Ok(row.as_ref().map(show_of))
 }
 
-/// Those of these shows that are on the program.
-pub(crate) async fn shows(
-    client: &impl GenericClient,
-    show_ids: &[&str],
-) -> Result<HashMap<ShowId, Show>, Error> {
-    let find = "SELECT starts_at, clock_timestamp(), price_minor, currency, id FROM catalog_published.shows WHERE id = ANY($1)";
-    let find = client.prepare_cached(find).await?;
-    let rows = client.query(&find, &[&show_ids]).await?;
-    let read = |row: &Row| Some((agreed(ShowId::parse(row.get::<_, &str>(4)))?, show_of(row)));
-    Ok(rows.iter().filter_map(read).collect())
-}
-
 fn show_of(row: &Row) -> Show {
     Show { begins_at: row.get(0), now: row.get(1), price: Money { amount: row.get(2), currency: row.get(3) } }
 }
@@ -67,16 +53,11 @@ pub(crate) async fn seat_map(
     row.map(read).transpose().map_err(Error::Refused)
 }
 
-/// Seats of some shows that the street cannot have.
-pub(crate) async fn taken_of(
-    client: &impl GenericClient,
-    show_ids: &[&str],
-) -> Result<HashMap<ShowId, Vec<String>>, Error> {
-    let taken = "SELECT show_id, array_agg(seat_id) FROM reservations_published.taken WHERE show_id = ANY($1) GROUP BY 1";
+/// Seats of a show that the street cannot have.
+pub(crate) async fn taken(client: &impl GenericClient, show_id: &ShowId) -> Result<Vec<String>, Error> {
+    let taken = "SELECT seat_id FROM reservations_published.taken WHERE show_id = $1";
     let taken = client.prepare_cached(taken).await?;
-    let rows = client.query(&taken, &[&show_ids]).await?;
-    let read = |row: &Row| Some((agreed(ShowId::parse(row.get::<_, &str>(0)))?, row.get(1)));
-    Ok(rows.iter().filter_map(read).collect())
+    Ok(client.query(&taken, &[&show_id.as_str()]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 /// Seats that came free and belong to the line until `expires_at`.

@@ -1,7 +1,5 @@
 //! `waitlist.shows`: the lock of a show's line, and its queue flag.
 
-use std::collections::BTreeSet;
-
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use jiff::Timestamp;
@@ -41,33 +39,19 @@ pub(crate) async fn lock(transaction: &Transaction<'_>, show_id: &ShowId) -> Res
     if let Some(row) = transaction.query_opt(&lock, &[&show_id.as_str()]).await? {
         return Ok(flag(&row));
     }
-    create_all(transaction, &[show_id.as_str()]).await?;
+    create(transaction, show_id).await?;
     Ok(flag(&transaction.query_one(&lock, &[&show_id.as_str()]).await?))
 }
 
-/// As [`lock`], of several; in one order, so that nobody waits in a circle.
-pub(crate) async fn lock_all(transaction: &Transaction<'_>, show_ids: &[&str]) -> Result<Vec<Flag>, Error> {
-    let wanted: BTreeSet<_> = show_ids.iter().copied().collect();
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let lock = format!("SELECT {COLUMNS} FROM waitlist.shows WHERE id = ANY($1) ORDER BY id FOR UPDATE");
-    let lock = transaction.prepare_cached(&lock).await?;
-    let rows = transaction.query(&lock, &[&wanted]).await?;
-    if rows.len() == wanted.len() {
-        return Ok(rows.iter().map(flag).collect());
-    }
-    create_all(transaction, &wanted).await?;
-    Ok(transaction.query(&lock, &[&wanted]).await?.iter().map(flag).collect())
-}
-
-/// Makes lines for shows that have none, and notes what they are called while they are on the program.
-async fn create_all(transaction: &Transaction<'_>, show_ids: &[&str]) -> Result<(), Error> {
+/// Makes a line for a show that has none, and notes what it is called while it is on the program.
+async fn create(transaction: &Transaction<'_>, show_id: &ShowId) -> Result<(), Error> {
     let create = "INSERT INTO waitlist.shows (id, about)
                   SELECT w.id, format('%s at %s in %s, %s', c.title, c.theater, c.city,
                              to_char(c.starts_at AT TIME ZONE c.timezone, 'FMDay, FMDD FMMonth, HH24:MI'))
-                  FROM unnest($1::text[]) AS w (id) LEFT JOIN catalog_published.shows c ON c.id = w.id
-                  ORDER BY w.id ON CONFLICT DO NOTHING";
+                  FROM (VALUES ($1::text)) AS w (id) LEFT JOIN catalog_published.shows c ON c.id = w.id
+                  ON CONFLICT DO NOTHING";
     let create = transaction.prepare_cached(create).await?;
-    transaction.execute(&create, &[&show_ids]).await?;
+    transaction.execute(&create, &[&show_id.as_str()]).await?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use testkit::wait;
 
 use crate::reservations::Mood;
 use crate::world::{SHOW, Visitor, World};
@@ -266,7 +267,7 @@ async fn the_estimate_comes_from_what_came_free_lately() {
     let freed = "INSERT INTO waitlist.escrows (id, show_id, seats, expires_at, status)
                  SELECT 'old' || n, $1, '{A1,A2,A3}', clock_timestamp(), 'done' FROM generate_series(1, 10) AS n";
     world.reservations.execute(freed, &[&SHOW]).await;
-    let entry = testkit::wait::until("an estimate", async || {
+    let entry = wait::until("an estimate", async || {
         let entry = bob.entry(&id).await;
         (!entry["estimate"].is_null()).then_some(entry)
     })
@@ -320,8 +321,43 @@ async fn who_opens_a_line_is_told_of_seats_that_came_free_meanwhile() {
         assert_eq!(answer.body["available"], json!([["A1"]]));
     }
     assert_eq!(ann.send(Method::GET, "/api/waitlist", &[], None).await.body, json!({ "entries": [] }));
-    testkit::wait::until("the queue to be closed", async || (!world.queue_open(SHOW).await).then_some(()))
-        .await;
+    wait::until("the queue to be closed", async || (!world.queue_open(SHOW).await).then_some(())).await;
     // It does not help a party of two.
     assert_eq!(two.try_join(SHOW, None, &json!({ "party": 2 })).await.body["position"], 1);
+}
+
+#[tokio::test]
+async fn a_line_that_somebody_holds_up_holds_up_no_other() {
+    let (world, here) = World::with_one().await;
+    world.add_show("other", "1 day").await;
+    Visitor::new("first", here).join(1).await;
+    let mut client = world.pool.get().await.expect("the test database answers");
+    let holding = client.transaction().await.expect("it begins");
+    holding
+        .execute("SELECT FROM waitlist.shows WHERE id = $1 FOR UPDATE", &[&SHOW])
+        .await
+        .expect("it is there");
+    let late = tokio::spawn(async move { Visitor::new("late", here).try_join(SHOW, None, &any(1)).await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock' AND query LIKE '%waitlist.shows%')";
+    wait::until("the join to wait for its line", async || {
+        let row = world
+            .pool
+            .get()
+            .await
+            .expect("it answers")
+            .query_one(waits, &[])
+            .await
+            .expect("the query is good");
+        row.get::<_, bool>(0).then_some(())
+    })
+    .await;
+    assert_eq!(Visitor::new("quick", here).try_join("other", None, &any(1)).await.status, 201);
+    assert!(!late.is_finished(), "its line is still held");
+    holding.commit().await.expect("it ends");
+    assert_eq!(late.await.expect("no panic").status, 201);
+}
+
+fn any(party: usize) -> Value {
+    json!({ "party": party })
 }
