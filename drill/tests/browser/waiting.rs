@@ -117,6 +117,62 @@ async fn who_passes_an_offer_leaves_it_to_the_next() {
 }
 
 #[tokio::test]
+async fn who_leaves_an_address_is_written_to() {
+    let fleet = Fleet::from_environment().unwrap();
+    let driver = Driver::start().await;
+    let (owner, late) = (driver.browser(DESKTOP).await, driver.browser(DESKTOP).await);
+    let (show, name) = untouched_show(&fleet, 7).await;
+    open_show(&owner, &fleet, &show).await;
+    hold_seat(&owner, &name).await;
+    confirm(&owner).await;
+
+    open_show(&late, &fleet, &show).await;
+    let taken = seat(&late, &name, "booked").await;
+    scroll_to(&late, &taken).await;
+    taken.click().await.unwrap();
+    unfold(&late).await;
+    find(&late, "waiting-email").await.send_keys("late@theater.example").await.unwrap();
+    click(&late, "join-waitlist").await;
+    find(&late, "waitlist-position").await;
+    cancel(&owner).await;
+    offered(&late, &name).await;
+    let folder = fleet.directory().join("mail");
+    eventually("the mail", async || {
+        let mails =
+            std::fs::read_dir(&folder)?.filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+        let told = |mail: &String| mail.contains("To: late@theater.example") && mail.contains(&name);
+        Ok(mails.into_iter().any(|mail| told(&mail)).then_some(()))
+    })
+    .await;
+    driver.stop(vec![owner, late]).await;
+}
+
+#[tokio::test]
+async fn who_would_wait_for_what_is_free_is_shown_it() {
+    let fleet = Fleet::from_environment().unwrap();
+    let driver = Driver::start().await;
+    let browser = driver.browser(PHONE).await;
+    let (show, _) = untouched_show(&fleet, 8).await;
+    open_show(&browser, &fleet, &show).await;
+    unfold(&browser).await;
+    click(&browser, "join-waitlist").await;
+    find(&browser, "available").await;
+    fits(&browser).await;
+    click(&browser, "select-available").await;
+    let selected = "return document.querySelectorAll('[data-testid=seat][aria-pressed=true]').length > 0";
+    until_true(&browser, "seats to be selected", selected).await;
+    driver.stop(vec![browser]).await;
+}
+
+/// Shows all that can be wished for.
+async fn unfold(browser: &Client) {
+    find(browser, "wait-panel").await;
+    let unfold = "const panel = document.querySelector('[data-testid=wait-panel]');
+                  for (const details of [panel, ...panel.querySelectorAll('details')]) details.open = true";
+    run(browser, unfold).await;
+}
+
+#[tokio::test]
 async fn of_ten_tabs_all_show_the_offer_and_one_calls_the_visitor() {
     let fleet = Fleet::from_environment().unwrap();
     let driver = Driver::start().await;
