@@ -45,7 +45,7 @@ async fn what_has_not_happened_yet_is_shown_at_0() {
         ("shed_total", "pool=\"main\",reason=\"queue_full\""),
         ("retries_total", "pool=\"main\",reason=\"connect\""),
         ("retries_refused_total", "pool=\"main\""),
-        ("ejections_total", &format!("{endpoint},reason=\"consecutive\"")),
+        ("ejections_total", &format!("{endpoint},reason=\"consecutive_failures\"")),
         ("cache_requests_total", "result=\"hit\""),
         ("queue_wait_seconds_count", "pool=\"main\""),
         ("upstream_duration_seconds_count", "pool=\"main\""),

@@ -9,9 +9,11 @@ use super::{Arrivals, Report, Row, Sold};
 use crate::history::{Call, Effect, GIVEN_UP, History, Nanos, OpId, Record, Sight, Step, What};
 
 const SECOND: Nanos = 1_000_000_000;
-/// Refusals that are part of buying, with the one word of 422 that we ask for on purpose.
+/// Refusals that are part of buying, and the words of 422 for what is asked for on purpose, or of rooms that do not have it.
 const EXPECTED: [u16; 4] = [402, 409, 410, 429];
 const KEY_REUSED: &str = "422 idempotency_key_reused";
+const NEVER_TOGETHER: &str = "422 never_together";
+const TOO_SMALL: &str = "422 auditorium_too_small";
 const PAYMENT_UNAVAILABLE: &str = "503 payment_unavailable";
 const NO_ANSWER: &str = "no answer";
 
@@ -191,7 +193,7 @@ fn expected(answer: &str) -> bool {
         Some(status) => {
             status < 400
                 || EXPECTED.contains(&status)
-                || answer == KEY_REUSED
+                || [KEY_REUSED, NEVER_TOGETHER, TOO_SMALL].contains(&answer)
                 || answer == PAYMENT_UNAVAILABLE
         }
         None => answer == GIVEN_UP,
