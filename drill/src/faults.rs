@@ -30,20 +30,10 @@ pub use outcome::Outcome;
 pub use settings::Settings;
 
 use crate::books::{Books, Ledger};
+use crate::fleet::SERVICES;
 use crate::history::Recorder;
 use crate::onsale;
 use crate::pulse::Pulse;
-
-/// The services of a fleet that can be asked to stop, and the warmer.
-pub(crate) const SERVICES: [&str; 7] = [
-    "catalog-1",
-    "catalog-2",
-    "reservations-1",
-    "reservations-2",
-    "waitlist-1",
-    "waitlist-2",
-    "cache-warmer",
-];
 
 /// Runs to the end, or until a signal, and says what happens meanwhile.
 pub async fn faults(settings: &Settings, say: impl Fn(&str)) -> Result<Outcome> {

@@ -16,6 +16,17 @@ use tokio::time::Instant;
 
 use crate::buyer::Buyer;
 
+/// The services of a fleet that can be asked to stop, and the warmer.
+pub const SERVICES: [&str; 7] = [
+    "catalog-1",
+    "catalog-2",
+    "reservations-1",
+    "reservations-2",
+    "waitlist-1",
+    "waitlist-2",
+    "cache-warmer",
+];
+
 /// How long anything may take to come true before it counts as failed.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);

@@ -9,7 +9,8 @@ use super::plan::{Fault, Harm, Kind};
 use super::process::Gone;
 use super::recovery::Inspector;
 use super::rehearsal::Rehearsal;
-use super::{SERVICES, clock, process, store};
+use super::{clock, process, store};
+use crate::fleet::SERVICES;
 
 /// Where it is done.
 #[derive(Debug)]

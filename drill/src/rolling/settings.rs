@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::faults::SERVICES;
+use crate::fleet::SERVICES;
 
 /// What a run is to do.
 #[derive(Debug, Clone, Args)]

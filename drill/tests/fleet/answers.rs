@@ -1,21 +1,13 @@
 //! What surrounds the answers: health, metrics, cache, documents, pages.
 
 use drill::buyer::Buyer;
-use drill::fleet::{Fleet, until};
+use drill::fleet::{Fleet, SERVICES, until};
 
 #[tokio::test]
 async fn every_process_has_metrics_and_is_alive() {
     let fleet = Fleet::from_environment().unwrap();
     let mut urls = vec![fleet.admin_url.clone()];
-    for name in [
-        "catalog-1",
-        "catalog-2",
-        "reservations-1",
-        "reservations-2",
-        "waitlist-1",
-        "waitlist-2",
-        "cache-warmer",
-    ] {
+    for name in SERVICES {
         urls.push(fleet.instance_url(name).unwrap());
     }
     for url in urls {

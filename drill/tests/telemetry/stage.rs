@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use drill::buyer::Buyer;
-use drill::fleet::Fleet;
 use drill::fleet::run::{Run, free_ports};
+use drill::fleet::{Fleet, SERVICES};
 use reqwest::Method;
 
 use crate::planted::{MARK, Said, TICKET_KEY};
@@ -14,17 +14,6 @@ use crate::planted::{MARK, Said, TICKET_KEY};
 /// As verbose as an operator in trouble makes ours. What libraries say in that mood is theirs.
 pub(crate) const FILTER: &str = "info,service=debug,catalog=debug,reservations=debug,waitlist=debug,cache_warmer=debug,balancer=debug,\
     pingora_core=warn,pingora_proxy=off,pingora_cache=warn,tokio_postgres=warn,refinery_core=warn";
-/// The services, by instance.
-const SERVICES: [&str; 7] = [
-    "catalog-1",
-    "catalog-2",
-    "reservations-1",
-    "reservations-2",
-    "waitlist-1",
-    "waitlist-2",
-    "cache-warmer",
-];
-
 /// A running fleet that has been told secrets.
 pub(crate) struct Stage {
     run: Run,

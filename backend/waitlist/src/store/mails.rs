@@ -133,7 +133,7 @@ pub(crate) async fn drop_useless(client: &impl GenericClient, limit: i64) -> Res
     Ok(client.execute(&drop, &[&limit]).await?)
 }
 
-/// How many wait, and the age of the first that is due.
+/// How many wait.
 pub(crate) async fn waiting(client: &impl GenericClient) -> Result<i64, Error> {
     let waiting = client.prepare_cached("SELECT count(*) FROM waitlist.mails").await?;
     Ok(client.query_one(&waiting, &[]).await?.get(0))
