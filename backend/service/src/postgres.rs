@@ -1,5 +1,6 @@
 //! Postgres: one bounded pool per process, migrations under a lock, and errors sorted into "away" and "wrong".
 
+mod pool;
 pub mod presence;
 
 use std::time::Duration;
@@ -9,7 +10,9 @@ use serde::Deserialize;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
-pub use deadpool_postgres::{Object as Connection, Pool};
+pub use deadpool_postgres::Object as Connection;
+
+pub use self::pool::Pool;
 
 use crate::config::Validate;
 use crate::secret::Secret;
@@ -153,7 +156,7 @@ pub fn pool_with(program: &str, config: &PostgresConfig, sessions: &str) -> anyh
     let mut pool = PoolConfig::new(config.connections_max);
     pool.timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
     settings.pool = Some(pool);
-    Ok(settings.create_pool(Some(Runtime::Tokio1), NoTls)?)
+    Ok(Pool::new(settings.create_pool(Some(Runtime::Tokio1), NoTls)?)?)
 }
 
 /// Runs the migrations of one owner, one process at a time however many start together.

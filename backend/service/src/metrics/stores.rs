@@ -1,9 +1,10 @@
-//! Postgres and Redis as this process sees them, looked at when Prometheus asks.
+//! Postgres and Redis as this process sees them: what they measure of themselves, and what is looked at when Prometheus asks.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::register;
 use crate::postgres::Pool;
 use crate::redis::Redis;
 
@@ -12,6 +13,7 @@ use crate::redis::Redis;
 /// # Panics
 /// When it is called twice for one registry.
 pub fn watch(registry: &Registry, pool: &Pool, redis: &Redis) {
+    register(registry, Ok(pool.wait().clone()));
     let stores =
         Stores::new(pool.clone(), redis.clone()).expect("metric names are constants of the right form");
     registry.register(Box::new(stores)).expect("the stores are registered once");

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Object, Pool};
+use deadpool_postgres::{ClientWrapper, Object};
 use tokio::task::AbortHandle;
 
-use super::Error;
+use super::{Error, Pool};
 
 /// How often the connection is asked whether it is still there, and made anew when it is not.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
