@@ -3,12 +3,14 @@
 //! Redis may vanish, freeze or come back empty at any time. A caller is told at once that it is away and goes on without
 //! it; only the keeper task pays for finding out when it is back.
 
+mod calls;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, ScriptInvocation};
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, ScriptInvocation};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
@@ -17,6 +19,8 @@ use crate::config::Validate;
 use crate::drain::Drain;
 use crate::secret::Secret;
 use crate::traces;
+
+use self::calls::{Calls, Operation};
 
 /// Between two attempts to reach a Redis that is away, and two looks at one that is there.
 const PROBE_PAUSE: Duration = Duration::from_millis(200);
@@ -69,6 +73,7 @@ pub struct Redis {
     connecting: AsyncConnectionConfig,
     connection: Arc<ArcSwapOption<MultiplexedConnection>>,
     available: Arc<watch::Sender<bool>>,
+    calls: Arc<Calls>,
     prefix: Arc<str>,
 }
 
@@ -87,6 +92,7 @@ impl Redis {
                 .set_response_timeout(timeout),
             connection: Arc::default(),
             available: Arc::new(watch::channel(false).0),
+            calls: Arc::new(Calls::new()?),
             prefix: config.prefix.as_str().into(),
         };
         redis.look().await;
@@ -119,24 +125,21 @@ impl Redis {
     pub async fn run<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Result<T, Error> {
         let connection = self.connection()?;
         let mut client = connection.as_ref().clone();
-        let outcome = command.query_async(&mut client).instrument(span("command")).await;
-        self.noticed(&connection, outcome)
+        self.called(Operation::Command, &connection, command.query_async(&mut client)).await
     }
 
     /// Runs several commands in one round trip.
     pub async fn run_all<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline) -> Result<T, Error> {
         let connection = self.connection()?;
         let mut client = connection.as_ref().clone();
-        let outcome = pipeline.query_async(&mut client).instrument(span("pipeline")).await;
-        self.noticed(&connection, outcome)
+        self.called(Operation::Pipeline, &connection, pipeline.query_async(&mut client)).await
     }
 
     /// Runs a script, loading it when Redis does not have it.
     pub async fn script<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, Error> {
         let connection = self.connection()?;
         let mut client = connection.as_ref().clone();
-        let outcome = script.invoke_async(&mut client).instrument(span("script")).await;
-        self.noticed(&connection, outcome)
+        self.called(Operation::Script, &connection, script.invoke_async(&mut client)).await
     }
 
     /// A connection of its own for subscriptions.
@@ -156,20 +159,30 @@ impl Redis {
         self.client.get_multiplexed_async_connection_with_config(&connecting).await.map_err(sorted)
     }
 
-    fn connection(&self) -> Result<Arc<MultiplexedConnection>, Error> {
-        self.connection.load_full().ok_or(Error::Away)
+    /// What was called, how long it took and how often it failed.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
-    fn noticed<T>(
+    fn connection(&self) -> Result<Arc<MultiplexedConnection>, Error> {
+        self.connection.load_full().ok_or_else(|| self.calls.failed(Error::Away))
+    }
+
+    /// One round trip: traced, measured, and noticed when it fails.
+    async fn called<T>(
         &self,
+        operation: Operation,
         connection: &Arc<MultiplexedConnection>,
-        outcome: Result<T, RedisError>,
+        call: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, Error> {
-        outcome.map_err(
-            |error| {
-                if is_away(&error) { self.lost(Some(connection), &error) } else { sorted(error) }
-            },
-        )
+        // Observes when it is dropped: a call that its caller gave up has taken its time too.
+        let timer = self.calls.took(operation).start_timer();
+        let outcome = call.instrument(span(operation.as_str())).await;
+        drop(timer);
+        outcome.map_err(|error| {
+            let away = is_away(&error);
+            self.calls.failed(if away { self.lost(Some(connection), &error) } else { sorted(error) })
+        })
     }
 
     /// Gives a connection up, unless another one has taken its place: a late error says nothing about that.

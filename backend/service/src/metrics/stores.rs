@@ -14,6 +14,8 @@ use crate::redis::Redis;
 /// When it is called twice for one registry.
 pub fn watch(registry: &Registry, pool: &Pool, redis: &Redis) {
     register(registry, Ok(pool.wait().clone()));
+    register(registry, Ok(redis.calls().durations.clone()));
+    register(registry, Ok(redis.calls().failures.clone()));
     let stores =
         Stores::new(pool.clone(), redis.clone()).expect("metric names are constants of the right form");
     registry.register(Box::new(stores)).expect("the stores are registered once");
