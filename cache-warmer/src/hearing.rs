@@ -25,6 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Hears until drained.
 pub(crate) async fn run(live: Live, redis: Redis, metrics: Metrics, behind: Behind, drain: Drain) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    let loops = metrics.loops.clone();
     let let_go = metrics.live.with_label_values(&["let_go"]);
     let hear = move |event: &str| {
         let Some(happened) = Happened::read(event) else { return };
@@ -32,7 +33,7 @@ pub(crate) async fn run(live: Live, redis: Redis, metrics: Metrics, behind: Behi
             let_go.inc();
         }
     };
-    tokio::join!(stream::follow(redis, SALES, behind, drain, hear), add(live, receiver, metrics));
+    tokio::join!(stream::follow(redis, SALES, behind, loops, drain, hear), add(live, receiver, metrics));
 }
 
 /// Adds what was heard until nobody hears any more.

@@ -78,9 +78,11 @@ struct Warmer {
 
 impl Warmer {
     async fn run(mut self, drain: Drain) {
+        let last_success = self.metrics.loops.begin("refresh", self.plan.interval());
         loop {
             let round = self.round().await;
             self.note(&round);
+            last_success.note_if(!matches!(round, Round::Failed(_)));
             let pause = self.plan.after(&round);
             if !drain.pause(pause).await {
                 break;

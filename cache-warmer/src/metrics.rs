@@ -1,13 +1,14 @@
 //! All metrics of the cache-warmer.
 
-use std::time::SystemTime;
-
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry, histogram_opts};
+use service::metrics::loops::Loops;
 use service::metrics::{LATENCY_BUCKETS_SECONDS, register};
 
 /// Registered once per process.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
+    /// When each background loop last did its work.
+    pub(crate) loops: Loops,
     /// When this process last wrote the list, in seconds since 1970; 0 before it did.
     pub(crate) succeeded_at: Gauge,
     /// As of when the lists are that this process last wrote, by the database's clock; 0 before it did.
@@ -48,6 +49,7 @@ impl Metrics {
             register(registry, Histogram::with_opts(histogram_opts!(name, help, buckets)))
         };
         Self {
+            loops: Loops::new(registry),
             succeeded_at: gauge(
                 "marquee_cache_warmer_last_success_timestamp_seconds",
                 "When this process last wrote the popular list, in seconds since 1970.",
@@ -89,9 +91,4 @@ impl Metrics {
             leader: whole("marquee_cache_warmer_leader", "1 while this process writes the list."),
         }
     }
-}
-
-/// The process's clock; metrics are the only place that reads it.
-pub(crate) fn now_seconds() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -44,6 +44,11 @@ impl Plan {
         }
     }
 
+    /// From one round to the next when all is well.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// How many rounds have failed in a row.
     pub(crate) fn failures(&self) -> u32 {
         self.failures

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use catalog::popular::{Refreshed, Unrefreshed, Warming};
+use service::metrics::loops::now_seconds;
 
 use crate::lease::Lease;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::plan::Round;
 
 /// Counts as the leader of that token, for as long as the lease is ours and the time allows.
@@ -38,5 +39,5 @@ fn note(refreshed: &Refreshed, metrics: &Metrics) {
     metrics.lists_written.inc_by(refreshed.lists_written as u64);
     metrics.folding.observe(refreshed.folding.as_secs_f64());
     metrics.counted_at.set(refreshed.as_of.as_microsecond() as f64 / 1e6);
-    metrics.succeeded_at.set(metrics::now_seconds());
+    metrics.succeeded_at.set(now_seconds());
 }

@@ -85,7 +85,7 @@ impl App {
             prompt: Prompt::default(),
             config,
             tickets,
-            presence: Presence::start(pool.clone()),
+            presence: Presence::start(pool.clone(), &metrics.loops),
             pool,
             gate,
             bell: Bell::default(),

@@ -20,8 +20,10 @@ const IDEMPOTENCY_SWEEP: Duration = Duration::from_mins(10);
 /// Sweeps until drained.
 pub async fn sweep(app: &App, drain: Drain) {
     let pause = Duration::from_millis(app.config.sweep_interval_ms);
+    let last_success = app.metrics.loops.begin("expiry", pause);
     while drain.pause(pause).await {
         while let Some(full) = sweep_once(app).await {
+            last_success.note();
             if !full || drain.is_stopped() {
                 break;
             }
@@ -31,8 +33,10 @@ pub async fn sweep(app: &App, drain: Drain) {
 
 /// Drops old idempotency keys until drained.
 pub async fn sweep_idempotency(app: &App, drain: Drain) {
+    let last_success = app.metrics.loops.begin("idempotency_keys", IDEMPOTENCY_SWEEP);
     while drain.pause(IDEMPOTENCY_SWEEP).await {
         let swept = async { Ok::<_, Error>(idempotency::sweep(&app.connection().await?).await?) }.await;
+        last_success.note_if(swept.is_ok());
         match swept {
             Ok(rows) => tracing::debug!(rows, "dropped old idempotency keys"),
             Err(error) => tracing::warn!(%error, "old idempotency keys stay"),

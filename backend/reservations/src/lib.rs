@@ -132,19 +132,27 @@ pub async fn serve_with(
 }
 
 fn start_loops(app: &Arc<App>, redis: &Redis, hub: &Hub, wanted: Wanted, drain: &Drain) {
+    let loops = &app.metrics.loops;
     drain.spawn(outbox::relay(
         store::SCHEMA,
         app.pool.clone(),
         redis.clone(),
         app.bell.clone(),
         app.metrics.outbox.clone(),
+        loops.clone(),
         drain.clone(),
     ));
     // What is live stays so until the last socket is closed.
     let live = Drain::default();
-    drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, live.clone()));
-    drain.spawn(feed::hear(redis.clone(), hub.clone(), app.metrics.behind.clone(), live.clone()));
-    drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), live.clone()));
+    drain.spawn(feed::listen(redis.clone(), hub.clone(), wanted, loops.clone(), live.clone()));
+    drain.spawn(feed::hear(
+        redis.clone(),
+        hub.clone(),
+        app.metrics.behind.clone(),
+        loops.clone(),
+        live.clone(),
+    ));
+    drain.spawn(feed::check_versions(hub.clone(), app.gate.clone(), loops.clone(), live.clone()));
     let leaving = (hub.clone(), drain.clone());
     drain.spawn(async move {
         leaving.0.deserted(&leaving.1).await;

@@ -4,6 +4,7 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry,
 };
+use service::metrics::loops::Loops;
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
@@ -44,6 +45,8 @@ pub struct Metrics {
     pub batch_jobs: HistogramVec,
     /// What waits in the outbox.
     pub outbox: Waiting,
+    /// When each background loop last did its work.
+    pub loops: Loops,
     /// How far the live sockets' events are behind.
     pub behind: Behind,
     /// Live sockets open.
@@ -95,6 +98,7 @@ impl Metrics {
             mirror_loads: counter("marquee_reservations_mirror_loads_total", "Mirrors loaded from Postgres."),
             batch_jobs: batch_jobs(registry),
             outbox: Waiting::new(registry, PROGRAM),
+            loops: Loops::new(registry),
             behind: Behind::new(registry, PROGRAM),
             sockets: gauge("marquee_reservations_sockets", "Live sockets open."),
             sockets_cut: counter(

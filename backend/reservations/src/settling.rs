@@ -108,12 +108,23 @@ pub async fn settle(app: &App, drain: Drain) {
 }
 
 async fn settle_due(app: &App, due: Due, drain: &Drain) {
+    let last_success = app.metrics.loops.begin(loop_of(due), LOOK_PAUSE);
     while drain.pause(LOOK_PAUSE).await {
         while let Some(full) = settle_round(app, due).await {
+            last_success.note();
             if !full || drain.is_stopped() {
                 break;
             }
         }
+    }
+}
+
+/// What it is called in metrics.
+fn loop_of(due: Due) -> &'static str {
+    match due {
+        Due::Capture => "captures",
+        Due::Refund => "refunds",
+        Due::Void => "voids",
     }
 }
 
@@ -138,9 +149,13 @@ async fn settle_round(app: &App, due: Due) -> Option<bool> {
 }
 
 async fn give_up_abandoned(app: &App, drain: &Drain) {
+    let last_success = app.metrics.loops.begin("abandoned_attempts", LOOK_PAUSE);
     while drain.pause(LOOK_PAUSE).await {
-        if let Err(error) = give_up_once(app).await {
-            tracing::warn!(%error, "attempts to pay that nobody finished wait to be given up");
+        match give_up_once(app).await {
+            Ok(()) => last_success.note(),
+            Err(error) => {
+                tracing::warn!(%error, "attempts to pay that nobody finished wait to be given up");
+            }
         }
     }
 }
@@ -166,6 +181,7 @@ async fn give_up_once(app: &App) -> Result<(), Error> {
 async fn find_older(app: &App, drain: &Drain) {
     let mut back = OLDER_BACK_FIRST;
     let mut pause = LOOK_PAUSE;
+    let last_success = app.metrics.loops.begin("older_bookings", OLDER_PAUSE);
     while drain.pause(pause).await {
         let age = app.config.settle_after();
         let noted =
@@ -173,6 +189,7 @@ async fn find_older(app: &App, drain: &Drain) {
         match noted.await {
             Ok(bookings) => {
                 (back, pause) = (OLDER_BACK, OLDER_PAUSE);
+                last_success.note();
                 if bookings > 0 {
                     tracing::info!(bookings, "bookings of an older program are to be captured");
                 }
@@ -183,9 +200,11 @@ async fn find_older(app: &App, drain: &Drain) {
 }
 
 async fn measure_on(app: &App, drain: &Drain) {
+    let last_success = app.metrics.loops.begin("unsettled_measure", MEASURE_PAUSE);
     while drain.pause(MEASURE_PAUSE).await {
-        if let Err(error) = measure(app).await {
-            tracing::debug!(%error, "what is unsettled was not measured");
+        match measure(app).await {
+            Ok(()) => last_success.note(),
+            Err(error) => tracing::debug!(%error, "what is unsettled was not measured"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Metrics: a registry per process, the request metrics every service has, and the text Prometheus reads.
 
+pub mod loops;
 pub mod stores;
 
 use std::time::Duration;

@@ -32,6 +32,10 @@ const READ_MAX: usize = 500;
 const BLOCK_MS: usize = 1_000;
 /// After a failure, before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
+/// What reading is called among the loops of a process; it reads what it reads with one.
+const LOOP: &str = "events";
+/// How often that succeeds when nothing comes.
+const LOOP_INTERVAL: Duration = Duration::from_millis(BLOCK_MS as u64);
 /// Between two looks at what was left behind, by others or by us.
 const LOOK_PAUSE: Duration = Duration::from_secs(3);
 

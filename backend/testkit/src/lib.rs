@@ -4,6 +4,7 @@
 //! `scripts/test` starts both.
 
 pub mod client;
+pub mod loops;
 pub mod stores;
 pub mod wait;
 

@@ -32,6 +32,7 @@ const DECISIONS_DAYS: i32 = 2;
 pub(crate) async fn run(waitlist: Arc<Waitlist>) {
     let interval = Duration::from_millis(waitlist.config.serve_interval_ms);
     let mut rounds: u64 = 0;
+    let last_success = waitlist.metrics.loops.begin("backstop", interval);
     let mut failing = false;
     while waitlist.drain.pause(interval).await {
         let outcome = round(&waitlist, rounds.is_multiple_of(TIDY_ROUNDS)).await;
@@ -44,6 +45,7 @@ pub(crate) async fn run(waitlist: Arc<Waitlist>) {
             Ok(()) | Err(_) => {}
         }
         failing = outcome.is_err();
+        last_success.note_if(!failing);
         rounds += 1;
     }
 }

@@ -122,6 +122,7 @@ pub async fn serve(
         redis.clone(),
         waitlist.bell.clone(),
         waitlist.metrics.outbox.clone(),
+        waitlist.metrics.loops.clone(),
         drain.clone(),
     ));
     // The same instance is the same consumer after a restart, and takes up what it had not acknowledged.
@@ -140,9 +141,10 @@ pub async fn serve(
 async fn listen(redis: Redis, waitlist: Arc<Waitlist>, consumer: String) {
     let subscription =
         Subscription { owner: "reservations", group: "waitlist", consumer, types: &inbox::TYPES };
-    let (behind, drain) = (waitlist.metrics.behind.clone(), waitlist.drain.clone());
-    stream::consume(redis, subscription, behind, drain, |event| inbox::take(Arc::clone(&waitlist), event))
-        .await;
+    let Metrics { behind, loops, .. } = &waitlist.metrics;
+    let (behind, loops, drain) = (behind.clone(), loops.clone(), waitlist.drain.clone());
+    let take = |event| inbox::take(Arc::clone(&waitlist), event);
+    stream::consume(redis, subscription, behind, loops, drain, take).await;
 }
 
 /// Brings the schema up to this program.

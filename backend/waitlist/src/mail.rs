@@ -72,6 +72,7 @@ impl Mail {
 pub(crate) async fn run(waitlist: Arc<Waitlist>) {
     let Some(post) = &waitlist.mail.post else { return };
     let interval = Duration::from_millis(waitlist.config.serve_interval_ms);
+    let last_success = waitlist.metrics.loops.begin("mail", interval);
     let mut failing = false;
     loop {
         tokio::select! {
@@ -84,6 +85,7 @@ pub(crate) async fn run(waitlist: Arc<Waitlist>) {
             tracing::warn!(%error, "mails wait");
         }
         failing = outcome.is_err();
+        last_success.note_if(!failing);
     }
 }
 

@@ -3,6 +3,7 @@
 use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+use service::metrics::loops::Loops;
 use service::metrics::register;
 use service::outbox::Waiting;
 use service::stream::Behind;
@@ -94,6 +95,8 @@ pub(crate) struct Metrics {
     pub(crate) sync_failures: IntCounter,
     /// What waits in the outbox.
     pub(crate) outbox: Waiting,
+    /// When each background loop last did its work.
+    pub(crate) loops: Loops,
     /// How far we are behind reservations' events.
     pub(crate) behind: Behind,
     /// Waiters told that what they waited for is sold.
@@ -181,6 +184,7 @@ impl Metrics {
                 "Queue flags that reservations could not be told at once.",
             ),
             outbox: Waiting::new(registry, "waitlist"),
+            loops: Loops::new(registry),
             behind: Behind::new(registry, "waitlist"),
             mails: by("marquee_waitlist_mails_total", "Attempts to send mail, by outcome.", "outcome"),
             mails_waiting: register(

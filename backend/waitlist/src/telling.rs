@@ -39,9 +39,11 @@ type Told = HashMap<EntryId, (u64, Instant)>;
 pub(crate) async fn run(waitlist: Arc<Waitlist>) {
     let beat = Duration::from_millis(waitlist.config.tell_interval_ms);
     let mut lines: HashMap<ShowId, Told> = HashMap::new();
+    let last_success = waitlist.metrics.loops.begin("telling", beat);
     while waitlist.drain.pause(beat).await {
-        if let Err(error) = tell(&waitlist, &mut lines).await {
-            tracing::debug!(%error, "nobody is told where they stand");
+        match tell(&waitlist, &mut lines).await {
+            Ok(()) => last_success.note(),
+            Err(error) => tracing::debug!(%error, "nobody is told where they stand"),
         }
     }
 }

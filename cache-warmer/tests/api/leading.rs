@@ -1,6 +1,6 @@
 //! One leader, its list, and the next leader.
 
-use testkit::wait;
+use testkit::{loops, wait};
 
 use crate::world::World;
 
@@ -95,4 +95,12 @@ async fn a_leader_whose_count_takes_long_keeps_its_lease_and_one_that_loses_it_g
     world.delete(&["lease"]).await;
     one.another("refreshed").await;
     one.stop().await;
+}
+
+#[tokio::test]
+async fn who_stands_by_does_its_work_as_well_and_says_so() {
+    let world = World::fresh().await;
+    for warmer in [world.start().await, world.start().await] {
+        loops::all_succeed(&warmer.probe, &["events", "refresh"], &[]).await;
+    }
 }

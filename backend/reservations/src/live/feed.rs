@@ -11,6 +11,7 @@ use redis::Msg;
 use redis::aio::{PubSubSink, PubSubStream};
 use serde::Deserialize;
 use service::drain::Drain;
+use service::metrics::loops::{LastSuccess, Loops};
 use service::redis::Redis;
 use service::stream::{self, Behind, Following};
 use tokio::time::MissedTickBehavior;
@@ -44,12 +45,21 @@ const CONCERNING: Following = Following {
 };
 
 /// Listens until drained. After every loss of the connection, every watched picture is taken anew.
-pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
+pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, loops: Loops, drain: Drain) {
     let keys = Keys::new(redis.prefix());
+    let last_success = loops.begin("live_feed", PING_PAUSE);
     while !drain.is_stopped() {
         if let Ok(subscriber) = redis.subscriber().await {
             let (sink, stream) = subscriber.split();
-            let feed = Feed { keys: &keys, hub: &hub, wanted: &wanted, subscribed: HashSet::new(), sink };
+            let subscribed = HashSet::new();
+            let feed = Feed {
+                keys: &keys,
+                hub: &hub,
+                wanted: &wanted,
+                subscribed,
+                sink,
+                last_success: &last_success,
+            };
             if let Err(error) = feed.run(stream, &drain).await {
                 tracing::warn!(%error, "the live feed stopped");
             }
@@ -61,19 +71,23 @@ pub async fn listen(redis: Redis, hub: Hub, wanted: Wanted, drain: Drain) {
 }
 
 /// Hears what concerns sessions, until drained.
-pub async fn hear(redis: Redis, hub: Hub, behind: Behind, drain: Drain) {
-    stream::follow(redis, CONCERNING, behind, drain, |text| match serde_json::from_str::<Told>(text) {
-        Ok(told) => hub.notify(told.event),
-        Err(error) => tracing::debug!(%error, "an event is passed over"),
+pub async fn hear(redis: Redis, hub: Hub, behind: Behind, loops: Loops, drain: Drain) {
+    stream::follow(redis, CONCERNING, behind, loops, drain, |text| {
+        match serde_json::from_str::<Told>(text) {
+            Ok(told) => hub.notify(told.event),
+            Err(error) => tracing::debug!(%error, "an event is passed over"),
+        }
     })
     .await;
 }
 
 /// Compares versions until drained: the last message of all may be lost without a gap to show it.
-pub async fn check_versions(hub: Hub, gate: crate::gate::Gate, drain: Drain) {
+pub async fn check_versions(hub: Hub, gate: crate::gate::Gate, loops: Loops, drain: Drain) {
+    let last_success = loops.begin("live_versions", CHECK_PAUSE);
     while drain.pause(CHECK_PAUSE).await {
         let shows = hub.watched();
         let Ok(versions) = gate.versions(&shows).await else { continue };
+        last_success.note();
         for (show, version) in shows.iter().zip(versions) {
             match version {
                 Some(version) => hub.tell(show, ToShow::Check(version)),
@@ -89,6 +103,7 @@ struct Feed<'a> {
     wanted: &'a Wanted,
     subscribed: HashSet<ShowId>,
     sink: PubSubSink,
+    last_success: &'a LastSuccess,
 }
 
 impl Feed<'_> {
@@ -104,7 +119,10 @@ impl Feed<'_> {
             tokio::select! {
                 () = drain.stopped() => return Ok(()),
                 // A connection that is only half there says nothing for ever: it is asked.
-                _ = pings.tick() => in_time(self.sink.ping::<()>()).await?,
+                _ = pings.tick() => {
+                    in_time(self.sink.ping::<()>()).await?;
+                    self.last_success.note();
+                }
                 () = wanted.changed() => in_time(self.settle()).await?,
                 message = stream.next() => match message {
                     Some(message) => self.receive(&message),

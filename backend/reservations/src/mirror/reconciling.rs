@@ -38,14 +38,17 @@ type Suspicions = HashMap<ShowId, Vec<Drift>>;
 /// Looks for drift and mends it until drained. `watched` names the shows with a live watcher here.
 pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drain) {
     let mut suspicions = Suspicions::new();
+    let last_success = app.metrics.loops.begin("mirrors", LOOK_PAUSE);
     while drain.pause(LOOK_PAUSE).await {
         if !app.gate.available() {
             suspicions.clear();
             continue;
         }
-        if let Err(error) = refill(app).await {
+        let refilled = refill(app).await;
+        if let Err(error) = &refilled {
             tracing::debug!(%error, "mirrors were not refilled");
         }
+        let mut all_looked_at = refilled.is_ok();
         for show in watched().into_iter().chain(app.in_use.stored()) {
             app.in_use.note(&show);
         }
@@ -56,9 +59,13 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         for some in shows.chunks(SHOWS_AT_ONCE) {
             match look(app, some, &suspicions).await {
                 Ok(differing) => seen.extend(differing),
-                Err(error) => tracing::debug!(shows = some.len(), %error, "mirrors were not checked"),
+                Err(error) => {
+                    all_looked_at = false;
+                    tracing::debug!(shows = some.len(), %error, "mirrors were not checked");
+                }
             }
         }
+        last_success.note_if(all_looked_at);
         suspicions = seen;
     }
 }
@@ -67,23 +74,29 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
 /// after that. A change that could not be told has begun an epoch in Postgres, in the same transaction; then this is silent until
 /// the mirror has it. So is whoever cannot look.
 pub async fn stay_alive(app: &App, drain: Drain) {
+    let last_success = app.metrics.loops.begin("mirrors_alive", ALIVE_PAUSE);
     while drain.pause(ALIVE_PAUSE).await {
-        if app.gate.available()
-            && let Err(error) = tell_alive(app).await
-        {
-            tracing::debug!(%error, "nobody was told that all is told");
+        if !app.gate.available() {
+            continue;
+        }
+        match tell_alive(app).await {
+            Ok(told) => last_success.note_if(told),
+            Err(error) => tracing::debug!(%error, "nobody was told that all is told"),
         }
     }
 }
 
-async fn tell_alive(app: &App) -> Result<(), Error> {
+/// Says whether that was to be said, and could be.
+async fn tell_alive(app: &App) -> Result<bool, Error> {
     let looked_at = Instant::now();
-    if epochs::unmirrored(&app.connection().await?, 1).await?.is_empty()
-        && let Err(error) = app.gate.tell_alive(looked_at.elapsed()).await
-    {
+    if !epochs::unmirrored(&app.connection().await?, 1).await?.is_empty() {
+        return Ok(false);
+    }
+    let told = app.gate.tell_alive(looked_at.elapsed()).await;
+    if let Err(error) = &told {
         tracing::debug!(%error, "redis is away");
     }
-    Ok(())
+    Ok(told.is_ok())
 }
 
 /// The shows in use whose turn is ours. Those that another looks at just now may have changed since it did: they are tried again.

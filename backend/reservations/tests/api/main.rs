@@ -13,6 +13,7 @@ mod extending;
 mod holds;
 mod limits;
 mod live;
+mod loops;
 mod payments;
 mod purging;
 mod queue;

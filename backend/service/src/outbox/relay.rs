@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use super::floor::{Floor, Seen};
 use super::{Bell, Waiting};
 use crate::drain::Drain;
+use crate::metrics::loops::{LastSuccess, Loops};
 use crate::postgres::{self, Pool};
 use crate::redis::Redis;
 use crate::stream;
@@ -32,16 +33,31 @@ pub async fn relay(
     redis: Redis,
     bell: Bell,
     waiting: Waiting,
+    loops: Loops,
     drain: Drain,
 ) {
-    tokio::join!(relay_on(schema, &pool, &redis, &bell, &drain), measure_on(schema, &pool, &waiting, &drain));
+    let (relayed, measured) =
+        (loops.begin("outbox_relay", PAUSE), loops.begin("outbox_measure", MEASURE_PAUSE));
+    tokio::join!(
+        relay_on(schema, &pool, &redis, &bell, &relayed, &drain),
+        measure_on(schema, &pool, &waiting, &measured, &drain)
+    );
 }
 
-async fn relay_on(schema: &str, pool: &Pool, redis: &Redis, bell: &Bell, drain: &Drain) {
+async fn relay_on(
+    schema: &str,
+    pool: &Pool,
+    redis: &Redis,
+    bell: &Bell,
+    last_success: &LastSuccess,
+    drain: &Drain,
+) {
     let (mut unswept, mut floor) = (0, Floor::default());
     while !drain.is_stopped() {
         match relay_batch(schema, pool, redis, &mut floor).await {
-            Ok(rows) => {
+            Ok(None) => {}
+            Ok(Some(rows)) => {
+                last_success.note();
                 unswept = sweep(schema, pool, unswept + rows).await;
                 if rows as u64 == BATCH_ROWS_MAX.unsigned_abs() {
                     continue;
@@ -74,9 +90,15 @@ async fn sweep(schema: &str, pool: &Pool, rows: usize) -> usize {
     0
 }
 
-async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor) -> anyhow::Result<usize> {
+/// How many rows were relayed; nothing while Redis is away.
+async fn relay_batch(
+    schema: &str,
+    pool: &Pool,
+    redis: &Redis,
+    floor: &mut Floor,
+) -> anyhow::Result<Option<usize>> {
     if !redis.available() {
-        return Ok(0);
+        return Ok(None);
     }
     let mut client = pool.get().await.map_err(postgres::Error::from)?;
     let transaction = client.transaction().await?;
@@ -87,13 +109,13 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor
         .prepare_cached("SELECT pg_try_advisory_xact_lock(hashtext('marquee.outbox'), hashtext($1))")
         .await?;
     if !transaction.query_one(&lock, &[&schema]).await?.get::<_, bool>(0) {
-        return Ok(0);
+        return Ok(Some(0));
     }
     let settled = floor.look(seen(schema, &transaction).await?);
     let due = due(schema, &transaction, floor).await?;
     if due.is_empty() {
         floor.raise(settled);
-        return Ok(0);
+        return Ok(Some(0));
     }
     let mut pipeline = Pipeline::with_capacity(due.len());
     for row in &due {
@@ -108,7 +130,7 @@ async fn relay_batch(schema: &str, pool: &Pool, redis: &Redis, floor: &mut Floor
     if (due.len() as u64) < BATCH_ROWS_MAX.unsigned_abs() {
         floor.raise(settled);
     }
-    Ok(due.len())
+    Ok(Some(due.len()))
 }
 
 /// What is to be relayed, in order. It is asked for by one statement, which sees one moment: who sees the later of two events sees
@@ -150,10 +172,11 @@ fn enveloped(schema: &str, number: i64, at: Timestamp, told: &str) -> String {
     format!(r#"{{"id":"{schema}-{number}","at":"{at}",{}"#, told.strip_prefix('{').unwrap_or(told))
 }
 
-async fn measure_on(schema: &str, pool: &Pool, waiting: &Waiting, drain: &Drain) {
+async fn measure_on(schema: &str, pool: &Pool, waiting: &Waiting, last_success: &LastSuccess, drain: &Drain) {
     loop {
-        if let Err(error) = measure(schema, pool, waiting).await {
-            tracing::debug!(schema, %error, "the outbox was not measured");
+        match measure(schema, pool, waiting).await {
+            Ok(()) => last_success.note(),
+            Err(error) => tracing::debug!(schema, %error, "the outbox was not measured"),
         }
         if !drain.pause(MEASURE_PAUSE).await {
             return;

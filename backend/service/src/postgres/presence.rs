@@ -12,6 +12,7 @@ use deadpool_postgres::{ClientWrapper, Object};
 use tokio::task::AbortHandle;
 
 use super::{Error, Pool};
+use crate::metrics::loops::{LastSuccess, Loops};
 
 /// How often the connection is asked whether it is still there, and made anew when it is not.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -32,9 +33,10 @@ pub struct Presence {
 
 impl Presence {
     /// Begins to be present, with a connection of its own beside those of the pool.
-    pub fn start(pool: Pool) -> Self {
+    pub fn start(pool: Pool, loops: &Loops) -> Self {
         let (number, held) = (rand::random(), Arc::new(AtomicBool::new(false)));
-        let keeper = tokio::spawn(keep(pool, number, held.clone())).abort_handle();
+        let last_success = loops.begin("presence", CHECK_EVERY);
+        let keeper = tokio::spawn(keep(pool, number, held.clone(), last_success)).abort_handle();
         Self { number, held, keeper }
     }
 
@@ -50,12 +52,13 @@ impl Drop for Presence {
     }
 }
 
-async fn keep(pool: Pool, number: i32, held: Arc<AtomicBool>) {
+async fn keep(pool: Pool, number: i32, held: Arc<AtomicBool>, last_success: LastSuccess) {
     loop {
         match hold(&pool, number).await {
             Ok(client) => {
                 held.store(true, Ordering::Relaxed);
                 while client.simple_query("").await.is_ok() {
+                    last_success.note();
                     tokio::time::sleep(CHECK_EVERY).await;
                 }
                 held.store(false, Ordering::Relaxed);

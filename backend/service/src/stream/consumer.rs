@@ -8,8 +8,9 @@ use redis::streams::{
 use redis::{AsyncCommands, Script};
 use tokio::time::Instant;
 
-use super::{BLOCK_MS, Behind, LOOK_PAUSE, PAUSE, READ_MAX, keys, wanted};
+use super::{BLOCK_MS, Behind, LOOK_PAUSE, LOOP, LOOP_INTERVAL, PAUSE, READ_MAX, keys, wanted};
 use crate::drain::Drain;
+use crate::metrics::loops::{LastSuccess, Loops};
 use crate::redis::Redis;
 
 /// An entry unacknowledged for this long is taken from a consumer that seems dead, or tried again. Far longer than what was read at
@@ -31,13 +32,21 @@ pub struct Subscription {
 
 /// Hands every event to `handle` until drained: those of one stream one after the other. What `handle` refuses stays pending and is
 /// tried again.
-pub async fn consume<F, R>(redis: Redis, subscription: Subscription, behind: Behind, drain: Drain, handle: F)
-where
+pub async fn consume<F, R>(
+    redis: Redis,
+    subscription: Subscription,
+    behind: Behind,
+    loops: Loops,
+    drain: Drain,
+    handle: F,
+) where
     F: Fn(String) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
+    let last_success = loops.begin(LOOP, LOOP_INTERVAL);
     while !drain.is_stopped() {
-        if let Err(error) = consume_until_trouble(&redis, &subscription, &behind, &drain, &handle).await {
+        let told = (&behind, &last_success);
+        if let Err(error) = consume_until_trouble(&redis, &subscription, told, &drain, &handle).await {
             tracing::debug!(error = %format!("{error:#}"), "the streams cannot be read");
         }
         if !drain.pause(PAUSE).await {
@@ -49,7 +58,7 @@ where
 async fn consume_until_trouble<F, R>(
     redis: &Redis,
     subscription: &Subscription,
-    behind: &Behind,
+    (behind, last_success): (&Behind, &LastSuccess),
     drain: &Drain,
     handle: &F,
 ) -> anyhow::Result<()>
@@ -70,6 +79,7 @@ where
         }
         let fresh = consumer.fresh().await?;
         consumer.take(fresh, handle).await?;
+        last_success.note();
     }
     Ok(())
 }

@@ -12,8 +12,9 @@ use redis::streams::{StreamReadOptions, StreamReadReply};
 use redis::{AsyncCommands, RedisResult, Script};
 use tokio::time::Instant;
 
-use super::{BLOCK_MS, Behind, LOOK_PAUSE, PAUSE, READ_MAX, keys, wanted};
+use super::{BLOCK_MS, Behind, LOOK_PAUSE, LOOP, LOOP_INTERVAL, PAUSE, READ_MAX, keys, wanted};
 use crate::drain::Drain;
+use crate::metrics::loops::{LastSuccess, Loops};
 use crate::redis::Redis;
 use place::{End, Place};
 
@@ -27,10 +28,20 @@ pub struct Following {
 }
 
 /// Hands the events to `hear` until drained.
-pub async fn follow(redis: Redis, following: Following, behind: Behind, drain: Drain, hear: impl Fn(&str)) {
+pub async fn follow(
+    redis: Redis,
+    following: Following,
+    behind: Behind,
+    loops: Loops,
+    drain: Drain,
+    hear: impl Fn(&str),
+) {
     let mut places = Places::default();
+    let last_success = loops.begin(LOOP, LOOP_INTERVAL);
     while !drain.is_stopped() {
-        if let Err(error) = follow_until_trouble(&redis, following, &behind, &drain, &mut places, &hear).await
+        if let Err(error) =
+            follow_until_trouble(&redis, following, (&behind, &last_success), &drain, &mut places, &hear)
+                .await
         {
             tracing::debug!(error = %format!("{error:#}"), "the streams cannot be followed");
         }
@@ -46,7 +57,7 @@ type Places = HashMap<String, Place>;
 async fn follow_until_trouble(
     redis: &Redis,
     following: Following,
-    behind: &Behind,
+    (behind, last_success): (&Behind, &LastSuccess),
     drain: &Drain,
     places: &mut Places,
     hear: &impl Fn(&str),
@@ -70,6 +81,7 @@ async fn follow_until_trouble(
             let fresh = stream.ids.iter().filter(|entry| place.take(entry));
             fresh.filter_map(|entry| wanted(entry, following.types)).for_each(|event| hear(&event));
         }
+        last_success.note();
     }
     Ok(())
 }

@@ -83,8 +83,8 @@ async fn several_relays_send_each_event_once_and_what_waits_is_measured() {
     let away = service::redis::Redis::start(&nobody, &drain).await.unwrap();
     world.put_all(&[event("Sold", "clog", 0)]).await;
     let relay = |redis| {
-        let (pool, waiting) = (world.pool.clone(), world.waiting.clone());
-        outbox::relay("shop", pool, redis, Bell::default(), waiting, drain.clone())
+        let (pool, waiting, loops) = (world.pool.clone(), world.waiting.clone(), world.loops.clone());
+        outbox::relay("shop", pool, redis, Bell::default(), waiting, loops, drain.clone())
     };
     drain.spawn(relay(away));
     until("the row to be counted", async || {
@@ -117,6 +117,7 @@ async fn the_first_event_of_an_outbox_that_was_long_idle_is_told() {
         world.redis(&drain).await,
         Bell::default(),
         world.waiting.clone(),
+        world.loops.clone(),
         drain.clone(),
     );
     let relaying = tokio::spawn(relay);

@@ -10,6 +10,7 @@ use testkit::wait::until;
 
 use crate::world::{World, event};
 
+const LAST_SUCCESS: &str = r#"marquee_loop_last_success_timestamp_seconds{loop="events"}"#;
 const BEHIND: &str = r#"marquee_shop_events_behind{owner="shop"}"#;
 const MISSED: &str = r#"marquee_shop_events_missed_total{owner="shop"}"#;
 
@@ -46,8 +47,8 @@ async fn consumer(world: &World, name: &str, heard: &Heard, refusals: usize) -> 
             Ok(())
         }
     };
-    let (behind, draining) = (world.behind.clone(), drain.clone());
-    drain.spawn(stream::consume(redis, subscription, behind, draining, handle));
+    let (behind, loops, draining) = (world.behind.clone(), world.loops.clone(), drain.clone());
+    drain.spawn(stream::consume(redis, subscription, behind, loops, draining, handle));
     drain
 }
 
@@ -143,11 +144,14 @@ async fn a_follower_hears_what_comes_each_once_and_in_order() {
     let (heard, drain) = (Heard::default(), Drain::default());
     let redis = world.redis(&drain).await;
     let following = Following { owners: &["shop"], types: &["Sold"] };
-    let (behind, noting, draining) = (world.behind.clone(), Arc::clone(&heard), drain.clone());
+    let (behind, loops, draining) = (world.behind.clone(), world.loops.clone(), drain.clone());
+    let noting = Arc::clone(&heard);
     drain.spawn(async move {
-        stream::follow(redis, following, behind, draining, |text| note(&noting, text)).await;
+        stream::follow(redis, following, behind, loops, draining, |text| note(&noting, text)).await;
     });
     until("it to listen", async || world.metric(BEHIND)).await;
+    let began = world.metric(LAST_SUCCESS);
+    until("a read that brings nothing", async || (world.metric(LAST_SUCCESS) > began).then_some(())).await;
     let sales = (1..3_000).map(|at| [event("Sold", "clog", at), event("Shown", "clog", at)]);
     world.tell(&sales.flatten().collect::<Vec<_>>()).await;
     // A batch whose answer was lost is added again.

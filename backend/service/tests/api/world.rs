@@ -5,6 +5,7 @@ use redis::aio::MultiplexedConnection;
 use redis::streams::{StreamId, StreamRangeReply};
 use serde_json::{Value, json};
 use service::drain::Drain;
+use service::metrics::loops::Loops;
 use service::outbox::{self, Bell, Waiting};
 use service::postgres::{Connection, Pool};
 use service::redis::Redis;
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) waiting: Waiting,
     pub(crate) behind: Behind,
+    pub(crate) loops: Loops,
 }
 
 impl World {
@@ -37,7 +39,8 @@ impl World {
         pool.get().await.unwrap().batch_execute(TABLES).await.unwrap();
         let registry = Registry::new();
         let (waiting, behind) = (Waiting::new(&registry, "shop"), Behind::new(&registry, "shop"));
-        Self { stores, pool, registry, waiting, behind }
+        let loops = Loops::new(&registry);
+        Self { stores, pool, registry, waiting, behind, loops }
     }
 
     pub(crate) async fn database(&self) -> Connection {
@@ -71,8 +74,8 @@ impl World {
     pub(crate) async fn relay(&self) {
         let drain = Drain::default();
         let redis = self.redis(&drain).await;
-        let (pool, waiting) = (self.pool.clone(), self.waiting.clone());
-        drain.spawn(outbox::relay("shop", pool, redis, Bell::default(), waiting, drain.clone()));
+        let (pool, waiting, loops) = (self.pool.clone(), self.waiting.clone(), self.loops.clone());
+        drain.spawn(outbox::relay("shop", pool, redis, Bell::default(), waiting, loops, drain.clone()));
         let client = self.database().await;
         until("the outbox to be empty", async || {
             let left = client.query_one("SELECT count(*) FROM shop.outbox", &[]).await.unwrap();

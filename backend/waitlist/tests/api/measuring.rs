@@ -1,7 +1,8 @@
 //! What the line's metrics say.
 
 use http::Method;
-use testkit::wait;
+use testkit::client::Client;
+use testkit::{loops, wait};
 
 use crate::reservations::Mood;
 use crate::world::{SHOW, Visitor, World};
@@ -58,4 +59,11 @@ async fn metrics_say_how_the_line_goes() {
     until(&ann, "marquee_waitlist_offers_total{outcome=\"void\"}", |count| count == "1").await;
     assert_eq!(said(&ann, waits).await.as_deref(), Some("1"), "nobody was made it");
     until(&ann, "marquee_waitlist_gatherings", |count| count == "0").await;
+}
+
+#[tokio::test]
+async fn every_loop_does_its_work_again_and_again_and_says_so() {
+    let (_world, instance) = World::with_one().await;
+    let often = ["backstop", "events", "outbox_measure", "outbox_relay", "telling"];
+    loops::all_succeed(&Client::new(instance), &often, &[]).await;
 }

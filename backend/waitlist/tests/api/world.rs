@@ -9,6 +9,7 @@ use domain::seat_map::{Row, Seat, SeatKind, SeatMap};
 use http::Method;
 use serde_json::{Value, json};
 use service::drain::Drain;
+use service::metrics::loops::Loops;
 use service::outbox::{self, Bell, Waiting};
 use service::postgres::Pool;
 use service::redis::Redis;
@@ -134,8 +135,17 @@ impl World {
         transaction.commit().await.expect("it commits");
         let drain = Drain::default();
         let redis = Redis::start(&self.stores.redis(), &drain).await.expect("redis is named");
-        let (pool, waiting) = (self.pool.clone(), Waiting::new(&prometheus::Registry::new(), "reservations"));
-        drain.spawn(outbox::relay("reservations", pool, redis, Bell::default(), waiting, drain.clone()));
+        let (pool, registry) = (self.pool.clone(), prometheus::Registry::new());
+        let (waiting, loops) = (Waiting::new(&registry, "reservations"), Loops::new(&registry));
+        drain.spawn(outbox::relay(
+            "reservations",
+            pool,
+            redis,
+            Bell::default(),
+            waiting,
+            loops,
+            drain.clone(),
+        ));
         wait::until("the outbox to be empty", async || {
             let left = client
                 .query_one("SELECT count(*) FROM reservations.outbox", &[])
