@@ -18,4 +18,5 @@ pub mod pulse;
 pub mod report;
 #[cfg(target_os = "linux")]
 pub mod rolling;
+pub mod stores;
 pub mod walk;

@@ -1,5 +1,7 @@
 //! One test's own database and Redis namespace.
 
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
 use service::postgres::{Pool, PostgresConfig, pool};
 use service::redis::RedisConfig;
 use tokio_postgres::NoTls;
@@ -52,6 +54,17 @@ impl Stores {
     /// When the URL is wrong.
     pub fn pool(&self) -> Pool {
         pool("test", &self.postgres()).expect("the test database's URL is good")
+    }
+
+    /// A connection to Redis of the test's own. It waits as long as it takes: a busy machine is no failure.
+    ///
+    /// # Panics
+    /// When the server does not answer at all.
+    pub async fn redis_connection(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.redis_url.as_str()).expect("the test Redis' URL is good");
+        let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connecting = client.get_multiplexed_async_connection_with_config(&patient);
+        connecting.await.expect("the test Redis answers")
     }
 
     fn database_url(&self) -> String {

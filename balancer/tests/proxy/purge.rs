@@ -21,7 +21,10 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) async fn open() -> Self {
         let client = redis::Client::open(redis_url()).expect("a URL");
-        let redis = client.get_multiplexed_async_connection().await.expect("redis is there");
+        // It waits as long as it takes: a busy machine is no failure.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let redis =
+            client.get_multiplexed_async_connection_with_config(&patient).await.expect("redis is there");
         Self { name: format!("purge:{:032x}", rand::random::<u128>()), redis }
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::marquee::connect;
 use super::peers;
 use super::settings::Settings;
+use crate::stores;
 
 /// The machine, and versions of everything.
 #[derive(Debug, Clone, Serialize)]
@@ -115,8 +116,7 @@ async fn postgres() -> Result<String> {
 }
 
 async fn redis() -> Result<String> {
-    let client = redis::Client::open(std::env::var("REDIS_URL")?)?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut connection = stores::redis(&std::env::var("REDIS_URL")?).await?;
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
     Ok(value(&info, "redis_version").unwrap_or_else(|| "unknown".to_owned()))
 }

@@ -1,10 +1,10 @@
 //! Faults inside Postgres and Redis. Their processes are [`super::process`]'s.
 
 use anyhow::{Context, Result, ensure};
-use redis::aio::MultiplexedConnection;
 use tokio_postgres::NoTls;
 
 use crate::fleet::{Fleet, until};
+use crate::stores;
 
 /// Ends the sessions of these programs that are in a transaction.
 const END_TRANSACTIONS: &str = "
@@ -35,7 +35,7 @@ pub(super) async fn end_transactions(fleet: &Fleet) -> Result<String> {
 
 /// Empties Redis.
 pub(super) async fn flush(fleet: &Fleet) -> Result<String> {
-    let mut redis = connect(fleet).await?;
+    let mut redis = stores::redis(fleet.variable("REDIS_URL")?).await?;
     let keys: u64 = redis::cmd("DBSIZE").query_async(&mut redis).await?;
     redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await?;
     Ok(format!("{keys} keys"))
@@ -43,14 +43,9 @@ pub(super) async fn flush(fleet: &Fleet) -> Result<String> {
 
 /// Disconnects everybody who is subscribed.
 pub(super) async fn drop_subscribers(fleet: &Fleet) -> Result<String> {
-    let mut redis = connect(fleet).await?;
+    let mut redis = stores::redis(fleet.variable("REDIS_URL")?).await?;
     let dropped: u64 =
         redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub").query_async(&mut redis).await?;
     ensure!(dropped > 0, "nobody was subscribed");
     Ok(format!("{dropped} subscribers"))
-}
-
-async fn connect(fleet: &Fleet) -> Result<MultiplexedConnection> {
-    let client = redis::Client::open(fleet.variable("REDIS_URL")?)?;
-    client.get_multiplexed_async_connection().await.context("Redis cannot be reached")
 }

@@ -89,8 +89,7 @@ impl Servers {
     /// Removes what was ours.
     async fn forget(&self) -> Result<()> {
         self.say(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).await?;
-        let client = redis::Client::open(self.redis_url.as_str())?;
-        let mut redis = client.get_multiplexed_async_connection().await?;
+        let mut redis = drill::stores::redis(self.redis_url.as_str()).await?;
         let ours: Vec<String> =
             redis::cmd("KEYS").arg(format!("{}:*", self.database)).query_async(&mut redis).await?;
         if !ours.is_empty() {

@@ -12,8 +12,7 @@ use crate::world::{SHOW, World, hold, payment};
 /// All that was told of [`SHOW`], once there are so many.
 async fn told(world: &World, count: usize) -> Vec<Told> {
     let config = world.stores.redis();
-    let client = redis::Client::open(config.url.reveal()).unwrap();
-    let redis = client.get_multiplexed_async_connection().await.unwrap();
+    let redis = world.stores.redis_connection().await;
     let key = stream::key(&config.prefix, "reservations", stream::partition(SHOW));
     let events = until("all to be told", async || {
         let mut range = redis::cmd("XRANGE");

@@ -127,8 +127,7 @@ async fn a_lost_message_and_a_reloaded_mirror_are_repaired() {
 
     // A change whose message is lost, and nothing after it.
     let config = world.stores.redis();
-    let mut redis =
-        redis::Client::open(config.url.reveal()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let key = format!("{}:show:{{{SHOW}}}", config.prefix);
     let silent = "redis.call('HSET', KEYS[1], 's:B1', 'b:9:0:x') redis.call('HINCRBY', KEYS[1], 'v', 1)";
     let () = redis::Script::new(silent).key(&key).invoke_async(&mut redis).await.unwrap();
@@ -214,8 +213,7 @@ async fn all_are_told_when_the_server_goes_and_can_come_back_elsewhere() {
 /// What the gate would publish, with so much in it that a client who does not read is soon full.
 async fn publish_steps(world: &World, versions: std::ops::Range<u64>) {
     let config = world.stores.redis();
-    let client = redis::Client::open(config.url.reveal()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let channel = format!("{}:live:{SHOW}", config.prefix);
     let many: BTreeMap<_, _> = (0..4_000).map(|seat| (format!("Z{seat}"), "held")).collect();
     for version in versions {
@@ -228,8 +226,7 @@ async fn publish_steps(world: &World, versions: std::ops::Range<u64>) {
 /// So many steps of one seat, published in one go.
 async fn publish_burst(world: &World, versions: std::ops::Range<u64>) {
     let config = world.stores.redis();
-    let client = redis::Client::open(config.url.reveal()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let channel = format!("{}:live:{SHOW}", config.prefix);
     let mut burst = redis::pipe();
     for version in versions {
@@ -252,8 +249,7 @@ async fn nobody_is_shown_less_than_the_mirror_has() {
     let mut early = watch(&world, 0).await;
     let (version, _) = snapshot(&mut early).await;
     let config = world.stores.redis();
-    let client = redis::Client::open(config.url.reveal()).unwrap();
-    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let mirror = format!("{}:show:{{{SHOW}}}", config.prefix);
     let ahead: u64 =
         redis::cmd("HINCRBY").arg(&mirror).arg("v").arg(1).query_async(&mut redis).await.unwrap();
@@ -412,8 +408,7 @@ async fn an_event_that_is_in_the_stream_twice_is_told_once() {
         .get(0);
     let mut socket = connect(&world, 0, "", Some(&cookie)).await;
     let config = world.stores.redis();
-    let mut redis =
-        redis::Client::open(config.url.reveal()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let stream = stream::key(&config.prefix, "reservations", stream::partition(SHOW));
     let mut add = async |number: i64, hold: &str| {
         let data = json!({ "hold_id": hold, "session_id": session, "seats": ["A1"], "entry_id": null });
@@ -447,8 +442,7 @@ async fn who_waits_is_told_where_they_stand_and_when_it_is_over() {
     let session: String = world.database().await.query_one(find, &[&held]).await.unwrap().get(0);
     let mut socket = connect(&world, 0, "", Some(&cookie)).await;
     let config = world.stores.redis();
-    let mut redis =
-        redis::Client::open(config.url.reveal()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut redis = world.stores.redis_connection().await;
     let stream = stream::key(&config.prefix, "waitlist", stream::partition(SHOW));
     let mut add = async |number: i64, kind: &str, data: serde_json::Value| {
         let event = json!({ "id": "waitlist-1", "type": kind, "version": 1, "show_id": SHOW,

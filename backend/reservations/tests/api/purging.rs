@@ -71,7 +71,7 @@ impl Cache {
                 hearing.hear(&message);
             }
         });
-        let redis = client.get_multiplexed_async_connection().await.unwrap();
+        let redis = world.stores.redis_connection().await;
         Self { client: world.visitor(), heard, redis, channel, kept: None }
     }
 

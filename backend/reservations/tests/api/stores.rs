@@ -9,9 +9,8 @@ use crate::world::{SHOW, World, hold, holds, payment, seats};
 
 /// A connection to the test's Redis, and the mirror's key.
 async fn mirror(world: &World) -> (redis::aio::MultiplexedConnection, String) {
-    let config = world.stores.redis();
-    let client = redis::Client::open(config.url.reveal()).unwrap();
-    (client.get_multiplexed_async_connection().await.unwrap(), format!("{}:show:{{{SHOW}}}", config.prefix))
+    let key = format!("{}:show:{{{SHOW}}}", world.stores.redis().prefix);
+    (world.stores.redis_connection().await, key)
 }
 
 #[tokio::test]

@@ -53,8 +53,7 @@ impl World {
 
     /// A connection past the program under test.
     pub(crate) async fn direct(&self) -> MultiplexedConnection {
-        let client = redis::Client::open(self.stores.redis().url.reveal()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        self.stores.redis_connection().await
     }
 
     pub(crate) async fn put_all(&self, events: &[Value]) {

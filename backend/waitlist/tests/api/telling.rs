@@ -23,8 +23,7 @@ fn sale(booking: &str, buyer: &str, seat: &str) -> Event {
 /// What the waitlist has told so far.
 async fn told(world: &World) -> Vec<Value> {
     let redis = world.stores.redis();
-    let client = redis::Client::open(redis.url.reveal()).expect("the URL is good");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("redis answers");
+    let mut connection = world.stores.redis_connection().await;
     let mut range = redis::cmd("XRANGE");
     let partition = service::stream::partition(SHOW);
     range.arg(service::stream::key(&redis.prefix, "waitlist", partition)).arg("-").arg("+");

@@ -12,6 +12,7 @@ use tokio::process::Command;
 use super::super::cpu::Part;
 use super::super::measure::{Contender, Work};
 use super::super::settings::Settings;
+use crate::stores;
 
 /// Where the script publishes; nobody listens there.
 const CHANNEL: &str = "bench:live:bench";
@@ -63,7 +64,7 @@ impl RedisBenchmark {
         parts: Vec<Part>,
         settings: &Settings,
     ) -> Result<Self> {
-        let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        let mut connection = stores::redis(url).await?;
         let gate = settings.root.join("backend/reservations/src/gate");
         let read = |name| {
             let file = gate.join(name);

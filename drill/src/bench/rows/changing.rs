@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bench::balancer;
 use crate::bench::block::{Block, Plot};
@@ -14,6 +14,7 @@ use crate::bench::peers::REDIS;
 use crate::bench::program::{Directory, Program, free_address};
 use crate::bench::settings::Settings;
 use crate::bench::stage::drill;
+use crate::stores;
 
 /// As shipped.
 const LEASE: Duration = Duration::from_secs(1);
@@ -70,11 +71,10 @@ async fn start(
         balancers.push(listen);
         logs.push(log);
     }
-    let client = redis::Client::open(url)?;
     Ok(Changing {
         balancers,
         origin,
-        redis: client.get_multiplexed_async_connection().await.context("its Redis")?,
+        redis: stores::redis(&url).await?,
         channel: CHANNEL.to_owned(),
         lease: LEASE,
         connections: settings.connections as usize,
