@@ -78,6 +78,7 @@ pub async fn serve(
         openapi: Sources::new(&config)?,
         metrics: Metrics::new(&registry),
     });
+    drain.spawn(popular::measure(Arc::clone(&catalog), drain.clone()));
     let routes = routes::all(catalog, keys);
     let served =
         service::http::serve(listener, routes, &config.http, &registry, Readiness::always(), &drain).await;

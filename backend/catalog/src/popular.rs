@@ -20,6 +20,7 @@ mod gate;
 mod live;
 mod warming;
 
+mod age;
 mod answer;
 mod directory;
 mod reader;
@@ -29,6 +30,7 @@ pub use config::{PopularConfig, Weights};
 pub use live::{Happened, Live};
 pub use warming::{Refreshed, Unrefreshed, Warming, lease_key};
 
+pub(crate) use age::measure;
 pub(crate) use answer::Asked;
 pub(crate) use reader::{Reader, Source};
 

@@ -119,7 +119,31 @@ impl Reader {
         }
     }
 
-    /// The same with reasons, which are counted here: at most once in a few seconds, whoever asks.
+    /// As of when the list is that somebody who asks now is shown. Where it would be counted for them it is not for us: it would be
+    /// as of now.
+    pub(crate) async fn as_of(&self) -> Result<Timestamp, Error> {
+        let everywhere = Asked { limit: 1, country: None, city: None };
+        if let Ok(Some(list)) = self.in_redis(&everywhere).await {
+            return list.map(|list| list.as_of);
+        }
+        let remembered = self.in_memory(&everywhere);
+        if let Some((list, read_at)) = &remembered
+            && read_at.elapsed() < MEMORY_LIVES
+        {
+            return Ok(list.as_of);
+        }
+        match self.database_now().await {
+            Ok(now) => Ok(now),
+            Err(error) => Ok(remembered.ok_or(error)?.0.as_of),
+        }
+    }
+
+    async fn database_now(&self) -> Result<Timestamp, postgres::Error> {
+        let client = self.pool.get().await?;
+        Ok(client.query_one("SELECT clock_timestamp()", &[]).await?.get(0))
+    }
+
+    /// The list that is asked for, with reasons, which are counted here: at most once in a few seconds, whoever asks.
     pub(crate) async fn explained(&self, asked: &Asked) -> Result<(Popular, Source), Error> {
         let counted = self.counted_here().await?;
         Ok((self.of(&counted, asked, true)?, Source::Postgres))

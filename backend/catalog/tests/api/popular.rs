@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use service::redis::RedisConfig;
 use testkit::client::Client;
+use testkit::loops;
+use testkit::wait::until;
 
 use crate::demand::{book, shows};
 use crate::warm::{Warm, reads, scores};
@@ -200,4 +202,35 @@ async fn a_city_and_a_country_count_what_was_done_there() {
     for query in ["&country=US", "&city=Boston"] {
         assert!(scores(&warm.list(query).await.body).iter().all(|(_, score)| *score < 1e-9), "{query}");
     }
+}
+
+/// As of when an instance says the list is that it shows, in seconds since 1970.
+async fn shown_as_of(visitor: &Client) -> f64 {
+    let metrics = visitor.get("/metrics").await.body;
+    let name = "marquee_catalog_popular_as_of_timestamp_seconds ";
+    let line = metrics.as_str().expect("text").lines().find_map(|line| line.strip_prefix(name));
+    line.expect("it is there").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn every_instance_says_how_old_the_list_is_that_it_shows_though_nobody_asks() {
+    let mut warm = Warm::fresh().await;
+    let mut as_of = 0.0;
+    for _ in 0..2 {
+        as_of = warm.refresh().await.as_of.as_microsecond() as f64 / 1e6;
+        until("the list to be looked at", async || {
+            ((shown_as_of(&warm.visitor).await - as_of).abs() < 1e-3).then_some(())
+        })
+        .await;
+    }
+    loops::all_succeed(&warm.visitor, &["popular_age"], &[]).await;
+    warm.world.config.redis.url = "redis://127.0.0.1:1".into();
+    let alone = Client::new(warm.world.start().await);
+    until("a look at Postgres", async || (shown_as_of(&alone).await > as_of).then_some(())).await;
+    let mut blind = World::empty().await;
+    blind.config.redis.url = "redis://127.0.0.1:1".into();
+    blind.config.postgres.url = "postgres://127.0.0.1:1/none".into();
+    let visitor = Client::new(blind.start().await);
+    assert_eq!(visitor.get("/api/movies/popular").await.status, 503);
+    assert!(shown_as_of(&visitor).await < 1.0, "it has shown none");
 }
