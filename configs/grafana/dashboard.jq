@@ -11,6 +11,7 @@ def annotations:
     annotation("reloaded"; "purple"; "changes(marquee_balancer_config_loaded_timestamp_seconds[30s]) > 0"; "configuration reloaded"),
     annotation("drained"; "yellow"; "marquee_balancer_endpoint_state{state=\"draining\"} == 1"; "{{pool}} {{endpoint}} drained"),
     annotation("out"; "orange"; "marquee_balancer_endpoint_state{state=~\"out|ejected\"} == 1"; "{{pool}} {{endpoint}} {{state}}"),
+    annotation("drill fault"; "dark-red"; "marquee_drill_fault_active == 1 or time() - marquee_drill_fault_injected_timestamp_seconds < 15"; "{{kind}} of {{part}}"),
     annotation("alert"; "red"; "ALERTS{alertstate=\"firing\"}"; "{{alertname}}") ];
 
 # thresholds: [[0.01, "orange"], [0.05, "red"]] on a ground that is green unless it is said otherwise.

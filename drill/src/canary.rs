@@ -5,10 +5,9 @@
 //! is shown otherwise ages from the first look that found it so. The age of a show's view is that of its oldest such seat.
 
 mod age;
-mod page;
+mod metrics;
 mod socket;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -21,10 +20,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Row};
 
 use self::age::Ages;
-use self::page::Page;
+use self::metrics::Metrics;
 use self::socket::View;
 use crate::books;
 use crate::buyer::Buyer;
+use crate::page;
 use crate::walk::upcoming;
 
 /// Between two looks.
@@ -56,19 +56,19 @@ pub struct Settings {
 
 /// Watches until it is stopped.
 pub async fn watch(settings: &Settings) -> Result<()> {
-    let page = Arc::new(Page::new()?);
+    let canary = Metrics::new()?;
     let listener = TcpListener::bind(&settings.listen).await.context("the canary cannot listen")?;
-    tokio::spawn(page::serve(listener, Arc::clone(&page)));
+    tokio::spawn(page::serve(listener, canary.registry.clone()));
     loop {
-        if let Err(error) = watch_program(settings, &page).await {
-            page.failed(&error);
+        if let Err(error) = watch_program(settings, &canary).await {
+            canary.failed(&error);
             sleep(PAUSE).await;
         }
     }
 }
 
 /// The shows of the hour, until others may be.
-async fn watch_program(settings: &Settings, page: &Page) -> Result<()> {
+async fn watch_program(settings: &Settings, canary: &Metrics) -> Result<()> {
     let client = books::connect(&settings.database_url).await?;
     let shows = popular(&settings.url, settings.shows.into()).await?;
     let mut views: Vec<_> =
@@ -85,9 +85,9 @@ async fn watch_program(settings: &Settings, page: &Page) -> Result<()> {
         for ((view, ages), show) in views.iter_mut().zip(&shows) {
             // Before its first picture a page shows nothing, and nothing wrong.
             let Some(picture) = view.shown() else { continue };
-            page.looked(ages.look(now.into_std(), &seats_of(&truth, show), &picture));
+            canary.looked(ages.look(now.into_std(), &seats_of(&truth, show), &picture));
         }
-        page.watching(views.iter().filter(|(view, _)| view.connected()).count());
+        canary.watching(views.iter().filter(|(view, _)| view.connected()).count());
     }
     Ok(())
 }

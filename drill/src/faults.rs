@@ -8,6 +8,7 @@ mod clock;
 mod course;
 pub mod link;
 mod links;
+mod marks;
 mod outcome;
 pub mod plan;
 mod probe;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use course::Course;
+use marks::Marks;
 use plan::{Kind, Parts, Plan};
 use recovery::Inspector;
 use rehearsal::Rehearsal;
@@ -52,7 +54,11 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
     drop(rlimit::increase_nofile_limit(u64::MAX));
     let seed = settings.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
     say(&format!("seed {seed}: starting a fleet in {}", settings.directory.display()));
-    let rehearsal = Rehearsal::start(&settings.run, &settings.directory).await?;
+    let rehearsal = Rehearsal::start(settings).await?;
+    if let Ok(url) = rehearsal.fleet.variable("MARQUEE_PROMETHEUS_URL") {
+        say(&format!("Prometheus: {url}; faults are annotations of the dashboards in configs/grafana"));
+    }
+    let marks = Marks::new()?.shown_to(&rehearsal.fleet).await?;
     let recorder = Recorder::new();
     let services = SERVICES.map(str::to_owned).to_vec();
     let inspector = Inspector::new(&rehearsal.fleet, &services, &recorder).await?;
@@ -62,7 +68,7 @@ async fn run(settings: &Settings, say: &impl Fn(&str)) -> Result<Outcome> {
 
     let pulse = Pulse::watch(&recorder);
     let ledger = Ledger::watch(rehearsal.fleet.variable("DATABASE_URL")?);
-    let mut course = Course::new(settings, &rehearsal, &inspector, &recorder, say);
+    let mut course = Course::new(settings, (&rehearsal, &inspector), (&recorder, &marks), say);
     let sale = settings.sale(seed);
     // Boxed: it is large, and lives as long as the run.
     let breaking = Box::pin(course.run(plan));

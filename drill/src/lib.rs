@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod history;
 pub mod live;
 pub mod onsale;
+mod page;
 pub mod pulse;
 pub mod report;
 #[cfg(target_os = "linux")]

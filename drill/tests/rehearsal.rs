@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use drill::fleet::{Fleet, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use reqwest::Url;
+use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
 const DRILL: &str = env!("CARGO_BIN_EXE_drill");
@@ -90,6 +92,23 @@ impl Traces {
     }
 }
 
+/// Waits until the fleet's Prometheus answers what dashboards ask about faults.
+async fn expect_marked(home: &Path) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/grafana/dashboards/on-sale.json");
+    let page: Value = serde_json::from_slice(&std::fs::read(page).unwrap()).unwrap();
+    let annotations = page["annotations"]["list"].as_array().unwrap();
+    let faults = annotations.iter().find(|annotation| annotation["name"] == "drill fault").unwrap();
+    let fleet = Fleet::from_directory(home).unwrap();
+    let query = format!("{}/api/v1/query", fleet.variable("MARQUEE_PROMETHEUS_URL").unwrap());
+    let query = Url::parse_with_params(&query, [("query", faults["expr"].as_str().unwrap())]).unwrap();
+    let marked = until("a fault to be marked", async || {
+        let answer: Value = serde_json::from_str(&reqwest::get(query.clone()).await?.text().await?)?;
+        Ok(answer["data"]["result"].as_array().and_then(|marked| marked.first().cloned()))
+    });
+    let metric = marked.await.unwrap()["metric"].clone();
+    assert!(KINDS.iter().any(|kind| metric["kind"] == **kind) && metric["part"].is_string(), "{metric}");
+}
+
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
@@ -102,8 +121,10 @@ fn signal(drill: &Child, signal: Signal) {
 async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
     let (_guard, directory) = alone("faults").await;
     let kinds = KINDS.join(",");
-    let mut drill = drill(&directory, &["--seed", SEED, "--faults", "8", "--rate", "20", "--kinds", &kinds]);
+    let arguments = ["--seed", SEED, "--faults", "8", "--rate", "20", "--kinds", &kinds, "--observe"];
+    let mut drill = drill(&directory, &arguments);
     let traces = traces(&mut drill, &directory.join("fleet")).await;
+    expect_marked(&directory.join("fleet")).await;
     let output = drill.wait_with_output().unwrap();
     let said = said(&output);
     assert!(output.status.success(), "{said}");
@@ -112,6 +133,7 @@ async fn after_eight_kinds_of_faults_the_fleet_is_whole_and_history_is_sound() {
     }
     assert!(said.contains("every invariant holds") && said.contains(&format!("--seed {SEED} ")), "{said}");
     traces.expect_gone(&directory.join("fleet")).await;
+    assert!(!directory.join("fleet/prometheus/drill.json").exists(), "nobody is to ask a drill that is over");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ test_every_alert_has_a_section_of_the_runbook_and_the_other_way_round() {
 
 # metrics → every metric that rules and dashboards ask for, as a program names it.
 metrics() {
-  cat "$configs"/prometheus/rules/*.yml "$configs"/grafana/source/*.json | grep --only-matching -E '\bmarquee_[a-z_]+[a-z]\b' |
+  cat "$configs"/prometheus/rules/*.yml "$configs"/grafana/source/*.json "$configs/grafana/dashboard.jq" | grep --only-matching -E '\bmarquee_[a-z_]+[a-z]\b' |
     sed -E 's/_(bucket|sum|count)$//' | sort -u
 }
 

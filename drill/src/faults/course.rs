@@ -7,6 +7,7 @@ use tokio::time::sleep;
 
 use super::Settings;
 use super::act::Stage;
+use super::marks::Marks;
 use super::plan::{Fault, Plan};
 use super::recovery::Inspector;
 use super::rehearsal::Rehearsal;
@@ -18,6 +19,7 @@ pub(super) struct Course<'run, Say> {
     settings: &'run Settings,
     stage: Stage<'run>,
     recorder: &'run Recorder,
+    marks: &'run Marks,
     say: &'run Say,
     began: Instant,
     tally: Tally,
@@ -28,14 +30,13 @@ impl<'run, Say: Fn(&str)> Course<'run, Say> {
     /// Begins now.
     pub(super) fn new(
         settings: &'run Settings,
-        rehearsal: &'run Rehearsal,
-        inspector: &'run Inspector,
-        recorder: &'run Recorder,
+        (rehearsal, inspector): (&'run Rehearsal, &'run Inspector),
+        (recorder, marks): (&'run Recorder, &'run Marks),
         say: &'run Say,
     ) -> Self {
         let stage = Stage { rehearsal, inspector };
         let (began, tally) = (Instant::now(), Tally::default());
-        Self { settings, stage, recorder, say, began, tally, cut_short: None }
+        Self { settings, stage, recorder, marks, say, began, tally, cut_short: None }
     }
 
     /// Runs to the end. What went wrong is told by [`Course::end`]: the buyers are to finish all the same.
@@ -71,8 +72,10 @@ impl<'run, Say: Fn(&str)> Course<'run, Say> {
         let Fault { kind, part, .. } = fault;
         let at = self.began.elapsed().as_secs_f64();
         self.recorder.record(What::Fault { fault: number, name: kind.name(), part: part.clone() });
+        let active = self.marks.injected(fault);
         let harmed = self.stage.act(fault).await?;
         let whole = self.stage.inspector.whole(&harmed.gone).await?;
+        drop(active);
         self.recorder.record(What::Recovered { fault: number });
         self.tally.count(*kind, whole.after);
         (self.say)(&format!("{number:4} {at:7.1} s  {kind:20} {part} ({}): whole {whole}", harmed.what));

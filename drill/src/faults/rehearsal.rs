@@ -2,17 +2,17 @@
 //!
 //! However this ends, a signal and a panic included, the fleet is stopped; when we are killed, `scripts/run --while` stops it.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
+use super::Settings;
 use super::links::Links;
 use crate::fleet::Fleet;
 use crate::fleet::run::{Run, free_ports};
 
-/// Within a block of ports: `scripts/run` puts services from 101 on, and we the links above them.
-const LINKS_OFFSET: u16 = 500;
+/// Within a block of ports: `scripts/run` puts services from 101 on and its canary at 501, and we the links above them.
+const LINKS_OFFSET: u16 = 600;
 const LINKS_MAX: u16 = 64;
 
 /// Deadlines that a rehearsal can wait for; so little time to pay that some have enough of it and some have not. The environment
@@ -37,19 +37,22 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Starts `script` with `directory` for all that belongs to this fleet, on nothing but a fresh demo catalogue.
-    pub(super) async fn start(script: &Path, directory: &Path) -> Result<Self> {
-        let home = directory.join("fleet");
-        let mut command = Command::new(script);
+    /// Starts a fleet as we are told, on nothing but a fresh demo catalogue.
+    pub(super) async fn start(settings: &Settings) -> Result<Self> {
+        let home = settings.directory.join("fleet");
+        let mut command = Command::new(&settings.run);
         let ports = free_ports(LINKS_OFFSET..LINKS_OFFSET + LINKS_MAX)?;
         command.arg("--fresh").args(["--links", &(ports + LINKS_OFFSET).to_string()]);
+        if settings.observe {
+            command.arg("--observe");
+        }
         command.env_remove("DATABASE_URL").env_remove("REDIS_URL");
         for (name, value) in SETTINGS {
             if std::env::var_os(name).is_none() {
                 command.env(name, value);
             }
         }
-        let mut run = Run::start(command, ports, &home, &directory.join("run.log"))?;
+        let mut run = Run::start(command, ports, &home, &settings.directory.join("run.log"))?;
         run.until_exists(&home.join("links")).await?;
         let links = Links::open(&home).await?;
         run.until_exists(&home.join("fleet.env")).await?;

@@ -29,6 +29,9 @@ pub struct Settings {
     /// Only these kinds of faults
     #[arg(long, value_enum, value_delimiter = ',')]
     pub kinds: Vec<Kind>,
+    /// Start a Prometheus and a canary with the fleet, and mark the faults for its dashboards
+    #[arg(long)]
+    pub observe: bool,
     /// Where the fleet, its logs and all evidence are kept
     #[arg(long, default_value = ".run/drill", overrides_with = "directory")]
     pub directory: PathBuf,

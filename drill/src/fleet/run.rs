@@ -22,8 +22,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Where ports may begin: below those that systems hand to outgoing connections. A fleet has all its ports in one block.
 const PORT_BLOCKS: Range<u16> = 18..32;
 const BLOCK: u16 = 1000;
-/// Within the block: the balancer's two, and the services'.
-const OFFSETS: [u16; 9] = [0, 1, 101, 102, 201, 202, 301, 302, 401];
+/// Within the block: the balancer's two, the services', and the canary's.
+const OFFSETS: [u16; 10] = [0, 1, 101, 102, 201, 202, 301, 302, 401, 501];
 
 /// `scripts/run`, stopped when this is dropped.
 #[derive(Debug)]
