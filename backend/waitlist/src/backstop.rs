@@ -14,7 +14,7 @@ use crate::flag::Untold;
 use crate::leaving::Unreturned;
 use crate::settling::Ending;
 use crate::store::mails::{self, Kind};
-use crate::store::{self, decisions, entries, escrows, offers, published, shows, told};
+use crate::store::{self, decisions, entries, escrows, lines, offers, published, shows, told};
 use crate::{Waitlist, flag, leaving, reservations_client, serving, settling};
 
 /// Rows of one kind that one round takes up.
@@ -127,7 +127,7 @@ async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: CloseReason) -> Re
     let mut connection = waitlist.connection().await?;
     let transaction = connection.transaction().await?;
     let flag = shows::lock(&transaction, show_id).await?;
-    let closed = entries::close_waiting(&transaction, show_id, reason).await?;
+    let closed = lines::close_waiting(&transaction, show_id, reason).await?;
     let told = closed.chunks(TOLD_MAX).map(|some| {
         let entries = some.iter().cloned().map(|(entry_id, session_id)| EntryTold { entry_id, session_id });
         Fact::LineClosed(LineClosed { reason, entries: entries.collect() }).of(show_id.clone())
@@ -149,7 +149,7 @@ async fn close(waitlist: &Waitlist, show_id: &ShowId, reason: CloseReason) -> Re
 
 async fn measure(waitlist: &Waitlist) -> Result<(), postgres::Error> {
     let connection = waitlist.connection().await?;
-    let depth = entries::depth(&connection).await?;
+    let depth = lines::depth(&connection).await?;
     for (status, count) in [(EntryStatus::Waiting, depth.waiting), (EntryStatus::Offered, depth.offered)] {
         waitlist.metrics.entries.with_label_values(&[status.as_str()]).set(count);
     }

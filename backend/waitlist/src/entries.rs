@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::idempotency::Key;
 use crate::joining::{self, Joined, Joining};
 use crate::store::entries::{self, Entry};
+use crate::store::lines;
 use crate::store::published;
 use crate::wish::{self, Email, InvalidWish, WHEELCHAIR, WishBody};
 use crate::{Waitlist, estimating, leaving};
@@ -218,7 +219,7 @@ pub(crate) async fn as_now(
     let (waits, wish) = (entry.status == EntryStatus::Waiting, entry.wish.clone());
     let mut body = EntryBody::from(entry);
     if waits && let Some(lately) = estimating::lately(waitlist, connection, &body.show_id).await? {
-        match lately.estimate(&wish, entries::seats_up_to(connection, &body.id).await?) {
+        match lately.estimate(&wish, lines::seats_up_to(connection, &body.id).await?) {
             Ok(estimate) => body.estimate = Some(estimate),
             Err(reason) => body.estimate_reason = Some(reason),
         }

@@ -8,7 +8,7 @@ use service::postgres;
 
 use crate::Waitlist;
 use crate::reservations_client;
-use crate::store::entries;
+use crate::store::lines;
 use crate::store::shows::{self, Flag};
 
 /// Why a flag is not told.
@@ -52,7 +52,7 @@ pub(crate) async fn close_if_empty(
     transaction: &Transaction<'_>,
     flag: Flag,
 ) -> Result<Flag, postgres::Error> {
-    if !flag.open || entries::any_live(transaction, &flag.show_id).await? {
+    if !flag.open || lines::any_live(transaction, &flag.show_id).await? {
         return Ok(flag);
     }
     shows::set_open(transaction, &flag.show_id, false).await

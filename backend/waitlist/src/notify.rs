@@ -6,7 +6,7 @@ use domain::id::ShowId;
 use service::{outbox, postgres, traces};
 
 use crate::Waitlist;
-use crate::store::{self, entries, shows, told};
+use crate::store::{self, lines, shows, told};
 
 /// Sessions named in one event; more are told by further events.
 const SESSIONS_MAX: usize = 500;
@@ -26,7 +26,7 @@ pub(crate) async fn tell_waiters(
     if !told::remember(&transaction, &sale.booking_id).await? {
         return Ok(());
     }
-    let sessions = entries::hoping(&transaction, show_id, &sale.seats, &sale.session_id).await?;
+    let sessions = lines::hoping(&transaction, show_id, &sale.seats, &sale.session_id).await?;
     let told = sessions.chunks(SESSIONS_MAX).map(|chunk| {
         let told = WaitersTold { seats: sale.seats.clone(), session_ids: chunk.to_vec() };
         Fact::WaitersTold(told).of(show_id.clone()).caused_by(traces::current())

@@ -1,10 +1,11 @@
-//! All SQL of the waitlist: one file per table, and one for what other owners publish. No rule is decided here.
+//! All SQL of the waitlist: one file per table, one for lines as a whole, and one for what other owners publish. No rule is decided here.
 //!
 //! Whoever changes a show's line (its entries, the offers to them, its flag) first takes [`shows::lock`].
 
 pub(crate) mod decisions;
 pub(crate) mod entries;
 pub(crate) mod escrows;
+pub(crate) mod lines;
 pub(crate) mod mails;
 pub(crate) mod offers;
 pub(crate) mod published;

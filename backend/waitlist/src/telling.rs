@@ -14,9 +14,9 @@ use domain::id::{EntryId, ShowId};
 use service::{outbox, postgres};
 
 use crate::estimating::Lately;
-use crate::store::entries::Standing;
+use crate::store::lines::Standing;
 use crate::store::tellings::{self, Teller};
-use crate::store::{self, entries};
+use crate::store::{self, lines};
 use crate::{Waitlist, estimating};
 
 /// Lines gone through in one beat.
@@ -67,7 +67,7 @@ async fn tell(waitlist: &Waitlist, lines: &mut HashMap<ShowId, Told>) -> Result<
 /// Tells one line. False when some are left for the next beat.
 async fn tell_line(waitlist: &Waitlist, show_id: &ShowId, told: &mut Told) -> Result<bool, postgres::Error> {
     let mut connection = waitlist.connection().await?;
-    let line = entries::standing(&connection, show_id).await?;
+    let line = lines::standing(&connection, show_id).await?;
     let lately = estimating::lately(waitlist, &connection, show_id).await?;
     let now = Instant::now();
     let waiting: HashSet<_> = line.iter().map(|each| &each.entry_id).collect();

@@ -10,6 +10,7 @@ use service::postgres;
 use super::{Job, Joined, Joining, Placed};
 use crate::error::Error;
 use crate::store::entries::{self, Entry, Fresh};
+use crate::store::lines;
 use crate::store::published::{self, Show};
 use crate::store::shows::{self, Flag};
 use crate::{Waitlist, available, flag, wish};
@@ -88,7 +89,7 @@ impl<'a> Table<'a> {
         let flag = shows::lock(transaction, show_id).await?;
         let (show, waiting, taken, known, live) = tokio::try_join!(
             published::show(transaction, show_id),
-            entries::waiting(transaction, show_id),
+            lines::waiting(transaction, show_id),
             published::taken(transaction, show_id),
             entries::find_all(transaction, &ids),
             entries::live_of_sessions(transaction, &sessions),

@@ -15,8 +15,9 @@ use service::postgres;
 
 use crate::Waitlist;
 use crate::store::decisions;
-use crate::store::entries::{self, Reach};
+use crate::store::entries;
 use crate::store::escrows::{self, Noted};
+use crate::store::lines::{self, Reach};
 use crate::store::offers::{self, Part, Pending};
 use crate::store::published::{self, Escrow};
 use crate::store::shows;
@@ -233,7 +234,7 @@ impl SeatPool {
             accessible: !seats.is_empty(),
             party_max: i16::try_from(party_max).unwrap_or(i16::MAX),
         };
-        entries::line(transaction, show_id, reach, behind, i64::try_from(size).unwrap_or(i64::MAX)).await
+        lines::page(transaction, show_id, reach, behind, i64::try_from(size).unwrap_or(i64::MAX)).await
     }
 
     async fn write(
