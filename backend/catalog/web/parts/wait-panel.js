@@ -54,7 +54,7 @@ export function waitPanel(show, { onAnySeats, onSelect }) {
     element,
     draw,
     open: () => { element.open = true; button.focus(); },
-    waitFor: (seat, asking) => ask({ party: 1, seats: [seat] }, asking),
+    waitFor: (seat, asking) => ask(form.wishForOne(seat), asking),
   };
 }
 

@@ -6,8 +6,8 @@ import { wishOf } from "../wish.js";
 import { keptEmail } from "./kept-email.js";
 
 /**
- * `{party, conditions, suggest(size), size(), wish(seats)}`: the first two are elements. A suggested size counts until the visitor chooses
- * one here; `onSize()` when they do.
+ * `{party, conditions, suggest(size), size(), wish(seats), wishForOne(seat)}`: the first two are elements. A suggested size counts until the
+ * visitor chooses one here; `onSize()` when they do. Who wishes for one seat, and no more, can be told as well.
  */
 export function wishForm(show, onSize) {
   const currency = show.price?.currency ?? "USD";
@@ -45,6 +45,7 @@ export function wishForm(show, onSize) {
       party: size(), seats, together: together.input.checked, accessible: accessible.input.checked,
       priceMax: price.value, currency, email: email.value,
     }),
+    wishForOne: (seat) => wishOf({ party: 1, seats: [seat], email: email.value }),
   };
 }
 
