@@ -40,6 +40,7 @@ pub async fn serve(config: Config, listener: TcpListener, drain: Drain) -> anyho
     let timeout = Duration::from_millis(config.refresh_timeout_ms);
     let program_lives = Duration::from_millis(config.program_ms);
     let pool = postgres::pool("cache-warmer", &config.postgres)?;
+    pool.watch_over(&drain);
     service::metrics::stores::watch(&registry, &pool, &redis);
     let warming = Warming::new(pool, redis.clone(), config.popular.clone(), program_lives, timeout);
     let behind = Behind::new(&registry, "cache_warmer");

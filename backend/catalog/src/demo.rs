@@ -35,7 +35,7 @@ struct Room {
 /// Loads the demo catalogue around the database's today.
 pub async fn load(config: &Config) -> anyhow::Result<()> {
     let pool = postgres::pool("catalog", &config.postgres)?;
-    let mut client = pool.get().await.map_err(postgres::Error::from)?;
+    let mut client = pool.get().await?;
     let catalogue = data::shipped()?;
     let now: Timestamp = client.query_one("SELECT clock_timestamp()", &[]).await?.get(0);
     let transaction = client.transaction().await?;

@@ -33,12 +33,6 @@ pub(crate) enum Error {
     Postgres(#[from] postgres::Error),
 }
 
-impl From<deadpool_postgres::PoolError> for Error {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Postgres(error.into())
-    }
-}
-
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();

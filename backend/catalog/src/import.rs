@@ -178,7 +178,7 @@ impl<F: FnMut(Refused)> Import<F> {
                 Item::Theater(house) => houses.push(house),
             }
         }
-        let mut client = self.pool.get().await.map_err(postgres::Error::from)?;
+        let mut client = self.pool.get().await?;
         let transaction = client.transaction().await?;
         let outcomes = match shape {
             Shape::Films => merging::take_in(&transaction, Source::Films, &films).await?,

@@ -70,8 +70,10 @@ pub async fn serve(
     let registry = service::metrics::registry("catalog", env!("CARGO_PKG_VERSION"));
     let fresh = Duration::from_secs(config.popular_fallback_seconds);
     let pool = postgres::pool("catalog", &config.postgres)?;
+    pool.watch_over(&drain);
     let redis = Redis::start(&config.redis, &drain).await?;
     service::metrics::stores::watch(&registry, &pool, &redis);
+    let readiness = Readiness::of_postgres(&pool);
     let catalog = Arc::new(Catalog {
         popular: Reader::new(pool.clone(), redis, config.popular.clone(), fresh),
         pool,
@@ -80,8 +82,7 @@ pub async fn serve(
     });
     drain.spawn(popular::measure(Arc::clone(&catalog), drain.clone()));
     let routes = routes::all(catalog, keys);
-    let served =
-        service::http::serve(listener, routes, &config.http, &registry, Readiness::always(), &drain).await;
+    let served = service::http::serve(listener, routes, &config.http, &registry, readiness, &drain).await;
     drain.stop();
     drain.finish().await;
     served

@@ -21,7 +21,7 @@ const PARTY_MAX: usize = 4;
 /// Books seats of every past show that has no booking yet.
 pub async fn load(config: &Config) -> anyhow::Result<()> {
     let pool = postgres::pool(crate::PROGRAM, &config.postgres)?;
-    let mut client = pool.get().await.map_err(postgres::Error::from)?;
+    let mut client = pool.get().await?;
     let past = shows::past(&client).await?;
     let transaction = client.transaction().await?;
     let rows =

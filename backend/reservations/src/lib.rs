@@ -113,9 +113,10 @@ pub async fn serve_with(
 ) -> anyhow::Result<()> {
     let registry = service::metrics::registry(PROGRAM, env!("CARGO_PKG_VERSION"));
     let pool = postgres::pool_with(PROGRAM, &config.postgres, SESSIONS)?;
+    pool.watch_over(&drain);
     let redis = Redis::start(&config.redis, &drain).await?;
     service::metrics::stores::watch(&registry, &pool, &redis);
-    let gate = Gate::new(redis.clone());
+    let (gate, readiness) = (Gate::new(redis.clone()), Readiness::of_postgres(&pool));
     let metrics = Metrics::new(&registry);
     let app = Arc::new(App::new(config, secrets.tickets, pool, gate, payment, metrics));
     let wanted = Wanted::default();
@@ -124,8 +125,7 @@ pub async fn serve_with(
     start_loops(&app, &redis, &hub, wanted, &drain);
     let routes =
         routes::routes(Context { app: Arc::clone(&app), hub, drain: drain.clone() }, secrets.sessions);
-    let served =
-        http::serve(listener, routes, &app.config.http, &registry, Readiness::always(), &drain).await;
+    let served = http::serve(listener, routes, &app.config.http, &registry, readiness, &drain).await;
     drain.stop();
     drain.finish().await;
     served

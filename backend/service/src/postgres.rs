@@ -1,19 +1,21 @@
 //! Postgres: one bounded pool per process, migrations under a lock, and errors sorted into "away" and "wrong".
 
+mod connecting;
 mod pool;
 pub mod presence;
+mod pulse;
 
 use std::time::Duration;
 
-use deadpool_postgres::{Config, ManagerConfig, PoolConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Config, PoolConfig, PoolError, Timeouts};
 use serde::Deserialize;
-use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
 pub use deadpool_postgres::Object as Connection;
 
 pub use self::pool::Pool;
 
+use self::pulse::Pulse;
 use crate::config::Validate;
 use crate::secret::Secret;
 
@@ -35,11 +37,20 @@ pub struct PostgresConfig {
     pub wait_ms: u64,
     /// The longest a statement may run.
     pub statement_timeout_ms: u64,
+    /// How long the server may be silent before what it was asked is given up. A statement that takes long is let be while the
+    /// server answers others. A transaction in which the process was silent for so long is ended by the server.
+    pub silent_ms: u64,
 }
 
 impl Default for PostgresConfig {
     fn default() -> Self {
-        Self { url: Secret::default(), connections_max: 20, wait_ms: 2_000, statement_timeout_ms: 5_000 }
+        Self {
+            url: Secret::default(),
+            connections_max: 20,
+            wait_ms: 2_000,
+            statement_timeout_ms: 5_000,
+            silent_ms: 2_000,
+        }
     }
 }
 
@@ -48,12 +59,15 @@ impl Validate for PostgresConfig {
         if self.connections_max < CONNECTIONS_MIN {
             return Err(format!("`postgres.connections_max` must be at least {CONNECTIONS_MIN}"));
         }
-        if self.wait_ms == 0 || self.statement_timeout_ms == 0 {
-            return Err(
-                "`postgres.wait_ms` and `postgres.statement_timeout_ms` must be at least 1".to_owned()
-            );
+        let named = [
+            ("wait_ms", self.wait_ms),
+            ("statement_timeout_ms", self.statement_timeout_ms),
+            ("silent_ms", self.silent_ms),
+        ];
+        match named.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(format!("`postgres.{key}` must be at least 1")),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -140,7 +154,7 @@ pub fn pool(program: &str, config: &PostgresConfig) -> anyhow::Result<Pool> {
 /// As [`pool`], with settings for every session, such as `-c enable_seqscan=off`.
 pub fn pool_with(program: &str, config: &PostgresConfig, sessions: &str) -> anyhow::Result<Pool> {
     anyhow::ensure!(!config.url.is_empty(), "no Postgres is named: set DATABASE_URL or `postgres.url`");
-    let wait = Duration::from_millis(config.wait_ms);
+    let (wait, silent) = (Duration::from_millis(config.wait_ms), Duration::from_millis(config.silent_ms));
     let mut settings = Config::new();
     settings.url = Some(config.url.reveal().to_owned());
     settings.application_name = Some(program.to_owned());
@@ -149,19 +163,19 @@ pub fn pool_with(program: &str, config: &PostgresConfig, sessions: &str) -> anyh
     settings.keepalives = Some(true);
     settings.keepalives_idle = Some(KEEPALIVE_IDLE);
     settings.options = Some(format!(
-        "-c statement_timeout={0} -c idle_in_transaction_session_timeout={0} -c timezone=UTC {sessions}",
-        config.statement_timeout_ms
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c timezone=UTC {sessions}",
+        config.statement_timeout_ms, config.silent_ms
     ));
-    settings.manager = Some(ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    let mut pool = PoolConfig::new(config.connections_max);
-    pool.timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
-    settings.pool = Some(pool);
-    Ok(Pool::new(settings.create_pool(Some(Runtime::Tokio1), NoTls)?)?)
+    let mut server = settings.get_pg_config()?;
+    server.tcp_user_timeout(silent);
+    let mut limits = PoolConfig::new(config.connections_max);
+    limits.timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
+    Pool::new(limits, Pulse::new(server, silent))
 }
 
 /// Runs the migrations of one owner, one process at a time however many start together.
 pub async fn migrate(pool: &Pool, schema: &str, mut runner: refinery::Runner) -> anyhow::Result<()> {
-    let mut client = pool.get().await.map_err(Error::from)?;
+    let mut client = pool.get().await?;
     let lock = "SELECT pg_advisory_lock(hashtext('marquee.migrate'))";
     client
         .batch_execute(&format!("SET statement_timeout = 0; {lock}; CREATE SCHEMA IF NOT EXISTS {schema}"))

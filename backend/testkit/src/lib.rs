@@ -7,6 +7,7 @@ pub mod client;
 pub mod loops;
 pub mod stores;
 pub mod wait;
+pub mod wire;
 
 /// A ticket key for tests.
 pub const TICKET_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

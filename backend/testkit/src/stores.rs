@@ -6,8 +6,12 @@ use service::postgres::{Pool, PostgresConfig, pool};
 use service::redis::RedisConfig;
 use tokio_postgres::NoTls;
 
+use crate::wire::Wire;
+
 /// Connections per process under test: many tests run at once against one server.
 const CONNECTIONS_MAX: usize = 8;
+/// Where Postgres listens when nobody says otherwise.
+const POSTGRES_PORT: u16 = 5432;
 
 /// A test's stores. The database goes when this is dropped.
 #[derive(Debug)]
@@ -37,6 +41,19 @@ impl Stores {
             connections_max: CONNECTIONS_MAX,
             ..PostgresConfig::default()
         }
+    }
+
+    /// The same, by a wire.
+    ///
+    /// # Panics
+    /// When no wire can be laid.
+    pub async fn postgres_by_wire(&self) -> (PostgresConfig, Wire) {
+        let mut url = reqwest::Url::parse(&self.database_url()).expect("it was put together as one");
+        let host = url.host_str().expect("a server has a name");
+        let wire = Wire::to(format!("{host}:{}", url.port().unwrap_or(POSTGRES_PORT))).await;
+        url.set_host(Some("127.0.0.1")).expect("an address is a host");
+        url.set_port(Some(wire.address().port())).expect("this URL may have a port");
+        (PostgresConfig { url: url.as_str().into(), ..self.postgres() }, wire)
     }
 
     /// How a program under test reaches Redis.

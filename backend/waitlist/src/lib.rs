@@ -86,7 +86,7 @@ struct Waitlist {
 
 impl Waitlist {
     async fn connection(&self) -> Result<Connection, postgres::Error> {
-        Ok(self.pool.get().await?)
+        self.pool.get().await
     }
 }
 
@@ -99,9 +99,10 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let registry = service::metrics::registry("waitlist", env!("CARGO_PKG_VERSION"));
     let pool = postgres::pool("waitlist", &config.postgres)?;
+    pool.watch_over(&drain);
     let redis = Redis::start(&config.redis, &drain).await?;
     service::metrics::stores::watch(&registry, &pool, &redis);
-    let http = config.http.clone();
+    let (http, readiness) = (config.http.clone(), Readiness::of_postgres(&pool));
     let waitlist = Arc::new(Waitlist {
         reservations: ReservationsClient::new(&config)?,
         metrics: Metrics::new(&registry),
@@ -132,7 +133,7 @@ pub async fn serve(
     drain.spawn(telling::run(Arc::clone(&waitlist)));
     drain.spawn(mail::run(Arc::clone(&waitlist)));
     let routes = routes::all(waitlist, keys);
-    let served = service::http::serve(listener, routes, &http, &registry, Readiness::always(), &drain).await;
+    let served = service::http::serve(listener, routes, &http, &registry, readiness, &drain).await;
     drain.stop();
     drain.finish().await;
     served

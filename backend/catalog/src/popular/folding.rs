@@ -72,7 +72,7 @@ impl Folding {
         timeout: Duration,
     ) -> Result<Folded, Unfolded> {
         let remembered = self.folds.take();
-        let mut client = pool.get().await.map_err(Error::from)?;
+        let mut client = pool.get().await?;
         let transaction =
             client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
         // What is lost with the server is added again: the state is lost with it.

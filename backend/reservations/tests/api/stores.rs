@@ -1,5 +1,6 @@
 //! Redis emptied, Redis never there, Redis wrong: selling goes on, and the picture mends itself.
 
+use reservations::config::Config;
 use reservations::gate::claim::{Asked, Candidates, Claimed};
 use reservations::store::claims::{Claim, ClaimStatus};
 use serde_json::json;
@@ -179,6 +180,41 @@ async fn a_column_that_is_added_under_a_running_instance_breaks_nothing() {
     for seat in ["A2", "A3", "A4"] {
         assert_eq!(sell(seat).await, 204, "{seat}");
     }
+}
+
+/// One instance's way to Postgres stands still. Who asked it is told in time to ask elsewhere, under the same key; and what was done,
+/// here or there, was done once.
+#[tokio::test]
+async fn an_instance_whose_postgres_is_silent_says_so_and_another_answers() {
+    let mut world = World::start(1).await;
+    let (postgres, wire) = world.stores.postgres_by_wire().await;
+    let postgres = service::postgres::PostgresConfig { silent_ms: 500, ..postgres };
+    world.add(Config { postgres, ..world.config() }).await;
+    let (there, cut_off) = (world.visitor_of(0), world.visitor_of(1));
+    let held = hold(&cut_off, &["A1"]).await;
+    wire.freeze();
+    let (wish, paid) = (json!({ "seats": ["B1"] }), payment("ok"));
+    let (holds, path) = (holds(SHOW), format!("/api/holds/{held}/confirm"));
+    let (placed, confirmed) =
+        tokio::join!(cut_off.post_keyed(&holds, "k", &wish), cut_off.post_keyed(&path, "c", &paid),);
+    for answer in [placed, confirmed, cut_off.get(&path.replace("/confirm", "")).await] {
+        assert_eq!((answer.status.as_u16(), answer.code()), (503, "unavailable"));
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(cut_off.get("/readyz").await.status, 503);
+
+    let elsewhere = cut_off.at(world.instance(0).address);
+    let first = elsewhere.post_keyed(&holds, "k", &wish).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    let sold = elsewhere.post_keyed(&path, "c", &paid).await;
+    assert_eq!(sold.status, 201, "{}", sold.body);
+    assert_eq!(there.get("/readyz").await.status, 200);
+
+    wire.thaw();
+    until("the instance to be ready", async || (cut_off.get("/readyz").await.status == 200).then_some(()))
+        .await;
+    assert_eq!(cut_off.post_keyed(&holds, "k", &wish).await.body, first.body);
+    assert_eq!(cut_off.post_keyed(&path, "c", &paid).await.body, sold.body);
 }
 
 /// What Redis forgot of keys Postgres knows: whoever repeats one is no loser, though somebody else has the seats by now.

@@ -10,6 +10,7 @@ use prometheus::Registry;
 
 use crate::drain::Drain;
 use crate::metrics;
+use crate::postgres::Pool;
 use crate::problem::Problem;
 
 /// Says why the process cannot serve, if it cannot.
@@ -22,9 +23,10 @@ impl Readiness {
         Self(Arc::new(check))
     }
 
-    /// Ready from the first moment.
-    pub fn always() -> Self {
-        Self::when(|| Ok(()))
+    /// Ready while Postgres answers.
+    pub fn of_postgres(pool: &Pool) -> Self {
+        let pool = pool.clone();
+        Self::when(move || pool.ready())
     }
 }
 

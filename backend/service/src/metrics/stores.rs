@@ -27,6 +27,7 @@ struct Stores {
     connections: IntGaugeVec,
     connections_max: IntGauge,
     waiting: IntGauge,
+    answers: IntGauge,
     available: IntGauge,
 }
 
@@ -50,6 +51,10 @@ impl Stores {
                 "marquee_postgres_waiting",
                 "Those who wait for a connection to Postgres.",
             )?,
+            answers: IntGauge::new(
+                "marquee_postgres_available",
+                "1 when Postgres answered the last time it was asked.",
+            )?,
             available: IntGauge::new(
                 "marquee_redis_available",
                 "1 when Redis answered the last time it was asked.",
@@ -64,19 +69,20 @@ impl Stores {
         self.connections.with_label_values(&["idle"]).set(signed(status.available));
         self.connections_max.set(signed(status.max_size));
         self.waiting.set(signed(status.waiting));
+        self.answers.set(i64::from(self.pool.ready().is_ok()));
         self.available.set(i64::from(self.redis.available()));
     }
 }
 
 impl Collector for Stores {
     fn desc(&self) -> Vec<&Desc> {
-        let gauges = [&self.connections_max, &self.waiting, &self.available];
+        let gauges = [&self.connections_max, &self.waiting, &self.answers, &self.available];
         gauges.iter().flat_map(|gauge| gauge.desc()).chain(self.connections.desc()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.look();
-        let gauges = [&self.connections_max, &self.waiting, &self.available];
+        let gauges = [&self.connections_max, &self.waiting, &self.answers, &self.available];
         gauges.iter().flat_map(|gauge| gauge.collect()).chain(self.connections.collect()).collect()
     }
 }

@@ -100,7 +100,7 @@ async fn relay_batch(
     if !redis.available() {
         return Ok(None);
     }
-    let mut client = pool.get().await.map_err(postgres::Error::from)?;
+    let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
     // A deletion that is lost with the server is a repetition, which every reader is used to.
     transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;

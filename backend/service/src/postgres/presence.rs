@@ -1,5 +1,6 @@
 //! Whether a process lives, as Postgres sees it: an advisory lock that a connection of its own holds. However the process dies,
-//! its connection ends with it, and the lock is free within milliseconds, where a lease would have to run out.
+//! its connection ends with it, and the lock is free within milliseconds, where a lease would have to run out. A process that Postgres
+//! hears nothing of is gone, too, after a check and as long as Postgres may be silent itself.
 //!
 //! A lock that is free proves nothing of a process that was cut off from Postgres: whoever acts on it must be fenced as if a lease
 //! had run out.
@@ -71,6 +72,8 @@ async fn keep(pool: Pool, number: i32, held: Arc<AtomicBool>, last_success: Last
 
 async fn hold(pool: &Pool, number: i32) -> Result<ClientWrapper, Error> {
     let client = Object::take(pool.get().await?);
+    let idle_ms = (CHECK_EVERY + pool.silent()).as_millis();
+    client.batch_execute(&format!("SET idle_session_timeout = {idle_ms}")).await?;
     let lock = "SELECT pg_advisory_lock(hashtext('marquee.presence'), $1)";
     client.execute(lock, &[&number]).await?;
     Ok(client)

@@ -26,6 +26,7 @@ async fn connections_are_counted_by_what_they_do_when_prometheus_asks() {
         r#"marquee_postgres_connections{state="in_use"} 2"#,
         r#"marquee_postgres_connections{state="idle"} 0"#,
         "marquee_postgres_waiting 0",
+        "marquee_postgres_available 1",
         "marquee_redis_available 1",
         &format!("marquee_postgres_connections_max {}", world.pool.status().max_size),
     ]);

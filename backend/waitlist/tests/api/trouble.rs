@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 use serde_json::json;
+use service::postgres::PostgresConfig;
 use testkit::wait;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -165,6 +166,28 @@ async fn while_postgres_is_away_the_answer_is_503_and_then_all_is_as_before() {
     .await;
     world.reservations.escrow("e", SHOW, &["A1"], 60).await;
     ann.until(&id, "offered").await;
+}
+
+/// A way to Postgres that stands still says nothing, and still who asks is answered.
+#[tokio::test]
+async fn while_postgres_is_silent_the_answer_is_503_and_the_instance_is_not_ready() {
+    let mut world = World::fresh().await;
+    let (postgres, wire) = world.stores.postgres_by_wire().await;
+    world.config.postgres = PostgresConfig { silent_ms: 500, ..postgres };
+    let instance = world.start().await;
+    let ann = Visitor::new("ann", instance);
+    let path = format!("/api/waitlist/{}", ann.join(1).await);
+    wire.freeze();
+    let answer = ann.send(Method::GET, &path, &[], None).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (503, "unavailable"));
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(ann.send(Method::GET, "/readyz", &[], None).await.status, 503);
+    wire.thaw();
+    wait::until("the instance to be ready", async || {
+        (ann.send(Method::GET, "/readyz", &[], None).await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(ann.send(Method::GET, &path, &[], None).await.status, 200);
 }
 
 /// A connection to a server that can be pulled out and put in again.
