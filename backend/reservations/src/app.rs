@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::sight::Sight;
 use crate::metrics::Metrics;
+use crate::mirror::floor::Floors;
 use crate::mirror::in_use::InUse;
 use crate::mirror::loaders::Loaders;
 use crate::payment::PaymentProvider;
@@ -59,6 +60,8 @@ pub struct App {
     pub in_use: InUse,
     /// Held by whoever begins a mirror anew, so that a crowd at an emptied Redis loads it once.
     pub loaders: Loaders,
+    /// Below which versions nobody who comes is shown a show.
+    pub floors: Floors,
     /// What waits to be written.
     pub queues: Queues,
     /// Money that waits to be settled at once.
@@ -93,6 +96,7 @@ impl App {
             metrics,
             in_use: InUse::default(),
             loaders: Loaders::default(),
+            floors: Floors::default(),
             shows: Cache::new(SHOWS_MAX),
             full: Cache::new(SESSIONS_MAX),
             shown: Cache::new(SHOWS_MAX),
@@ -102,7 +106,7 @@ impl App {
 
     /// A connection to the database.
     pub async fn connection(&self) -> Result<Connection, postgres::Error> {
-        Ok(self.pool.get().await?)
+        self.pool.get().await
     }
 
     /// For how long this process takes a key, from now on.
@@ -125,12 +129,12 @@ impl App {
         self.full.get(session).filter(|(since, _)| since.elapsed() < FULL_FOR).map(|(_, limit)| limit)
     }
 
-    /// Notes the version in which a show was shown while Redis was away.
+    /// Notes the version in which a show was shown, here or elsewhere, while Redis was away.
     pub fn note_shown_without_redis(&self, show: &ShowId, version: u64) {
-        self.shown.insert(show.clone(), version);
+        self.shown.insert(show.clone(), version.max(self.shown_without_redis(show)));
     }
 
-    /// The last such version; 0 when there was none.
+    /// The highest such version; 0 when there was none.
     pub fn shown_without_redis(&self, show: &ShowId) -> u64 {
         self.shown.get(show).unwrap_or_default()
     }

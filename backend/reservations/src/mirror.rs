@@ -1,5 +1,6 @@
 //! Keeping Redis' picture of a show equal to Postgres': filling it, reading it, mending it.
 
+pub mod floor;
 pub mod in_use;
 pub mod loaders;
 pub mod reconciling;

@@ -87,13 +87,14 @@ impl Hub {
     /// Begins to send a show's picture to a socket: a snapshot first, then steps.
     pub async fn watch(&self, show: &ShowId, outlet: &Outlet) {
         self.app.in_use.note(show);
+        let floor = self.app.floors.of(&self.app, show).await;
         loop {
             let task = self.task(show).await;
             // Under the lock that `forget` takes: a task that ends has no message left.
             let sent = {
                 let shows = self.shows();
                 shows.get(show).is_some_and(|current| current.same_channel(&task))
-                    && task.try_send(ToShow::Watch(outlet.clone())).is_ok()
+                    && task.try_send(ToShow::Watch(outlet.clone(), floor)).is_ok()
             };
             if sent {
                 return;

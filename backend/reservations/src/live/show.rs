@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::Outlet;
 use crate::app::App;
 use crate::error::Error;
+use crate::mirror::floor::Floor;
 use crate::mirror::{self, Picture};
 
 /// Messages that wait for one show; what does not fit is found missing by its version.
@@ -29,8 +30,8 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// What a show's task is told.
 #[derive(Debug)]
 pub enum ToShow {
-    /// Somebody watches.
-    Watch(Outlet),
+    /// Somebody watches, and is shown nothing below a floor.
+    Watch(Outlet, Floor),
     /// Somebody does not any more.
     Unwatch(u64),
     /// Redis published a step.
@@ -55,7 +56,7 @@ pub struct ShowTask {
     messages: mpsc::Receiver<ToShow>,
     watchers: HashMap<u64, Outlet>,
     /// Who has just come.
-    arriving: Vec<Outlet>,
+    arriving: Vec<(Floor, Outlet)>,
     /// Who waits for a picture that is no older than this version.
     waiting: Vec<(u64, Outlet)>,
     picture: Option<Picture>,
@@ -113,7 +114,7 @@ impl ShowTask {
 
     async fn handle(&mut self, message: ToShow) {
         match message {
-            ToShow::Watch(outlet) => self.arriving.push(outlet),
+            ToShow::Watch(outlet, floor) => self.arriving.push((floor, outlet)),
             ToShow::Unwatch(id) => self.forget(id),
             ToShow::Step { version, changes, frame } => self.step(version, changes, frame).await,
             ToShow::Reload => self.refresh().await,
@@ -123,21 +124,28 @@ impl ShowTask {
 
     fn forget(&mut self, id: u64) {
         self.watchers.remove(&id);
-        self.arriving.retain(|outlet| outlet.id != id);
+        self.arriving.retain(|(_, outlet)| outlet.id != id);
         self.waiting.retain(|(_, outlet)| outlet.id != id);
     }
 
-    /// Whoever comes may have seen more elsewhere than we have heard of yet: no more than the mirror has by now.
+    /// Whoever comes may have seen more elsewhere than we have heard of yet: no more than the mirror has by now, or than an epoch
+    /// that somebody without Redis has begun meanwhile.
     async fn receive(&mut self) {
         if self.arriving.is_empty() {
             return;
         }
-        if self.picture.is_none() {
+        let versions = self.app.gate.versions(std::slice::from_ref(&self.show)).await;
+        let floors = self.arriving.iter().map(|(floor, _)| floor.version(versions.is_ok()));
+        let floor = floors.max().unwrap_or_default();
+        let mirrored = versions.ok().and_then(|versions| versions.into_iter().next().flatten());
+        let mirrored = mirrored.unwrap_or_default();
+        if mirrored < floor {
+            self.app.note_shown_without_redis(&self.show, floor);
+        }
+        if self.picture.as_ref().is_none_or(|picture| picture.version < floor) {
             self.refresh().await;
         }
-        let versions = self.app.gate.versions(std::slice::from_ref(&self.show)).await;
-        let version = versions.ok().and_then(|versions| versions.into_iter().next().flatten());
-        self.waiting.extend(self.arriving.drain(..).map(|outlet| (version.unwrap_or_default(), outlet)));
+        self.waiting.extend(self.arriving.drain(..).map(|(_, outlet)| (mirrored.max(floor), outlet)));
     }
 
     /// Begins to tell those who wait for no more than we have; the picture comes first.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::id::ShowId;
 use service::postgres::Connection;
+use tokio_postgres::Row;
 
 use super::{Result, id};
 
@@ -14,6 +15,15 @@ const EPOCH_BITS: u32 = 32;
 /// The first version of an epoch.
 pub fn first_version(epoch: i64) -> u64 {
     epoch.unsigned_abs() << EPOCH_BITS
+}
+
+/// Where the versions of a show have come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The epoch.
+    pub epoch: i64,
+    /// Whether Redis has it, or may have, and counts up in it.
+    pub mirrored: bool,
 }
 
 /// Begins the next epoch of a show, which Redis is about to have. From here on it may count up in it, whether or not that is
@@ -54,6 +64,14 @@ pub async fn leave_mirrored(client: &Connection, show: &ShowId) -> Result<()> {
 pub async fn current(transaction: &Transaction<'_>, show: &ShowId) -> Result<i64> {
     let find = transaction.prepare_cached("SELECT epoch FROM reservations.epochs WHERE show_id = $1").await?;
     Ok(transaction.query_opt(&find, &[&show.as_str()]).await?.map_or(0, |row| row.get(0)))
+}
+
+/// Where the versions of these shows have come to; nothing of a show that never had an epoch.
+pub async fn reached(client: &Connection, shows: &[&str]) -> Result<HashMap<ShowId, Reached>> {
+    let find = "SELECT show_id, epoch, epoch <= greatest(mirrored, handed) FROM reservations.epochs WHERE show_id = ANY($1)";
+    let rows = client.query(&client.prepare_cached(find).await?, &[&shows]).await?;
+    let reached = |row: &Row| Reached { epoch: row.get(1), mirrored: row.get(2) };
+    Ok(rows.iter().map(|row| (id!(ShowId, row, "show_id"), reached(row))).collect())
 }
 
 /// Says that Redis has an epoch.

@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_a
 
 use crate::world::{SHOW, World, hold, payment};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn connect(world: &World, at: usize, query: &str, cookie: Option<&str>) -> Socket {
     let url = format!("ws://{}/api/live{query}", world.instance(at).address);
@@ -28,7 +28,7 @@ async fn connect(world: &World, at: usize, query: &str, cookie: Option<&str>) ->
     connect_async(request).await.unwrap().0
 }
 
-async fn watch(world: &World, at: usize) -> Socket {
+pub(crate) async fn watch(world: &World, at: usize) -> Socket {
     connect(world, at, &format!("?show={SHOW}"), None).await
 }
 
@@ -47,7 +47,7 @@ async fn text(socket: &mut Socket) -> Utf8Bytes {
     }
 }
 
-async fn snapshot(socket: &mut Socket) -> (u64, domain::live::Seats) {
+pub(crate) async fn snapshot(socket: &mut Socket) -> (u64, domain::live::Seats) {
     match next(socket).await {
         ServerFrame::Snapshot { version, seats, .. } => (version, seats),
         other => panic!("{other:?}"),
@@ -55,7 +55,7 @@ async fn snapshot(socket: &mut Socket) -> (u64, domain::live::Seats) {
 }
 
 /// Reads until the seat has a status, checking that versions only grow; returns the last version.
-async fn sees(socket: &mut Socket, mut version: u64, seat: &str, wanted: SeatStatus) -> u64 {
+pub(crate) async fn sees(socket: &mut Socket, mut version: u64, seat: &str, wanted: SeatStatus) -> u64 {
     loop {
         let (new, seats) = match next(socket).await {
             ServerFrame::Seats { version, changes, .. } => (version, changes),

@@ -14,6 +14,7 @@ mod holds;
 mod limits;
 mod live;
 mod loops;
+mod moving;
 mod payments;
 mod purging;
 mod queue;
