@@ -35,6 +35,9 @@ pub struct Metrics {
     pub holds_expired: IntCounter,
     /// From a hold's deadline to the commit that announces its end.
     pub expiry_lag: Histogram,
+    /// From a hold's deadline, by the database's clock, to the moment at which the frame with its seats was handed to all sockets that
+    /// watch from here, by ours: once a frame, of the earliest. What goes to the queue is shown as before, and not in here.
+    pub expiry_shown: Histogram,
     /// Escrows that nobody served in time.
     pub escrows_lapsed: IntCounter,
     /// Seats whose mirror Postgres contradicted twice in a row. Should stay zero.
@@ -86,7 +89,16 @@ impl Metrics {
                 "marquee_reservations_holds_expired_total",
                 "Holds that lapsed and were announced.",
             ),
-            expiry_lag: expiry_lag(registry),
+            expiry_lag: expiry_lag(
+                registry,
+                "marquee_reservations_expiry_lag_seconds",
+                "Time from a hold's deadline to the commit that announces its end.",
+            ),
+            expiry_shown: expiry_lag(
+                registry,
+                "marquee_reservations_expiry_shown_seconds",
+                "Time from a hold's deadline until all who watch here were shown that its seats are free.",
+            ),
             escrows_lapsed: counter(
                 "marquee_reservations_escrows_lapsed_total",
                 "Escrows that nobody served in time: their seats went on open sale although people waited.",
@@ -136,12 +148,9 @@ fn unsettled_oldest(registry: &Registry) -> GaugeVec {
     register(registry, GaugeVec::new(oldest, &["due"]))
 }
 
-fn expiry_lag(registry: &Registry) -> Histogram {
-    let lag = HistogramOpts::new(
-        "marquee_reservations_expiry_lag_seconds",
-        "Time from a hold's deadline to the commit that announces its end.",
-    );
-    register(registry, Histogram::with_opts(lag.buckets(EXPIRY_LAG_BUCKETS_SECONDS.to_vec())))
+fn expiry_lag(registry: &Registry, name: &str, help: &str) -> Histogram {
+    let lag = HistogramOpts::new(name, help).buckets(EXPIRY_LAG_BUCKETS_SECONDS.to_vec());
+    register(registry, Histogram::with_opts(lag))
 }
 
 fn batch_jobs(registry: &Registry) -> HistogramVec {

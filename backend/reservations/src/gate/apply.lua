@@ -16,7 +16,7 @@ local visible = { h = 'held', e = 'held', p = 'held', b = 'booked', f = 'free' }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local changes = {}
-local count, sooner = 0, false
+local count, sooner, lapsed_at = 0, false, nil
 for i = 4, #ARGV, 5 do
   local field, kind, token = 's:' .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local old = redis.call('HGET', mirror, field) or 'f:0:0:'
@@ -31,10 +31,13 @@ for i = 4, #ARGV, 5 do
     local lapsed = visible[old_kind] == 'held' and tonumber(old_deadline) <= now
     if lapsed or visible[kind] ~= visible[old_kind] then
       changes[#changes + 1] = '"' .. ARGV[i] .. '":"' .. visible[kind] .. '"'
+      if lapsed and old_kind == 'h' and kind == 'f' and (not lapsed_at or tonumber(old_deadline) < tonumber(lapsed_at)) then
+        lapsed_at = old_deadline
+      end
     end
   end
 end
 redis.call('EXPIRE', mirror, ARGV[3])
-publish(mirror, channel, show, changes)
+publish(mirror, channel, show, changes, lapsed_at)
 if sooner and #changes == 0 then purge(show) end
 return count

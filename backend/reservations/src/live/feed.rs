@@ -150,12 +150,24 @@ impl Feed<'_> {
         let Ok(text) = message.get_payload::<String>() else { return };
         match serde_json::from_str::<Published>(&text) {
             Ok(Published::Reload { show_id }) => self.hub.tell(&show_id, ToShow::Reload),
-            Ok(Published::Seats { show_id, version, changes }) => {
-                self.hub.tell(&show_id, ToShow::Step { version, changes, frame: encoded(text) });
+            Ok(Published::Seats { show_id, version, changes, lapsed_at }) => {
+                let frame = encoded(without_deadline(text, lapsed_at));
+                self.hub.tell(&show_id, ToShow::Step { version, changes, frame, lapsed_at });
             }
             Err(error) => tracing::warn!(%error, text, "the gate published what cannot be read"),
         }
     }
+}
+
+/// What was published, as sockets get it: a deadline stands last, and is for us.
+fn without_deadline(mut text: String, lapsed_at: Option<i64>) -> String {
+    if lapsed_at.is_some()
+        && let Some(end) = text.rfind(r#","lapsed_at":"#)
+    {
+        text.truncate(end);
+        text.push('}');
+    }
+    text
 }
 
 /// An answer that does not come in time is as good as a lost connection.
@@ -168,8 +180,8 @@ async fn in_time<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> redi
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Published {
-    /// One step of a show: a frame that sockets can have as it is.
-    Seats { show_id: ShowId, version: u64, changes: Seats },
+    /// One step of a show: a frame that sockets can have as it is, but for the deadline of what lapsed, in milliseconds since 1970.
+    Seats { show_id: ShowId, version: u64, changes: Seats, lapsed_at: Option<i64> },
     /// A show's mirror began anew.
     Reload { show_id: ShowId },
 }
@@ -184,6 +196,21 @@ mod tests {
         let reload = r#"{"type":"reload","show_id":"show_1"}"#;
         assert_eq!(serde_json::from_str::<Published>(reload).unwrap(), Published::Reload { show_id });
         let step = r#"{"type":"seats","show_id":"show_1","version":4294967297,"changes":{"A1":"held"}}"#;
-        assert!(matches!(serde_json::from_str(step), Ok(Published::Seats { version: 4_294_967_297, .. })));
+        assert!(matches!(
+            serde_json::from_str(step),
+            Ok(Published::Seats { version: 4_294_967_297, lapsed_at: None, .. })
+        ));
+        assert_eq!(without_deadline(step.to_owned(), None), step);
+    }
+
+    #[test]
+    fn the_deadline_of_what_lapsed_is_for_us_alone() {
+        let step = r#"{"type":"seats","show_id":"show_1","version":7,"changes":{"A1":"free"},"lapsed_at":1700000000123}"#;
+        let Ok(Published::Seats { lapsed_at, .. }) = serde_json::from_str(step) else {
+            panic!("it is a step")
+        };
+        assert_eq!(lapsed_at, Some(1_700_000_000_123));
+        let frame = r#"{"type":"seats","show_id":"show_1","version":7,"changes":{"A1":"free"}}"#;
+        assert_eq!(without_deadline(step.to_owned(), lapsed_at), frame);
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::id::ShowId;
 use domain::live::{Seats, ServerFrame};
 use domain::status::SeatStatus;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -42,6 +43,8 @@ pub enum ToShow {
         changes: Seats,
         /// What was published, as it is written to sockets.
         frame: Bytes,
+        /// The deadline of a hold that lapsed, by which seats are free now, in milliseconds since 1970.
+        lapsed_at: Option<i64>,
     },
     /// The picture began anew.
     Reload,
@@ -64,6 +67,8 @@ pub struct ShowTask {
     snapshot: Option<Bytes>,
     /// Steps that the picture has and nobody was told yet.
     untold: Vec<Bytes>,
+    /// The earliest deadline of what lapsed and was not shown as free yet.
+    lapsed_at: Option<i64>,
     checked: u64,
 }
 
@@ -80,6 +85,7 @@ impl ShowTask {
             picture: None,
             snapshot: None,
             untold: Vec::new(),
+            lapsed_at: None,
             checked: 0,
         }
     }
@@ -116,7 +122,9 @@ impl ShowTask {
         match message {
             ToShow::Watch(outlet, floor) => self.arriving.push((floor, outlet)),
             ToShow::Unwatch(id) => self.forget(id),
-            ToShow::Step { version, changes, frame } => self.step(version, changes, frame).await,
+            ToShow::Step { version, changes, frame, lapsed_at } => {
+                self.step(version, changes, frame, lapsed_at).await;
+            }
             ToShow::Reload => self.refresh().await,
             ToShow::Check(version) => self.check(version).await,
         }
@@ -159,7 +167,7 @@ impl ShowTask {
         }
     }
 
-    async fn step(&mut self, version: u64, changes: Seats, frame: Bytes) {
+    async fn step(&mut self, version: u64, changes: Seats, frame: Bytes, lapsed_at: Option<i64>) {
         match &mut self.picture {
             Some(picture) if version <= picture.version => {}
             Some(picture) if version == picture.version + 1 => {
@@ -167,9 +175,19 @@ impl ShowTask {
                 apply(&mut picture.seats, changes);
                 self.snapshot = None;
                 self.untold.push(frame);
+                self.note_lapsed(lapsed_at);
             }
-            _ => self.refresh().await,
+            _ => {
+                self.tell_steps().await;
+                self.note_lapsed(lapsed_at);
+                self.refresh().await;
+            }
         }
+    }
+
+    /// What the next frame shows as free.
+    fn note_lapsed(&mut self, lapsed_at: Option<i64>) {
+        self.lapsed_at = self.lapsed_at.into_iter().chain(lapsed_at).min();
     }
 
     /// Behind the version of the *last* check: what that check saw must have arrived by now.
@@ -192,7 +210,8 @@ impl ShowTask {
                     self.tell(&snapshot).await;
                 }
             }
-            Ok(None) => {}
+            // What they see is how it is.
+            Ok(None) => self.lapsed_at = None,
             Err(error) => tracing::debug!(show = %self.show, %error, "no picture of a watched show"),
         }
     }
@@ -231,13 +250,19 @@ impl ShowTask {
         }
     }
 
-    /// Writes to everybody, and lets others have the thread now and then.
-    async fn tell(&self, frame: &Bytes) {
+    /// Writes to everybody, which shows them what had lapsed, and lets others have the thread now and then.
+    async fn tell(&mut self, frame: &Bytes) {
         for (told, outlet) in self.watchers.values().enumerate() {
             if told % TOLD_AT_ONCE == TOLD_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
             outlet.send(frame);
+        }
+        if let Some(lapsed_at) = self.lapsed_at.take()
+            && !self.watchers.is_empty()
+        {
+            let late_ms = Timestamp::now().as_millisecond() - lapsed_at;
+            self.app.metrics.expiry_shown.observe(late_ms.max(0) as f64 / 1e3);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::live::ServerFrame;
 use domain::status::SeatStatus;
 use futures_util::{SinkExt, StreamExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use service::stream;
 use testkit::client::Client;
 use testkit::wait::until;
@@ -115,6 +115,33 @@ async fn a_lapse_is_seen_by_all_and_told_to_its_buyer_only() {
         frame => panic!("{frame:?}"),
     }
     sees(&mut other, version, "A1", SeatStatus::Free).await;
+}
+
+#[tokio::test]
+async fn how_late_a_lapse_is_shown_is_measured_where_somebody_sees_it() {
+    let shown = "marquee_reservations_expiry_shown_seconds_count";
+    let world = World::with(2, |config| config.hold_seconds = 2).await;
+    let mut socket = watch(&world, 0).await;
+    let (version, _) = snapshot(&mut socket).await;
+    let buyer = world.visitor_of(1);
+    let given_back = hold(&buyer, &["A2"]).await;
+    buyer.delete(&format!("/api/holds/{given_back}")).await;
+    let version = sees(&mut socket, version, "A2", SeatStatus::Free).await;
+    hold(&buyer, &["A1"]).await;
+    let version = sees(&mut socket, version, "A1", SeatStatus::Held).await;
+    assert_eq!(world.counted(shown).await, 0, "what was given back did not lapse");
+
+    let frame: Value = serde_json::from_str(&text(&mut socket).await).unwrap();
+    let free =
+        json!({ "type": "seats", "show_id": SHOW, "version": version + 1, "changes": { "A1": "free" } });
+    assert_eq!(frame, free, "deadlines are not for sockets");
+    until("it to be measured", async || (world.counted(shown).await == 1).then_some(())).await;
+    let metrics = world.visitor_of(0).get("/metrics").await.body.to_string();
+    assert!(metrics.contains(&format!("{shown} 1\\n")), "it is measured where it is seen: {metrics}");
+    assert!(
+        metrics.contains(r#"marquee_reservations_expiry_shown_seconds_bucket{le=\"60\"} 1\n"#),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -355,8 +382,7 @@ async fn pages_of_others_are_refused_a_socket() {
         match attempt(other).await.unwrap_err() {
             tungstenite::Error::Http(answer) => {
                 assert_eq!(answer.status(), 403, "{other}");
-                let body: serde_json::Value =
-                    serde_json::from_slice(answer.body().as_ref().unwrap()).unwrap();
+                let body: Value = serde_json::from_slice(answer.body().as_ref().unwrap()).unwrap();
                 assert_eq!(body["code"], "origin_not_allowed");
             }
             error => panic!("{error}"),
@@ -444,7 +470,7 @@ async fn who_waits_is_told_where_they_stand_and_when_it_is_over() {
     let config = world.stores.redis();
     let mut redis = world.stores.redis_connection().await;
     let stream = stream::key(&config.prefix, "waitlist", stream::partition(SHOW));
-    let mut add = async |number: i64, kind: &str, data: serde_json::Value| {
+    let mut add = async |number: i64, kind: &str, data: Value| {
         let event = json!({ "id": "waitlist-1", "type": kind, "version": 1, "show_id": SHOW,
             "at": "2026-01-01T00:00:00Z", "data": data });
         let mut add = redis::cmd("XADD");
@@ -453,7 +479,7 @@ async fn who_waits_is_told_where_they_stand_and_when_it_is_over() {
         let () = add.query_async(&mut redis).await.unwrap();
     };
     let estimate = json!({ "minutes": 12, "seats_per_hour": 30 });
-    let place = |session: &str, entry: &str, estimate: &serde_json::Value| json!({ "entry_id": entry, "session_id": session, "position": 3, "estimate": estimate });
+    let place = |session: &str, entry: &str, estimate: &Value| json!({ "entry_id": entry, "session_id": session, "position": 3, "estimate": estimate });
     let places = json!({ "places": [
         place("another", "not_ours", &estimate), place(&session, "ours", &estimate),
         place(&session, "unknown_rate", &json!(null)),
@@ -468,7 +494,7 @@ async fn who_waits_is_told_where_they_stand_and_when_it_is_over() {
             told.push(json!(frame));
         }
     }
-    let queue = |entry: &str, estimate: &serde_json::Value| json!({ "type": "queue", "entry_id": entry, "show_id": SHOW, "position": 3, "estimate": estimate });
+    let queue = |entry: &str, estimate: &Value| json!({ "type": "queue", "entry_id": entry, "show_id": SHOW, "position": 3, "estimate": estimate });
     let closed = json!({ "type": "closed", "entry_id": "ours", "show_id": SHOW, "reason": "started" });
     assert_eq!(told, [queue("ours", &estimate), queue("unknown_rate", &json!(null)), closed]);
 }
