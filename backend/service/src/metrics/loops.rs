@@ -1,6 +1,7 @@
 //! When each background loop last did what it is there for.
 //!
-//! Whoever only waits for work, and does nothing while there is none, is no loop: it has no success that could be missed.
+//! Whoever only waits for work, and does nothing while there is none, is no loop: it has no success that could be missed. Those who look
+//! whether a store is there have `marquee_redis_available` and `marquee_postgres_available` instead.
 
 use std::time::{Duration, SystemTime};
 
