@@ -317,10 +317,13 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let now = Instant::now();
         request.tries.count_answer(response.status, now);
-        if let Some(outcome) = failure::outcome_of(response.status) {
+        let lies_behind = response.status.is_server_error() && failure::lies_behind(&response.headers);
+        let failed = failure::outcome_of(response.status);
+        if let Some(outcome) = if lies_behind { Some(outlier::Outcome::Answered) } else { failed } {
             self.record(request, outcome, now);
         }
-        if response.status == StatusCode::SERVICE_UNAVAILABLE && self.another_may_be_able(session, request) {
+        let unable = response.status == StatusCode::SERVICE_UNAVAILABLE && !lies_behind;
+        if unable && self.another_may_be_able(session, request) {
             request.tries.heard = Heard::Unable;
             return Err(
                 Error::explain(ErrorType::HTTPStatus(503), "the endpoint is not able to answer").into_up()

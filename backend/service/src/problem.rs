@@ -14,12 +14,20 @@ pub struct Problem {
     detail: String,
     members: Map<String, Value>,
     retry_after_seconds: Option<u32>,
+    behind: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem with its stable word and a sentence for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_seconds: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            members: Map::new(),
+            retry_after_seconds: None,
+            behind: None,
+        }
     }
 
     /// Adds a member beside the standard ones.
@@ -33,6 +41,14 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Says that somebody behind this service did not answer, so that the balancer neither holds it against this instance nor asks
+    /// another one. The text is a `Proxy-Status` (RFC 9209).
+    #[must_use]
+    pub fn behind(mut self, proxy_status: &'static str) -> Self {
+        self.behind = Some(proxy_status);
         self
     }
 
@@ -91,6 +107,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(behind) = self.behind {
+            headers.insert("proxy-status", HeaderValue::from_static(behind));
         }
         response
     }

@@ -4,9 +4,10 @@
 use std::io;
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
+use sfv::{List, ListEntry, Parser};
 
 use super::Gateway;
 use super::answer::Problem;
@@ -16,6 +17,9 @@ use super::retry::{self, Failure};
 use crate::fleet::health;
 use crate::fleet::outlier::Outcome;
 use crate::operate::metrics::known::RetryReason;
+
+/// What a hop says of those behind it (RFC 9209).
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 impl Gateway {
     /// Whether a request that was sent and got no answer goes to another endpoint.
@@ -133,6 +137,18 @@ pub(super) fn outcome_of(status: StatusCode) -> Option<Outcome> {
         }
         _ => None,
     }
+}
+
+/// Whether an answer says of itself that it was something behind the endpoint that failed, such as a payment provider (`Proxy-Status`
+/// with an `error`, RFC 9209): the endpoint did its part, and another one would get no further.
+pub(super) fn lies_behind(answer: &HeaderMap) -> bool {
+    answer.get_all(PROXY_STATUS).iter().any(|value| {
+        let hops = Parser::new(value.as_bytes()).parse::<List>().unwrap_or_default();
+        hops.iter().any(|hop| match hop {
+            ListEntry::Item(hop) => hop.params.contains_key("error"),
+            ListEntry::InnerList(_) => false,
+        })
+    })
 }
 
 /// Whether it is the endpoint, or the way to it, that a connect failed for, and not a lack of something here.

@@ -108,6 +108,22 @@ async fn who_answers_500_where_its_double_does_not_is_ejected_by_its_share() {
     }
 }
 
+/// As when a payment provider is away: the endpoint says that it is not its own fault, and another one would get no further.
+#[tokio::test]
+async fn what_lies_behind_an_endpoint_is_neither_held_against_it_nor_asked_of_another() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    let rig = Rig::start(&ejecting(&[&a, &b], "3600")).await;
+    for _ in 0..100 {
+        let keyed = rig.client.post(rig.url("/unpaid-a")).body("once").header("idempotency-key", "k");
+        let answer = Answer::of(keyed).await;
+        assert!(answer.status == 200 || answer.header("proxy-status").contains("bank"), "{answer:?}");
+    }
+    let asked = a.seen().len();
+    assert!(asked > 30, "{asked} of 100");
+    assert_eq!(asked + b.seen().len(), 100, "some were asked of both");
+    assert!(!rig.admin("/status").await.body.contains("ejected"));
+}
+
 /// As when the database of all of them is away: whoever is left would have to bear the load of all, for nothing.
 #[tokio::test]
 async fn when_all_fail_nobody_is_ejected_and_their_own_answers_are_passed_on() {

@@ -249,6 +249,12 @@ async fn by_path(path: &str, shared: &Shared, body: Bytes) -> Result<Response<Fu
         ]),
         "unable" => plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{} is unable", shared.name)),
         "unable-a" if shared.name == "a" => plain(StatusCode::SERVICE_UNAVAILABLE, "a is unable"),
+        "unpaid-a" if shared.name == "a" => {
+            let behind = "shop; error=http_response_timeout; next-hop=\"bank\"";
+            let mut answer = plain(StatusCode::SERVICE_UNAVAILABLE, "the bank is away");
+            answer.headers_mut().insert("proxy-status", HeaderValue::from_static(behind));
+            answer
+        }
         "broken-a" if shared.name == "a" => return Err("breaks off on purpose"),
         "failing-a" if shared.name == "a" => plain(StatusCode::INTERNAL_SERVER_ERROR, "a fails"),
         "failing" => plain(StatusCode::INTERNAL_SERVER_ERROR, "the service's own error"),

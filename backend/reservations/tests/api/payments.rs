@@ -151,6 +151,7 @@ async fn a_void_without_an_answer_is_repeated_and_the_key_is_as_new() {
     bank.stall_voids();
     let unanswered = buyer.post_keyed(&path, "k", &payment("ok")).await;
     assert_eq!((unanswered.status.as_u16(), unanswered.code()), (503, "payment_unavailable"));
+    assert!(unanswered.headers.contains_key("proxy-status"), "a balancer would blame this instance");
     assert!(bank.set_aside(&id));
     bank.leave_authorisations_unanswered(false);
     bank.fail_captures(true);
