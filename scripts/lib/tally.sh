@@ -25,15 +25,21 @@ read_counts() {
 
 # check NAME TEXT COMMAND…: a phase that is good or bad as a whole.
 check() {
-  local name=$1 text=$2 log=$run_dir/logs/$1.log
+  local name=$1 text=$2 status=0
   shift 2
   phase "$name" "$text"
-  if attend "$@" >"$log" 2>&1; then
+  attend "$@" >"$run_dir/logs/$name.log" 2>&1 || status=$?
+  tell_check "$name" "$status"
+}
+
+# tell_check NAME STATUS: how it went, and the end of what it said when it went wrong.
+tell_check() {
+  if (($2 == 0)); then
     phase_end "good"
   else
     phase_end "FAILED"
-    tail -n 60 "$log" | indented
-    count_failure "$name"
+    grep -v -E '^ +(Compiling|Downloaded|Checking) ' "$run_dir/logs/$1.log" | tail -n 80 | indented
+    count_failure "$1"
   fi
 }
 
@@ -45,6 +51,12 @@ tests() {
   begin_step "$@" >"$log" 2>&1
   await_step "$name" >>"$log"
   end_step || status=$?
+  tell_tests "$text" "$status" "$log"
+}
+
+# tell_tests TEXT STATUS LOG: counts them.
+tell_tests() {
+  local text=$1 status=$2 log=$3
   read_counts "$log"
   passed=$((passed + counted_passed)) failed=$((failed + counted_failed))
   if ((status == 0 && counted_failed == 0)); then
@@ -54,6 +66,53 @@ tests() {
   phase_end "$counted_passed passed, $counted_failed FAILED (exit code $status)"
   show_failure "$log"
   if ((counted_failed == 0)); then count_failure "$text"; else failures+=("$text"); fi
+}
+
+# What goes on beside the phases: since when, and as which child of ours.
+declare -A beside_since=() beside_pid=()
+
+# beside NAME COMMAND…: begins something whose outcome is told later, by one of the two below; its words are in logs/NAME.log.
+beside() {
+  local name=$1
+  shift
+  new_log "$name"
+  now_ms
+  beside_since[$name]=$REPLY
+  start_process "$name" "$@"
+  beside_pid[$name]=$!
+}
+
+# end_of NAME: waits for it and returns its status.
+end_of() {
+  local status=0
+  wait "${beside_pid[$1]}" || status=$?
+  forget "$1"
+  unset "beside_pid[$1]"
+  return "$status"
+}
+
+# end_check NAME TEXT: as `check`, for what was begun beside.
+end_check() {
+  local status=0
+  phase "$1" "$2"
+  phase_started=${beside_since[$1]}
+  end_of "$1" || status=$?
+  tell_check "$1" "$status"
+}
+
+# end_tests NAME TEXT: as `tests`, for what was begun beside.
+end_tests() {
+  local status=0
+  phase "$1" "$2"
+  phase_started=${beside_since[$1]}
+  end_of "$1" || status=$?
+  tell_tests "$2" "$status" "$run_dir/logs/$1.log"
+}
+
+# stop_beside: what has not ended by itself.
+stop_beside() {
+  local name
+  for name in "${!beside_pid[@]}"; do stop_group "$name"; done
 }
 
 # await_step NAME: until the step ends or its time is over.
