@@ -172,7 +172,7 @@ impl From<Error> for Problem {
             Error::PaymentTokenUnknown => says(StatusCode::UNPROCESSABLE_ENTITY, "payment_token_unknown"),
             Error::PaymentDeclined => says(StatusCode::PAYMENT_REQUIRED, "payment_declined"),
             Error::PaymentUnavailable => {
-                let away = "reservations; error=http_response_timeout; next-hop=\"payment-provider\"";
+                let away = "reservations; error=destination_unavailable; next-hop=\"payment-provider\"";
                 says(StatusCode::SERVICE_UNAVAILABLE, "payment_unavailable").retry_after(2).behind(away)
             }
             Error::BookingNotFound => says(StatusCode::NOT_FOUND, "booking_not_found"),

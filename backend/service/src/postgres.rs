@@ -24,6 +24,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 
 /// A process with fewer connections would wait for itself.
 const CONNECTIONS_MIN: usize = 2;
+/// Half of it is how long one question may take: with less, a server that is there would be silent now and then.
+const SILENT_MS_MIN: u64 = 100;
 
 /// The limits of the pool.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,12 +62,12 @@ impl Validate for PostgresConfig {
             return Err(format!("`postgres.connections_max` must be at least {CONNECTIONS_MIN}"));
         }
         let named = [
-            ("wait_ms", self.wait_ms),
-            ("statement_timeout_ms", self.statement_timeout_ms),
-            ("silent_ms", self.silent_ms),
+            ("wait_ms", self.wait_ms, 1),
+            ("statement_timeout_ms", self.statement_timeout_ms, 1),
+            ("silent_ms", self.silent_ms, SILENT_MS_MIN),
         ];
-        match named.into_iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => Err(format!("`postgres.{key}` must be at least 1")),
+        match named.into_iter().find(|(_, value, least)| value < least) {
+            Some((key, _, least)) => Err(format!("`postgres.{key}` must be at least {least}")),
             None => Ok(()),
         }
     }

@@ -25,7 +25,7 @@ pub const MESSAGES_MAX: usize = 1_024;
 const TAKEN_MAX: usize = 64;
 /// Sockets written to before other tasks of the thread get a turn: less than a millisecond's worth.
 const TOLD_AT_ONCE: usize = 128;
-/// Between two looks at Postgres while Redis is away, and two attempts to get a first picture.
+/// Between two looks at Postgres while Redis is away, and two attempts to get a picture that somebody waits for.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a show's task is told.
@@ -107,7 +107,7 @@ impl ShowTask {
                     self.tell_steps().await;
                     self.receive().await;
                 }
-                _ = looks.tick() => if self.picture.is_none() || !self.app.gate.available() {
+                _ = looks.tick() => if self.is_wanting() || !self.app.gate.available() {
                     self.refresh().await;
                 },
             }
@@ -116,6 +116,11 @@ impl ShowTask {
                 return;
             }
         }
+    }
+
+    /// Whether there is no picture, or none for everybody yet: what was to begin it may have failed, and nothing else does.
+    fn is_wanting(&self) -> bool {
+        self.picture.is_none() || !self.waiting.is_empty()
     }
 
     async fn handle(&mut self, message: ToShow) {
@@ -143,10 +148,9 @@ impl ShowTask {
             return;
         }
         let versions = self.app.gate.versions(std::slice::from_ref(&self.show)).await;
-        let floors = self.arriving.iter().map(|(floor, _)| floor.version(versions.is_ok()));
-        let floor = floors.max().unwrap_or_default();
         let mirrored = versions.ok().and_then(|versions| versions.into_iter().next().flatten());
-        let mirrored = mirrored.unwrap_or_default();
+        let floors = self.arriving.iter().map(|(floor, _)| floor.version(mirrored.is_some()));
+        let (floor, mirrored) = (floors.max().unwrap_or_default(), mirrored.unwrap_or_default());
         if mirrored < floor {
             self.app.note_shown_without_redis(&self.show, floor);
         }

@@ -43,14 +43,16 @@ struct Waiting {
 impl Floors {
     /// Of a show, by now. None while Postgres does not say.
     pub async fn of(&self, app: &App, show: &ShowId) -> Floor {
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.waiting().push(Waiting { show: show.clone(), answer });
-        let turn = self.turn.lock().await;
-        // Empty when somebody asked for us while we waited.
+        let turn = tokio::select! {
+            biased;
+            // Somebody asked for us. Those who came meanwhile have to wait for one question, and not for one of each who was before them.
+            floor = &mut answered => return floor.unwrap_or_default(),
+            turn = self.turn.lock() => turn,
+        };
         let asking = std::mem::take(&mut *self.waiting());
-        if !asking.is_empty() {
-            answer_all(app, asking).await;
-        }
+        answer_all(app, asking).await;
         drop(turn);
         answered.await.unwrap_or_default()
     }

@@ -1,21 +1,34 @@
 //! The live socket: snapshot first, then every step, on every instance, through every loss.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::live::ServerFrame;
 use domain::status::SeatStatus;
 use futures_util::{SinkExt, StreamExt};
+use reservations::config::Config;
 use serde_json::{Value, json};
 use service::stream;
 use testkit::client::Client;
 use testkit::wait::until;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::world::{SHOW, World, hold, payment};
+
+/// Far beyond anything expected: it only ends a failed test.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// No epoch goes on, and a sequence tells of the first that was refused: it stays when the rest is rolled back.
+const REFUSE_EPOCHS: &str = "
+    CREATE SEQUENCE refused;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM nextval('public.refused'); RAISE 'not now'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON reservations.epochs FOR EACH ROW EXECUTE FUNCTION refuse()";
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -120,17 +133,18 @@ async fn a_lapse_is_seen_by_all_and_told_to_its_buyer_only() {
 #[tokio::test]
 async fn how_late_a_lapse_is_shown_is_measured_where_somebody_sees_it() {
     let shown = "marquee_reservations_expiry_shown_seconds_count";
-    let world = World::with(2, |config| config.hold_seconds = 2).await;
+    let mut world = World::start(1).await;
+    world.add(Config { hold_seconds: 1, ..world.config() }).await;
     let mut socket = watch(&world, 0).await;
     let (version, _) = snapshot(&mut socket).await;
-    let buyer = world.visitor_of(1);
+    let buyer = world.visitor_of(0);
     let given_back = hold(&buyer, &["A2"]).await;
     buyer.delete(&format!("/api/holds/{given_back}")).await;
     let version = sees(&mut socket, version, "A2", SeatStatus::Free).await;
-    hold(&buyer, &["A1"]).await;
-    let version = sees(&mut socket, version, "A1", SeatStatus::Held).await;
     assert_eq!(world.counted(shown).await, 0, "what was given back did not lapse");
 
+    hold(&world.visitor_of(1), &["A1"]).await;
+    let version = sees(&mut socket, version, "A1", SeatStatus::Held).await;
     let frame: Value = serde_json::from_str(&text(&mut socket).await).unwrap();
     let free =
         json!({ "type": "seats", "show_id": SHOW, "version": version + 1, "changes": { "A1": "free" } });
@@ -283,6 +297,46 @@ async fn nobody_is_shown_less_than_the_mirror_has() {
     assert_eq!(ahead, version + 1);
     let mut late = watch(&world, 0).await;
     assert_eq!(snapshot(&mut late).await.0, ahead);
+}
+
+/// A mirror that is gone may have counted further than we have heard.
+#[tokio::test]
+async fn nobody_is_shown_less_than_a_mirror_had_that_is_gone() {
+    let world = World::start(1).await;
+    let mut early = watch(&world, 0).await;
+    snapshot(&mut early).await;
+    let mirror = format!("{}:show:{{{SHOW}}}", world.stores.redis().prefix);
+    let mut gone = redis::pipe();
+    gone.atomic().hincr(&mirror, "v", 1).del(&mirror).ignore();
+    let [ahead]: [u64; 1] = gone.query_async(&mut world.stores.redis_connection().await).await.unwrap();
+    let mut late = watch(&world, 0).await;
+    assert!(snapshot(&mut late).await.0 > ahead);
+}
+
+/// Redis did not say what it has, and Postgres let no picture begin that is above all it may have: the next one does.
+#[tokio::test]
+async fn who_came_while_no_picture_could_begin_is_shown_the_next() {
+    let world = World::start(1).await;
+    let mut early = watch(&world, 0).await;
+    let (version, _) = snapshot(&mut early).await;
+    let database = world.database().await;
+    database.batch_execute(REFUSE_EPOCHS).await.unwrap();
+    let mirror = format!("{}:show:{{{SHOW}}}", world.stores.redis().prefix);
+    let (aside, mut redis) = (format!("{mirror}:aside"), world.stores.redis_connection().await);
+    let mut spoiled = redis::pipe();
+    // A type that no script can read stands for a Redis that refuses.
+    spoiled.atomic().rename(&mirror, &aside).set(&mirror, "not a mirror");
+    let () = spoiled.query_async(&mut redis).await.unwrap();
+    let mut late = watch(&world, 0).await;
+    until("an epoch to be refused", async || {
+        let refused = database.query_one("SELECT is_called FROM refused", &[]).await.unwrap();
+        refused.get::<_, bool>(0).then_some(())
+    })
+    .await;
+    let () = redis::cmd("RENAME").arg(&aside).arg(&mirror).query_async(&mut redis).await.unwrap();
+    database.batch_execute("DROP TRIGGER refuse ON reservations.epochs").await.unwrap();
+    let shown = timeout(PATIENCE, snapshot(&mut late)).await.expect("somebody begins it");
+    assert!(shown.0 > version);
 }
 
 #[tokio::test]

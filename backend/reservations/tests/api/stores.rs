@@ -188,7 +188,7 @@ async fn a_column_that_is_added_under_a_running_instance_breaks_nothing() {
 async fn an_instance_whose_postgres_is_silent_says_so_and_another_answers() {
     let mut world = World::start(1).await;
     let (postgres, wire) = world.stores.postgres_by_wire().await;
-    let postgres = service::postgres::PostgresConfig { silent_ms: 500, ..postgres };
+    let postgres = service::postgres::PostgresConfig { silent_ms: 4_000, ..postgres };
     world.add(Config { postgres, ..world.config() }).await;
     let (there, cut_off) = (world.visitor_of(0), world.visitor_of(1));
     let held = hold(&cut_off, &["A1"]).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service::config::Validate;
 use service::drain::Drain;
 use service::metrics::loops::Loops;
 use service::postgres::presence::{self, Presence};
@@ -12,6 +13,11 @@ use tokio::runtime::Runtime;
 
 /// Far beyond anything expected: it only ends a failed test.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a server may be silent, and a statement take, here: a busy machine alone reaches neither.
+const SILENT_MS: u64 = 3_000;
+const STATEMENT_TIMEOUT_MS: u64 = 60_000;
+/// What takes longer than a server may be silent, or a process between two checks of its presence.
+const LONGER: &str = "SELECT pg_sleep(4.5)";
 
 /// What Postgres says to a process that stood still in the middle of a transaction, frozen or starved.
 #[tokio::test]
@@ -59,8 +65,7 @@ async fn a_refusal_is_told_without_what_stands_in_the_row() {
 async fn what_a_silent_postgres_was_asked_is_given_up() {
     let stores = Stores::fresh().await;
     let (config, wire) = stores.postgres_by_wire().await;
-    let (pool, drain) =
-        (pool("test", &PostgresConfig { silent_ms: 500, ..config }).unwrap(), Drain::default());
+    let (pool, drain) = (pool("test", &patient(config)).unwrap(), Drain::default());
     pool.watch_over(&drain);
     let client = pool.get().await.unwrap();
     client.execute("SELECT", &[]).await.unwrap();
@@ -79,11 +84,10 @@ async fn what_a_silent_postgres_was_asked_is_given_up() {
 #[tokio::test]
 async fn a_statement_that_waits_is_let_be_while_postgres_answers() {
     let stores = Stores::fresh().await;
-    let config = PostgresConfig { silent_ms: 1_000, ..stores.postgres() };
-    let (pool, drain) = (pool("test", &config).unwrap(), Drain::default());
+    let (pool, drain) = (pool("test", &patient(stores.postgres())).unwrap(), Drain::default());
     pool.watch_over(&drain);
     // Through more than one look, and longer than the server may be silent.
-    pool.get().await.unwrap().execute("SELECT pg_sleep(1.5)", &[]).await.unwrap();
+    pool.get().await.unwrap().execute(LONGER, &[]).await.unwrap();
     assert_eq!(pool.ready(), Ok(()));
     drain.stop();
 }
@@ -110,20 +114,31 @@ async fn a_postgres_that_lets_nobody_in_is_not_ready_and_not_silent() {
 async fn who_is_cut_off_from_postgres_is_not_present() {
     let stores = Stores::fresh().await;
     let (config, wire) = stores.postgres_by_wire().await;
-    let config = PostgresConfig { silent_ms: 500, ..config };
     let loops = Loops::new(&service::metrics::registry("test", "0"));
-    let present = Presence::start(pool("test", &config).unwrap(), &loops);
+    let present = Presence::start(pool("test", &patient(config)).unwrap(), &loops);
     let number = until("it to be present", async || present.number()).await;
-    let client = stores.pool().get().await.unwrap();
+    let client = pool("test", &patient(stores.postgres())).unwrap().get().await.unwrap();
     let gone = format!("SELECT {}", presence::gone("$1"));
     // Longer than it may be silent: it is heard.
-    client.execute("SELECT pg_sleep(2)", &[]).await.unwrap();
+    client.execute(LONGER, &[]).await.unwrap();
     assert!(!client.query_one(&gone, &[&number]).await.unwrap().get::<_, bool>(0));
     wire.freeze();
     until("it to be gone", async || {
         client.query_one(&gone, &[&number]).await.unwrap().get::<_, bool>(0).then_some(())
     })
     .await;
+}
+
+/// With less, looks alone would end connections to a server that is well.
+#[test]
+fn a_silence_too_short_to_tell_is_refused() {
+    let with = |silent_ms| PostgresConfig { silent_ms, ..PostgresConfig::default() }.validate();
+    assert_eq!(with(99), Err("`postgres.silent_ms` must be at least 100".to_owned()));
+    assert_eq!(with(100), Ok(()));
+}
+
+fn patient(config: PostgresConfig) -> PostgresConfig {
+    PostgresConfig { silent_ms: SILENT_MS, statement_timeout_ms: STATEMENT_TIMEOUT_MS, ..config }
 }
 
 /// Its end, or the test's: what is never answered is waited for in vain.

@@ -173,7 +173,7 @@ async fn while_postgres_is_away_the_answer_is_503_and_then_all_is_as_before() {
 async fn while_postgres_is_silent_the_answer_is_503_and_the_instance_is_not_ready() {
     let mut world = World::fresh().await;
     let (postgres, wire) = world.stores.postgres_by_wire().await;
-    world.config.postgres = PostgresConfig { silent_ms: 500, ..postgres };
+    world.config.postgres = PostgresConfig { silent_ms: 4_000, ..postgres };
     let instance = world.start().await;
     let ann = Visitor::new("ann", instance);
     let path = format!("/api/waitlist/{}", ann.join(1).await);
