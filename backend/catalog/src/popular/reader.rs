@@ -57,7 +57,7 @@ pub(crate) struct Reader {
     fresh: Duration,
     memory: Mutex<Memory>,
     // Held while counting: all others wait for that one count.
-    counted: tokio::sync::Mutex<Option<(Instant, Arc<Counted>)>>,
+    counted: tokio::sync::Mutex<LastCount>,
 }
 
 /// What was read last.
@@ -72,6 +72,14 @@ struct Remembered {
     ranking: Arc<Ranking>,
     directory: Arc<Directory>,
     read_at: Instant,
+}
+
+/// What was counted here last.
+#[derive(Debug, Default)]
+struct LastCount {
+    lists: Option<(Instant, Arc<Counted>)>,
+    /// A later attempt came to nothing, or was broken off.
+    failed: bool,
 }
 
 /// Lists that were counted here.
@@ -119,8 +127,7 @@ impl Reader {
         }
     }
 
-    /// As of when the list is that somebody who asks now is shown. Where it would be counted for them it is not for us: it would be
-    /// as of now.
+    /// As of when the list is that somebody who asks now is shown.
     pub(crate) async fn as_of(&self) -> Result<Timestamp, Error> {
         let everywhere = Asked { limit: 1, country: None, city: None };
         if let Ok(Some(list)) = self.in_redis(&everywhere).await {
@@ -132,10 +139,26 @@ impl Reader {
         {
             return Ok(list.as_of);
         }
-        match self.database_now().await {
-            Ok(now) => Ok(now),
+        match self.counted_as_of().await {
+            Ok(as_of) => Ok(as_of),
             Err(error) => Ok(remembered.ok_or(error)?.0.as_of),
         }
+    }
+
+    /// As of when a list is that is counted here. What would be counted anew is not for us: it would be as of now. But after a
+    /// failure it is, since nothing else tells whether it can be again.
+    async fn counted_as_of(&self) -> Result<Timestamp, postgres::Error> {
+        let (fresh, failed) = {
+            let last = self.counted.lock().await;
+            (last.younger_than(self.fresh), last.failed)
+        };
+        if let Some(fresh) = fresh {
+            return Ok(fresh.standings.as_of);
+        }
+        if !failed && let Ok(now) = self.database_now().await {
+            return Ok(now);
+        }
+        Ok(self.counted_here().await?.standings.as_of)
     }
 
     async fn database_now(&self) -> Result<Timestamp, postgres::Error> {
@@ -225,21 +248,19 @@ impl Reader {
     }
 
     async fn counted_here(&self) -> Result<Arc<Counted>, postgres::Error> {
-        let mut counted = self.counted.lock().await;
-        if let Some((_, fresh)) = counted.as_ref().filter(|(counted_at, _)| counted_at.elapsed() < self.fresh)
-        {
-            return Ok(Arc::clone(fresh));
+        let mut last = self.counted.lock().await;
+        if let Some(fresh) = last.younger_than(self.fresh) {
+            return Ok(fresh);
         }
+        // Until it is done: whoever asked may go away before that.
+        last.failed = true;
         match Counted::now(&self.pool, &self.config).await {
             Ok(now) => {
                 let now = Arc::new(now);
-                *counted = Some((Instant::now(), Arc::clone(&now)));
+                *last = LastCount { lists: Some((Instant::now(), Arc::clone(&now))), failed: false };
                 Ok(now)
             }
-            Err(error) => {
-                let young = counted.as_ref().filter(|(counted_at, _)| counted_at.elapsed() < MEMORY_LIVES);
-                young.map(|(_, before)| Arc::clone(before)).ok_or(error)
-            }
+            Err(error) => last.younger_than(MEMORY_LIVES).ok_or(error),
         }
     }
 
@@ -247,6 +268,13 @@ impl Reader {
         let place = counted.directory.place(asked)?;
         let list = Popular::explained(&counted.program, &counted.standings, &self.config, &place);
         Ok(list.ok_or(Error::CityNotFound)?.top(asked.limit, explain))
+    }
+}
+
+impl LastCount {
+    fn younger_than(&self, age: Duration) -> Option<Arc<Counted>> {
+        let (_, lists) = self.lists.as_ref().filter(|(counted_at, _)| counted_at.elapsed() < age)?;
+        Some(Arc::clone(lists))
     }
 }
 

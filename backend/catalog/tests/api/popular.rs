@@ -212,6 +212,44 @@ async fn shown_as_of(visitor: &Client) -> f64 {
     line.expect("it is there").parse().expect("a number")
 }
 
+/// As of when a list is that a visitor is shown, likewise.
+async fn list_as_of(visitor: &Client) -> f64 {
+    let answer = visitor.get("/api/movies/popular").await;
+    let as_of: jiff::Timestamp = answer.text("as_of").parse().expect("a time");
+    as_of.as_microsecond() as f64 / 1e6
+}
+
+/// Waits until an instance says of the list the age that visitors see.
+async fn ages_agree(visitor: &Client) -> f64 {
+    until("the age of what is shown", async || {
+        let as_of = list_as_of(visitor).await;
+        ((shown_as_of(visitor).await - as_of).abs() < 1e-5).then_some(as_of)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_list_that_was_counted_for_visitors_is_as_old_as_it_says() {
+    let mut warm = Warm::fresh().await;
+    warm.world.config.redis.url = "redis://127.0.0.1:1".into();
+    warm.world.config.popular_fallback_seconds = 3_600;
+    ages_agree(&Client::new(warm.world.start().await)).await;
+}
+
+#[tokio::test]
+async fn while_no_list_can_be_counted_the_age_is_of_the_one_that_is_shown() {
+    let mut warm = Warm::fresh().await;
+    warm.world.config.redis.url = "redis://127.0.0.1:1".into();
+    warm.world.config.popular_fallback_seconds = 1;
+    let visitor = Client::new(warm.world.start().await);
+    let as_of = list_as_of(&visitor).await;
+    warm.world.execute("ALTER TABLE catalog.demand_state RENAME TO mislaid").await;
+    assert!(ages_agree(&visitor).await >= as_of);
+    warm.world.execute("ALTER TABLE catalog.mislaid RENAME TO demand_state").await;
+    let last = shown_as_of(&visitor).await;
+    until("a count though nobody asks", async || (shown_as_of(&visitor).await > last).then_some(())).await;
+}
+
 #[tokio::test]
 async fn every_instance_says_how_old_the_list_is_that_it_shows_though_nobody_asks() {
     let mut warm = Warm::fresh().await;
