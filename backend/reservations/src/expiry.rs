@@ -16,6 +16,8 @@ use crate::{freeing, mirror, placing};
 const BATCH_MAX: i64 = 200;
 /// Between two rounds of dropping old answers to idempotency keys.
 const IDEMPOTENCY_SWEEP: Duration = Duration::from_mins(10);
+/// Before the next one when one failed.
+const IDEMPOTENCY_REPEAT: Duration = Duration::from_secs(10);
 
 /// Sweeps until drained.
 pub async fn sweep(app: &App, drain: Drain) {
@@ -34,9 +36,11 @@ pub async fn sweep(app: &App, drain: Drain) {
 /// Drops old idempotency keys until drained.
 pub async fn sweep_idempotency(app: &App, drain: Drain) {
     let last_success = app.metrics.loops.begin("idempotency_keys", IDEMPOTENCY_SWEEP);
-    while drain.pause(IDEMPOTENCY_SWEEP).await {
+    let mut pause = IDEMPOTENCY_SWEEP;
+    while drain.pause(pause).await {
         let swept = async { Ok::<_, Error>(idempotency::sweep(&app.connection().await?).await?) }.await;
         last_success.note_if(swept.is_ok());
+        pause = if swept.is_ok() { IDEMPOTENCY_SWEEP } else { IDEMPOTENCY_REPEAT };
         match swept {
             Ok(rows) => tracing::debug!(rows, "dropped old idempotency keys"),
             Err(error) => tracing::warn!(%error, "old idempotency keys stay"),

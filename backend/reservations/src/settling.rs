@@ -194,7 +194,10 @@ async fn find_older(app: &App, drain: &Drain) {
                     tracing::info!(bookings, "bookings of an older program are to be captured");
                 }
             }
-            Err(error) => tracing::warn!(%error, "bookings of an older program were not looked for"),
+            Err(error) => {
+                pause = LOOK_PAUSE;
+                tracing::warn!(%error, "bookings of an older program were not looked for");
+            }
         }
     }
 }

@@ -29,7 +29,16 @@ pub async fn all_succeed(program: &Client, often: &[&str], seldom: &[&str]) {
     let mut names = [often, seldom].concat();
     names.sort_unstable();
     assert!(before.keys().eq(names), "{before:?}");
-    for name in often {
+    succeed(program, often).await;
+}
+
+/// Waits until each of these has done its work once more.
+///
+/// # Panics
+/// When one does not, or is not there.
+pub async fn succeed(program: &Client, names: &[&str]) {
+    let before = last_successes(program).await;
+    for name in names {
         until(&format!("the loop {name}"), async || {
             (last_successes(program).await[*name] > before[*name]).then_some(())
         })

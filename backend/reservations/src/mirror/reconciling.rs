@@ -5,6 +5,7 @@
 //! looked at from everywhere. Shows are looked at many at a time, since asking for one costs nearly as much as asking for many.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use domain::id::ShowId;
@@ -35,6 +36,15 @@ const REFILLS_PER_LOOK_MAX: i64 = 500;
 /// What differed in the last look, by show.
 type Suspicions = HashMap<ShowId, Vec<Drift>>;
 
+/// What came of looking at some shows.
+#[derive(Default)]
+struct Looked {
+    /// What is new.
+    differing: Suspicions,
+    /// What could not be read, or not be mended.
+    missed: Vec<ShowId>,
+}
+
 /// Looks for drift and mends it until drained. `watched` names the shows with a live watcher here.
 pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drain) {
     let mut suspicions = Suspicions::new();
@@ -57,12 +67,11 @@ pub async fn reconcile(app: &App, watched: impl Fn() -> Vec<ShowId>, drain: Drai
         let shows: Vec<_> = shows.into_iter().collect();
         let mut seen = Suspicions::new();
         for some in shows.chunks(SHOWS_AT_ONCE) {
-            match look(app, some, &suspicions).await {
-                Ok(differing) => seen.extend(differing),
-                Err(error) => {
-                    all_looked_at = false;
-                    tracing::debug!(shows = some.len(), %error, "mirrors were not checked");
-                }
+            let Looked { differing, missed } = look(app, some, &suspicions).await;
+            seen.extend(differing);
+            all_looked_at &= missed.is_empty();
+            for show in &missed {
+                app.in_use.note(show);
             }
         }
         last_success.note_if(all_looked_at);
@@ -120,23 +129,39 @@ async fn refill(app: &App) -> Result<(), Error> {
 }
 
 /// Compares mirrors with Postgres. What differs as it did before is mended; what is new is returned.
-async fn look(app: &App, shows: &[ShowId], before: &Suspicions) -> Result<Suspicions, Error> {
+async fn look(app: &App, shows: &[ShowId], before: &Suspicions) -> Looked {
+    let mut looked = Looked::default();
+    let mut readings = HashMap::new();
     let read = join_all(shows.iter().map(|show| app.gate.read(show))).await;
-    let read: HashMap<_, _> =
-        std::iter::zip(shows, read).filter_map(|(show, read)| Some((show, read.ok().flatten()?))).collect();
-    if read.is_empty() {
-        return Ok(Suspicions::new());
-    }
-    let right = Right::of(app, read.keys().map(|show| show.as_str()).collect()).await?;
-    let mut seen = Suspicions::new();
-    for (show, read) in read {
-        match look_at(app, show, &read, &right, before.get(show)).await {
-            Ok(drifts) if !drifts.is_empty() => drop(seen.insert(show.clone(), drifts)),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%show, %error, "a mirror was not checked"),
+    for (show, read) in std::iter::zip(shows, read) {
+        match read {
+            Ok(reading) => readings.extend(reading.map(|reading| (show, reading))),
+            Err(error) => looked.miss(show, &error),
         }
     }
-    Ok(seen)
+    if readings.is_empty() {
+        return looked;
+    }
+    match Right::of(app, readings.keys().map(|show| show.as_str()).collect()).await {
+        Ok(right) => {
+            for (show, read) in readings {
+                look_at(app, show, &read, (&right, before.get(show)), &mut looked).await;
+            }
+        }
+        Err(error) => {
+            for show in readings.keys() {
+                looked.miss(show, &error);
+            }
+        }
+    }
+    looked
+}
+
+impl Looked {
+    fn miss(&mut self, show: &ShowId, error: &impl Display) {
+        self.missed.push(show.clone());
+        tracing::debug!(%show, %error, "a mirror was not checked, or not mended");
+    }
 }
 
 /// What Postgres says of some shows.
@@ -166,28 +191,37 @@ async fn look_at(
     app: &App,
     show: &ShowId,
     read: &Reading,
-    right: &Right,
-    before: Option<&Vec<Drift>>,
-) -> Result<Vec<Drift>, Error> {
+    (right, before): (&Right, Option<&Vec<Drift>>),
+    looked: &mut Looked,
+) {
     let mirrored = right.mirrored.get(show).copied().unwrap_or_default();
     if read.mirror.version < epochs::first_version(mirrored) {
         // Somebody slow filled an emptied Redis with an epoch that others had left: nobody would follow its versions.
-        load(app, show).await?;
-        return Ok(Vec::new());
+        if let Err(error) = load(app, show).await {
+            looked.miss(show, &error);
+        }
+        return;
     }
     let queue_open = right.queues_open.contains(show);
     if queue_open != read.mirror.queue_open
         && let Err(error) = app.gate.set_queue(show, queue_open).await
     {
-        tracing::debug!(%show, %error, "the mirror has not learned of the queue");
+        looked.miss(show, &error);
     }
     let drifts = compare(read, right.claims.get(show).map(Vec::as_slice).unwrap_or_default());
     let (again, fresh): (Vec<_>, Vec<_>) =
         drifts.into_iter().partition(|drift| before.is_some_and(|before| before.contains(drift)));
-    if !again.is_empty() {
-        let mended = app.gate.mend(show, &again).await.unwrap_or_default();
-        app.metrics.mirror_drift.inc_by(mended);
-        tracing::warn!(%show, mended, "the mirror had drifted from postgres");
+    if !fresh.is_empty() {
+        looked.differing.insert(show.clone(), fresh);
     }
-    Ok(fresh)
+    if again.is_empty() {
+        return;
+    }
+    match app.gate.mend(show, &again).await {
+        Ok(mended) => {
+            app.metrics.mirror_drift.inc_by(mended);
+            tracing::warn!(%show, mended, "the mirror had drifted from postgres");
+        }
+        Err(error) => looked.miss(show, &error),
+    }
 }

@@ -1,8 +1,10 @@
 //! What the background loops say of themselves.
 
 use testkit::loops;
+use testkit::wait::until;
 
-use crate::world::World;
+use crate::live::{snapshot, watch};
+use crate::world::{SHOW, World};
 
 #[tokio::test]
 async fn every_loop_does_its_work_again_and_again_and_says_so() {
@@ -24,4 +26,24 @@ async fn every_loop_does_its_work_again_and_again_and_says_so() {
         "voids",
     ];
     loops::all_succeed(&world.visitor(), &often, &["idempotency_keys", "older_bookings"]).await;
+}
+
+#[tokio::test]
+async fn mirrors_that_cannot_be_read_are_not_looked_at() {
+    let world = World::start(1).await;
+    let mut socket = watch(&world, 0).await;
+    snapshot(&mut socket).await;
+    let mirror = format!("{}:show:{{{SHOW}}}", world.stores.redis().prefix);
+    let mut redis = world.stores.redis_connection().await;
+    let () = redis::cmd("SET").arg(&mirror).arg("no hash").query_async(&mut redis).await.unwrap();
+    let visitor = world.visitor();
+    until("a while without a look", async || {
+        let before = loops::last_successes(&visitor).await;
+        loops::succeed(&visitor, &["captures"]).await;
+        loops::succeed(&visitor, &["captures"]).await;
+        (loops::last_successes(&visitor).await["mirrors"] <= before["mirrors"]).then_some(())
+    })
+    .await;
+    let () = redis::cmd("DEL").arg(&mirror).query_async(&mut redis).await.unwrap();
+    loops::succeed(&visitor, &["mirrors"]).await;
 }

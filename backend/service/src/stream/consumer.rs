@@ -1,5 +1,7 @@
 //! Reading streams as workers do: every event is handled by one consumer of the group, again until that succeeds.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::streams::{
@@ -16,6 +18,9 @@ use crate::redis::Redis;
 /// An entry unacknowledged for this long is taken from a consumer that seems dead, or tried again. Far longer than what was read at
 /// once takes to be handled.
 const CLAIM_AFTER_MS: usize = 5_000;
+/// What was refused has been tried again by then, by whoever was there. Only then is it known that nothing is refused any more.
+const REFUSED_AGAIN: Duration =
+    Duration::from_millis(CLAIM_AFTER_MS as u64).saturating_add(LOOK_PAUSE.saturating_mul(2));
 
 /// Who reads what.
 #[derive(Debug, Clone)]
@@ -70,16 +75,21 @@ where
     let streams = keys(redis.prefix(), subscription.owner);
     let consumer = Consumer { subscription, behind, connection, streams };
     let mut look_at = Instant::now();
+    let mut refused_at = None;
     while !drain.is_stopped() {
+        let mut all_done = true;
         if Instant::now() >= look_at {
             consumer.measure().await?;
             let abandoned = consumer.abandoned().await?;
-            consumer.take(abandoned, handle).await?;
+            all_done &= consumer.take(abandoned, handle).await?;
             look_at = Instant::now() + LOOK_PAUSE;
         }
         let fresh = consumer.fresh().await?;
-        consumer.take(fresh, handle).await?;
-        last_success.note();
+        all_done &= consumer.take(fresh, handle).await?;
+        if !all_done {
+            refused_at = Some(Instant::now());
+        }
+        last_success.note_if(refused_at.is_none_or(|at| at.elapsed() > REFUSED_AGAIN));
     }
     Ok(())
 }
@@ -136,23 +146,28 @@ impl Consumer<'_> {
         Ok(news.into_iter().flat_map(|news| news.keys).map(|stream| (stream.key, stream.ids)).collect())
     }
 
-    /// Handles the parts side by side, and acknowledges each at once.
-    async fn take<F, R>(&self, parts: Vec<Part>, handle: &F) -> anyhow::Result<()>
+    /// Handles the parts side by side, and acknowledges each at once. Says whether nothing was refused.
+    async fn take<F, R>(&self, parts: Vec<Part>, handle: &F) -> anyhow::Result<bool>
     where
         F: Fn(String) -> R,
         R: Future<Output = anyhow::Result<()>>,
     {
-        try_join_all(parts.into_iter().map(|(stream, entries)| self.take_part(stream, entries, handle)))
-            .await?;
-        Ok(())
+        let parts = parts.into_iter().map(|(stream, entries)| self.take_part(stream, entries, handle));
+        Ok(try_join_all(parts).await?.into_iter().all(|all_done| all_done))
     }
 
-    async fn take_part<F, R>(&self, stream: String, entries: Vec<StreamId>, handle: &F) -> anyhow::Result<()>
+    async fn take_part<F, R>(
+        &self,
+        stream: String,
+        entries: Vec<StreamId>,
+        handle: &F,
+    ) -> anyhow::Result<bool>
     where
         F: Fn(String) -> R,
         R: Future<Output = anyhow::Result<()>>,
     {
-        let mut done = Vec::with_capacity(entries.len());
+        let count = entries.len();
+        let mut done = Vec::with_capacity(count);
         for entry in entries {
             if let Some(event) = wanted(&entry, self.subscription.types)
                 && let Err(error) = handle(event).await
@@ -166,6 +181,6 @@ impl Consumer<'_> {
             let mut connection = self.connection.clone();
             connection.xack::<_, _, _, ()>(stream, self.subscription.group, &done).await?;
         }
-        Ok(())
+        Ok(done.len() == count)
     }
 }

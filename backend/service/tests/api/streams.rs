@@ -30,11 +30,16 @@ fn of<'a>(heard: &'a [(String, u64)], shoe: &'a str) -> impl Iterator<Item = u64
 
 /// A consumer that notes what it is given, once it was refused as often as it should.
 async fn consumer(world: &World, name: &str, heard: &Heard, refusals: usize) -> Drain {
+    refusing(world, name, heard, &Arc::new(Mutex::new(refusals))).await
+}
+
+/// The same; how often it is still refused is seen.
+async fn refusing(world: &World, name: &str, heard: &Heard, refusals: &Arc<Mutex<usize>>) -> Drain {
     let drain = Drain::default();
     let redis = world.redis(&drain).await;
     let consumer = name.to_owned();
     let subscription = Subscription { owner: "shop", group: "window", consumer, types: &["Sold"] };
-    let (heard, refusals) = (Arc::clone(heard), Arc::new(Mutex::new(refusals)));
+    let (heard, refusals) = (Arc::clone(heard), Arc::clone(refusals));
     let handle = move |text: String| {
         let (heard, refusals) = (Arc::clone(&heard), Arc::clone(&refusals));
         async move {
@@ -101,6 +106,23 @@ async fn what_is_refused_is_tried_again_by_whoever_is_there() {
     heard_all(&heard, 1).await;
     caught_up(&world).await;
     gone(willing).await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_refuses_does_not_do_its_work_until_it_refuses_nothing_any_more() {
+    let world = World::fresh().await;
+    let (heard, refusals) = (Heard::default(), Arc::new(Mutex::new(2)));
+    let one = refusing(&world, "one", &heard, &refusals).await;
+    world.tell(&[event("Sold", "clog", 1)]).await;
+    let left = async |count| {
+        until("a refusal", async || (*refusals.lock().unwrap() == count).then_some(())).await;
+        world.metric(LAST_SUCCESS)
+    };
+    let before = left(1).await;
+    assert_eq!(left(0).await, before, "nothing else came meanwhile, and still something waits");
+    heard_all(&heard, 1).await;
+    until("success", async || (world.metric(LAST_SUCCESS) > before).then_some(())).await;
+    gone(one).await;
 }
 
 #[tokio::test]
