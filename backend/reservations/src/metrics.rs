@@ -36,7 +36,9 @@ pub struct Metrics {
     /// From a hold's deadline to the commit that announces its end.
     pub expiry_lag: Histogram,
     /// From a hold's deadline, by the database's clock, to the moment at which the frame with its seats was handed to all sockets that
-    /// watch from here, by ours: once a frame, of the earliest. What goes to the queue is shown as before, and not in here.
+    /// watch from here, by ours: once for all frames that are sent together, of the earliest. What goes to the queue is shown as before,
+    /// and not in here; nor is what a task too far behind, or without the feed, did not hear of, and shows with a new picture. How old
+    /// that is the canary sees.
     pub expiry_shown: Histogram,
     /// Escrows that nobody served in time.
     pub escrows_lapsed: IntCounter,
