@@ -23,18 +23,15 @@ use crate::mirror::in_use::InUse;
 use crate::mirror::loaders::Loaders;
 use crate::payment::PaymentProvider;
 use crate::settling::Prompt;
+use crate::shows::{SHOWS_MAX, Shows};
 use crate::store::idempotency::Term;
-use crate::store::shows::{self, Show};
+use crate::store::shows::Show;
 use crate::ticket::TicketKeys;
 
-/// Shows remembered at most.
-const SHOWS_MAX: usize = 20_000;
 /// Sessions remembered as having all the holds they may have.
 const SESSIONS_MAX: usize = 20_000;
 /// How long such a session is turned away without asking again.
 const FULL_FOR: Duration = Duration::from_secs(1);
-/// How long a show is believed without asking the catalog's view again.
-const SHOW_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// Shared by handlers and loops.
 pub struct App {
@@ -66,7 +63,7 @@ pub struct App {
     pub queues: Queues,
     /// Money that waits to be settled at once.
     pub prompt: Prompt,
-    shows: Cache<ShowId, (Instant, Arc<Show>)>,
+    shows: Shows,
     full: Cache<SessionId, (Instant, LimitReached)>,
     shown: Cache<ShowId, u64>,
     sights: Cache<ShowId, Arc<Sight>>,
@@ -97,7 +94,7 @@ impl App {
             in_use: InUse::default(),
             loaders: Loaders::default(),
             floors: Floors::default(),
-            shows: Cache::new(SHOWS_MAX),
+            shows: Shows::default(),
             full: Cache::new(SESSIONS_MAX),
             shown: Cache::new(SHOWS_MAX),
             sights: Cache::new(SHOWS_MAX),
@@ -158,22 +155,9 @@ impl App {
         self.sights.get(show)
     }
 
-    /// A show, from memory or the catalog's view. What is in memory serves on while Postgres is away.
+    /// A show, from memory or the catalog's view.
     pub async fn show(&self, id: &ShowId) -> Result<Arc<Show>, Error> {
-        let known = self.shows.get(id);
-        if let Some((since, show)) = &known
-            && since.elapsed() < SHOW_AGE_MAX
-        {
-            return Ok(Arc::clone(show));
-        }
-        let found = async { shows::find(&self.connection().await?, id).await }.await;
-        let show = match (found, known) {
-            (Ok(found), _) => Arc::new(found.ok_or(Error::ShowNotFound)?),
-            (Err(postgres::Error::Away(_) | postgres::Error::Again(_)), Some((_, show))) => return Ok(show),
-            (Err(error), _) => return Err(error.into()),
-        };
-        self.shows.insert(id.clone(), (Instant::now(), Arc::clone(&show)));
-        Ok(show)
+        self.shows.find(&self.pool, id).await
     }
 }
 

@@ -36,6 +36,8 @@ pub mod telling;
 pub mod ticket;
 
 pub mod batch;
+pub mod lookups;
+pub mod shows;
 
 pub mod gate;
 pub mod live;

@@ -5,6 +5,7 @@ mod pool;
 pub mod presence;
 mod pulse;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Config, PoolConfig, PoolError, Timeouts};
@@ -73,8 +74,8 @@ impl Validate for PostgresConfig {
     }
 }
 
-/// What went wrong with Postgres.
-#[derive(Debug, thiserror::Error)]
+/// What went wrong with Postgres. Clones are for all whom it concerns.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// It is away, full, or shutting down: nothing is wrong with the question.
     #[error("postgres is away: {0}")]
@@ -84,7 +85,7 @@ pub enum Error {
     Again(String),
     /// It answered that the question is wrong.
     #[error("postgres refused a statement: {}", described(.0))]
-    Refused(tokio_postgres::Error),
+    Refused(Arc<tokio_postgres::Error>),
 }
 
 impl Error {
@@ -107,7 +108,7 @@ impl From<tokio_postgres::Error> for Error {
         match error.code() {
             Some(code) if code.code().starts_with("40") => Self::Again(described(&error)),
             _ if away(&error) => Self::Away(described(&error)),
-            _ => Self::Refused(error),
+            _ => Self::Refused(Arc::new(error)),
         }
     }
 }

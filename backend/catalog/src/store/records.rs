@@ -77,6 +77,7 @@ pub(crate) async fn write(client: &impl GenericClient, records: &[Filed]) -> Res
 }
 
 fn filed(row: &tokio_postgres::Row) -> Result<Filed, Error> {
-    let Json(record) = row.try_get::<_, Json<Record>>("record").map_err(Error::Refused)?;
+    let Json(record) =
+        row.try_get::<_, Json<Record>>("record").map_err(|error| Error::Refused(error.into()))?;
     Ok(Filed { source: row.get("source"), key: row.get("key"), movie_id: row.get("movie_id"), record })
 }

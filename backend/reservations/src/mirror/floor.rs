@@ -1,17 +1,16 @@
 //! The version below which nobody who comes is shown a show.
 //!
 //! Whoever comes may have seen it elsewhere. An instance that lost Redis shows an epoch out of Postgres, which the mirror, and whoever reads
-//! it, has only a moment later. But Postgres had it before anybody saw it; so Postgres is asked, after they came. All who come are
-//! asked for together, one question at a time: a crowd that comes back costs as many questions as fit one after the other.
+//! it, has only a moment later. But Postgres had it before anybody saw it; so Postgres is asked, after they came, for all
+//! of them together ([`Lookups`]).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
 
 use domain::id::ShowId;
-use tokio::sync::oneshot;
+use service::postgres;
 
 use crate::app::App;
-use crate::error::Error;
+use crate::lookups::Lookups;
 use crate::store::epochs::{self, Reached};
 
 /// The least version to be shown.
@@ -27,52 +26,20 @@ impl Floor {
     }
 }
 
-/// Those who ask for one: no more than there are sockets, each for one show at a time.
+/// Those who ask for one.
 #[derive(Debug, Default)]
-pub struct Floors {
-    turn: tokio::sync::Mutex<()>,
-    waiting: Mutex<Vec<Waiting>>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    show: ShowId,
-    answer: oneshot::Sender<Floor>,
-}
+pub struct Floors(Lookups<ShowId, Reached>);
 
 impl Floors {
     /// Of a show, by now. None while Postgres does not say.
     pub async fn of(&self, app: &App, show: &ShowId) -> Floor {
-        let (answer, mut answered) = oneshot::channel();
-        self.waiting().push(Waiting { show: show.clone(), answer });
-        let turn = tokio::select! {
-            biased;
-            // Somebody asked for us. Those who came meanwhile have to wait for one question, and not for one of each who was before them.
-            floor = &mut answered => return floor.unwrap_or_default(),
-            turn = self.turn.lock() => turn,
-        };
-        let asking = std::mem::take(&mut *self.waiting());
-        answer_all(app, asking).await;
-        drop(turn);
-        answered.await.unwrap_or_default()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().expect("no holder of this lock panics")
+        let reached = self.0.find(show, |shows| reached(app, shows)).await;
+        Floor(reached.ok().flatten().unwrap_or_default())
     }
 }
 
-async fn answer_all(app: &App, asking: Vec<Waiting>) {
-    let mut shows: Vec<_> = asking.iter().map(|asked| asked.show.as_str()).collect();
-    shows.sort_unstable();
-    shows.dedup();
-    let reached = async { Ok::<_, Error>(epochs::reached(&app.connection().await?, &shows).await?) }.await;
-    let reached = reached.unwrap_or_else(|error| {
-        tracing::debug!(%error, "nobody knows what was shown elsewhere");
-        HashMap::new()
-    });
-    for Waiting { show, answer } in asking {
-        // Nobody waits for it when the socket is gone.
-        let _ = answer.send(Floor(reached.get(&show).copied().unwrap_or_default()));
-    }
+async fn reached(app: &App, shows: Vec<ShowId>) -> Result<HashMap<ShowId, Reached>, postgres::Error> {
+    let shows: Vec<_> = shows.iter().map(ShowId::as_str).collect();
+    let reached = async { epochs::reached(&app.connection().await?, &shows).await }.await;
+    reached.inspect_err(|error| tracing::debug!(%error, "nobody knows what was shown elsewhere"))
 }

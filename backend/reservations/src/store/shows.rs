@@ -7,7 +7,7 @@ use domain::money::Money;
 use domain::plan::Plan;
 use domain::seat_map::SeatMap;
 use jiff::Timestamp;
-use service::postgres::Connection;
+use service::postgres::{Connection, Error};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
@@ -32,16 +32,18 @@ pub struct Show {
 }
 
 impl Show {
-    fn of(row: &Row) -> Self {
-        Self {
+    /// Fails where the catalog has a seat map that we cannot read.
+    fn of(row: &Row) -> Result<Self> {
+        let seat_map = row.try_get::<_, Json<SeatMap>>("seat_map");
+        Ok(Self {
             id: id!(ShowId, row, "id"),
             movie: row.get("movie_id"),
             starts_at: row.get("starts_at"),
             price: super::price(row),
-            seat_map: row.get::<_, Json<SeatMap>>("seat_map").0,
+            seat_map: seat_map.map_err(|error| Error::Refused(error.into()))?.0,
             orphan_rule: row.get("orphan_rule"),
             plan: OnceLock::new(),
-        }
+        })
     }
 
     /// Its places made ready for choosing; made once, when first asked for.
@@ -50,17 +52,17 @@ impl Show {
     }
 }
 
-/// Finds a show.
-pub async fn find(client: &Connection, show: &ShowId) -> Result<Option<Show>> {
+/// Finds shows, those of them that there are. One that cannot be read stands in no other's way.
+pub async fn find(client: &Connection, shows: &[&str]) -> Result<Vec<(ShowId, Result<Show>)>> {
     let find = "SELECT id, movie_id, starts_at, price_minor, currency, seat_map, orphan_rule
-                FROM catalog_published.shows WHERE id = $1";
-    let find = client.prepare_cached(find).await?;
-    Ok(client.query_opt(&find, &[&show.as_str()]).await?.as_ref().map(Show::of))
+                FROM catalog_published.shows WHERE id = ANY($1)";
+    let rows = client.query(&client.prepare_cached(find).await?, &[&shows]).await?;
+    Ok(rows.iter().map(|row| (id!(ShowId, row, "id"), Show::of(row))).collect())
 }
 
 /// Shows that have begun, for the demo's past bookings.
 pub async fn past(client: &Connection) -> Result<Vec<Show>> {
     let list = "SELECT id, movie_id, starts_at, price_minor, currency, seat_map, orphan_rule
                 FROM catalog_published.shows WHERE starts_at < clock_timestamp() ORDER BY starts_at, id";
-    Ok(client.query(list, &[]).await?.iter().map(Show::of).collect())
+    client.query(list, &[]).await?.iter().map(Show::of).collect()
 }

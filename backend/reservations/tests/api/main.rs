@@ -6,6 +6,7 @@ mod bad_input;
 mod batches;
 mod bookings;
 mod choosing;
+mod cold;
 mod demo;
 mod events;
 mod expiry;
