@@ -202,4 +202,21 @@ mod tests {
         assert_eq!(third.await.unwrap(), Some(6));
         assert_eq!(doubles.asked(), [vec![1], vec![2, 3], vec![3]]);
     }
+
+    /// Or each question would answer one: who is in a crowd that does not end would wait for as many as there are before them.
+    #[tokio::test]
+    async fn who_is_answered_leaves_at_once_though_others_came_meanwhile() {
+        let doubles = Doubles::new();
+        let first = doubles.begin(1);
+        let mut together = join_all([2, 3, 4].map(|key| doubles.begin(key)));
+        doubles.permits.add_permits(1);
+        assert_eq!(first.await.unwrap(), Some(2));
+        assert!((&mut together).now_or_never().is_none(), "they are asked for");
+        let late = doubles.begin(5);
+        doubles.permits.add_permits(1);
+        assert!(together.now_or_never().is_some(), "one question answers them all");
+        doubles.permits.add_permits(1);
+        assert_eq!(late.await.unwrap(), Some(10));
+        assert_eq!(doubles.asked(), [vec![1], vec![2, 3, 4], vec![5]]);
+    }
 }
