@@ -3,13 +3,16 @@
 
 programs=(catalog reservations waitlist cache-warmer balancer)
 
+# Cargo's name for the directory of what it builds: a script that wants another profile sets it.
+profile_dir=release
+
 # bin_dir → where the programs are: MARQUEE_BIN_DIR when they are built already, cargo's target directory otherwise.
 bin_dir() {
   local target=${CARGO_TARGET_DIR:-target}
   if [[ -n ${MARQUEE_BIN_DIR:-} ]]; then
     printf '%s' "$MARQUEE_BIN_DIR"
   else
-    (cd "$root" && mkdir -p "$target/release" && cd "$target/release" && pwd)
+    (cd "$root" && mkdir -p "$target/$profile_dir" && cd "$target/$profile_dir" && pwd)
   fi
 }
 

@@ -93,24 +93,30 @@ forget() { rm -f "$run_dir/pids/$1.pid" "$run_dir/pids/$1.id"; }
 # The name under which a step (a build, a migration) is known while it runs.
 step=step
 
-# begin_step COMMAND…: in the background, so that a signal to us is heard at once; stdout and stderr stay ours.
-begin_step() {
-  starting=$step
+# begin NAME COMMAND…: in the background, so that a signal to us is heard at once; stdout and stderr stay ours.
+begin() {
+  starting=$1
+  shift
   in_own_session "$@" </dev/null 3>&- 4>&- &
-  step_pid=$!
-  record "$step" "$step_pid"
+  begun[$starting]=$!
+  record "$starting" "$!"
   starting=""
 }
+declare -A begun=()
 
-# end_step: waits for it and returns its status.
-end_step() {
+# finish NAME: waits for what was begun, and returns its status.
+finish() {
   local status=0
-  wait "$step_pid" || status=$?
+  wait "${begun[$1]}" || status=$?
   # What it may have left behind, such as a browser whose driver was killed.
-  kill -s TERM -- "-$step_pid" 2>/dev/null || true
-  forget "$step"
+  kill -s TERM -- "-${begun[$1]}" 2>/dev/null || true
+  forget "$1"
   return "$status"
 }
+
+# begin_step COMMAND…, end_step: the one thing that is done just now.
+begin_step() { begin "$step" "$@"; }
+end_step() { finish "$step"; }
 
 # attend COMMAND…: a step, to its end.
 attend() {

@@ -38,7 +38,7 @@ tell_check() {
     phase_end "good"
   else
     phase_end "FAILED"
-    grep -v -E '^ +(Compiling|Downloaded|Checking) ' "$run_dir/logs/$1.log" | tail -n 80 | indented
+    { grep -v -E '^ +(Compiling|Downloaded|Checking) ' "$run_dir/logs/$1.log" || true; } | tail -n 80 | indented
     count_failure "$1"
   fi
 }
@@ -49,7 +49,7 @@ tests() {
   shift 2
   phase "${name%%:*}" "$text"
   begin_step "$@" >"$log" 2>&1
-  await_step "$name" >>"$log"
+  await_end "$step" >>"$log"
   end_step || status=$?
   tell_tests "$text" "$status" "$log"
 }
@@ -68,62 +68,46 @@ tell_tests() {
   if ((counted_failed == 0)); then count_failure "$text"; else failures+=("$text"); fi
 }
 
-# What goes on beside the phases: since when, and as which child of ours.
-declare -A beside_since=() beside_pid=()
+# What may go on beside the phases.
+asides=(shell clippy)
 
-# beside NAME COMMAND…: begins something whose outcome is told later, by one of the two below; its words are in logs/NAME.log.
+# beside NAME COMMAND…: begins one of them; its outcome is told later, by one of the two below.
 beside() {
-  local name=$1
-  shift
-  new_log "$name"
-  now_ms
-  beside_since[$name]=$REPLY
-  start_process "$name" "$@"
-  beside_pid[$name]=$!
+  new_log "$1"
+  begin "$@" >"$run_dir/logs/$1.log" 2>&1
 }
 
-# end_of NAME: waits for it and returns its status.
-end_of() {
-  local status=0
-  wait "${beside_pid[$1]}" || status=$?
-  forget "$1"
-  unset "beside_pid[$1]"
-  return "$status"
-}
-
-# end_check NAME TEXT: as `check`, for what was begun beside.
+# end_check NAME TEXT, end_tests NAME TEXT: as `check` and `tests`, for what was begun beside. The time told is that of the waiting.
 end_check() {
   local status=0
   phase "$1" "$2"
-  phase_started=${beside_since[$1]}
-  end_of "$1" || status=$?
+  await_end "$1" >>"$run_dir/logs/$1.log"
+  finish "$1" || status=$?
   tell_check "$1" "$status"
 }
-
-# end_tests NAME TEXT: as `tests`, for what was begun beside.
 end_tests() {
   local status=0
   phase "$1" "$2"
-  phase_started=${beside_since[$1]}
-  end_of "$1" || status=$?
+  await_end "$1" >>"$run_dir/logs/$1.log"
+  finish "$1" || status=$?
   tell_tests "$2" "$status" "$run_dir/logs/$1.log"
 }
 
-# stop_beside: what has not ended by itself.
-stop_beside() {
+# stop_asides: those of this run, or of one that was killed.
+stop_asides() {
   local name
-  for name in "${!beside_pid[@]}"; do stop_group "$name"; done
+  for name in "${asides[@]}"; do stop_group "$name"; done
 }
 
-# await_step NAME: until the step ends or its time is over.
-await_step() {
+# await_end NAME: until it ends, or its time is over.
+await_end() {
   local deadline
   now_ms
   deadline=$((REPLY + test_seconds_max * 1000))
-  while running "$step"; do
+  while running "$1"; do
     if past "$deadline"; then
       printf '%s: stopped after %s s\n' "$1" "$test_seconds_max"
-      stop_step
+      stop_group "$1"
       return
     fi
     sleep 0.1
