@@ -128,7 +128,8 @@ pub enum Target<'a> {
 
 /// The epochs of all tags and URLs.
 pub struct Tags {
-    began: (Instant, SystemTime),
+    /// The wall's clock first: however long that takes, what is told by it is never in the future.
+    began: (SystemTime, Instant),
     hasher: RandomState,
     /// The last purge. Epochs are microseconds too, moved on where two would be the same.
     last: AtomicU64,
@@ -164,7 +165,7 @@ impl Tags {
     /// Nothing was purged yet.
     pub fn new(lease: Lease) -> Self {
         Self {
-            began: (Instant::now(), SystemTime::now()),
+            began: (SystemTime::now(), Instant::now()),
             hasher: RandomState::new(),
             last: AtomicU64::new(0),
             hard: Table::new(),
@@ -182,7 +183,7 @@ impl Tags {
 
     /// Microseconds since the table began.
     pub fn clock(&self) -> u64 {
-        u64::try_from(self.began.0.elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.began.1.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// What to keep with an answer; nothing when its tags are more than can be followed, or cannot be read.
@@ -274,7 +275,7 @@ impl Tags {
     }
 
     fn wall(&self, at: u64) -> SystemTime {
-        self.began.1 + Duration::from_micros(at)
+        self.began.0 + Duration::from_micros(at)
     }
 
     fn place(&self, target: Target<'_>) -> u16 {
