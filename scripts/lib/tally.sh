@@ -49,7 +49,7 @@ tests() {
   shift 2
   phase "${name%%:*}" "$text"
   begin_step "$@" >"$log" 2>&1
-  await_end "$step" >>"$log"
+  await_end "$step" "$name" >>"$log"
   end_step || status=$?
   tell_tests "$text" "$status" "$log"
 }
@@ -99,14 +99,14 @@ stop_asides() {
   for name in "${asides[@]}"; do stop_group "$name"; done
 }
 
-# await_end NAME: until it ends, or its time is over.
+# await_end NAME [TITLE]: until it ends, or its time is over.
 await_end() {
   local deadline
   now_ms
   deadline=$((REPLY + test_seconds_max * 1000))
   while running "$1"; do
     if past "$deadline"; then
-      printf '%s: stopped after %s s\n' "$1" "$test_seconds_max"
+      printf '%s: stopped after %s s\n' "${2:-$1}" "$test_seconds_max"
       stop_group "$1"
       return
     fi
